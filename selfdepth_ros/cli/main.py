@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`selfdepth COMMAND`: a table of commands, of which only the one asked for is imported.
+
+A command's module offers `add_parser(subparsers) -> ArgumentParser` and `run(args) -> int | None`.
+So `selfdepth --help` is immediate and works on a robot without torch.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+from selfdepth_ros import __version__
+from selfdepth_ros.core.errors import SelfdepthError
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+class Command(NamedTuple):
+    """Where a command lives, its line in the help, and the extra that brings what it imports."""
+
+    module: str
+    summary: str
+    extra: str
+
+
+COMMANDS: Mapping[str, Command] = {
+    'synth': Command('selfdepth_ros.cli.synth', 'write a bag of a synthetic street', 'synthetic'),
+    'import': Command('selfdepth_ros.cli.import_', 'turn a public dataset into a bag', 'bags'),
+    'train': Command('selfdepth_ros.cli.train', 'learn depth from bags, without labels', 'train'),
+    'evaluate': Command('selfdepth_ros.cli.evaluate', 'measure a model on a bag', 'train'),
+    'export': Command('selfdepth_ros.cli.export', 'compile a checkpoint to ONNX', 'train'),
+    'demo': Command('selfdepth_ros.cli.demo', 'run the live graph, draw the cloud', 'ros,synthetic'),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the return value is the exit status of the process."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = run(arguments, COMMANDS)
+        sys.stdout.flush()
+    except SelfdepthError as error:
+        return _complain(error)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) went away. The interpreter must not flush into it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    return status
+
+
+def run(arguments: Sequence[str], commands: Mapping[str, Command]) -> int:
+    """Parse and run; raises whatever the command raises."""
+    parser = argparse.ArgumentParser('selfdepth', description='Metric surround depth for robots.')
+    parser.add_argument('--version', action='version', version=f'selfdepth {__version__}')
+    subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    modules: dict[str, ModuleType] = {}
+    asked = next((word for word in arguments if not word.startswith('-')), None)
+    for name, command in commands.items():
+        if name == asked:
+            modules[name] = load(name, command)
+            modules[name].add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=command.summary)
+    args = parser.parse_args(arguments)
+    return int(modules[args.command].run(args) or 0)
+
+
+def load(name: str, command: Command) -> ModuleType:
+    """Import a command's module; a missing third party says which extra brings it."""
+    try:
+        return importlib.import_module(command.module)
+    except ModuleNotFoundError as error:
+        missing = (error.name or '').partition('.')[0]
+        if missing in ('', 'selfdepth_ros', 'selfdepth_training'):
+            raise
+        raise SelfdepthError(
+            f'`selfdepth {name}` needs the Python module {missing!r}, which is not installed: '
+            f"pip install 'selfdepth_ros[{command.extra}]'"
+        ) from error
+
+
+def _complain(error: SelfdepthError) -> int:
+    message = ' '.join(str(error).split())
+    print(f'selfdepth: error: {message}', file=sys.stderr)
+    return EXIT_ERROR
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
