@@ -1,0 +1,349 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Stamps of several cameras in, sets of images that belong together out.
+
+A pure state machine: it has no clock, no thread and no lock. Images are matched on their *stamps*,
+deadlines run on their *arrival*, so a live node (arrival = a steady clock) and a bag reader
+(arrival = log time) get the same sets.
+
+Laws, which the tests hold for any interleaving:
+
+* the stamps of one set lie within ``tolerance_ns`` of each other (after the cameras' offsets);
+* every pushed image is in exactly one set, or counted in ``stats`` as dropped, or still pending;
+* sets leave with strictly increasing stamps, and each camera's images leave in order, until the
+  time line changes;
+* a set leaves as soon as nothing can be added to it, at the latest ``deadline_ns`` after its first
+  image arrived.
+
+Time lines: a bag that starts again, a seek, or a driver whose clock is wrong produces stamps far
+(``jump_ns``) from all the others. Such images wait, one per camera, until most of the living
+cameras are on the new time line, or the current one has been silent for ``jump_ns`` of arrival
+time; then it becomes the current one. A camera with a wrong clock thus loses only its own images.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+MAX_PENDING = 64
+"""Sets that may wait at once; beyond it the oldest leaves as it is. Bounds the memory."""
+ALIVE_WITHIN = 3
+"""A camera that was missing in this many sets in a row has no vote on the time line."""
+
+
+@dataclass(frozen=True)
+class SetReady:
+    """Images that belong together, in the order of the cameras."""
+
+    stamp_ns: int
+    """The reference camera's stamp where it is present, else the earliest (offsets removed)."""
+    members: tuple[int | None, ...]
+    """Each camera's own stamp as pushed, None where the camera is missing."""
+    payloads: tuple[Any, ...]
+    """What was pushed with each image, None where the camera is missing."""
+    missing: tuple[str, ...]
+    """Names of the cameras without an image."""
+
+    @property
+    def complete(self) -> bool:
+        """True when every camera has an image."""
+        return not self.missing
+
+
+@dataclass
+class SyncStats:
+    """Counters since the start: pushed = matched + duplicate + late + stray + images pending."""
+
+    pushed: int = 0
+    """Images pushed."""
+    matched: int = 0
+    """Images that left in a set."""
+    duplicate: int = 0
+    """Images with the stamp of the camera's image before."""
+    late: int = 0
+    """Images older than a set that had left already, or belonging to it, or out of order."""
+    stray: int = 0
+    """Images on a time line that never became the current one (a camera's clock is wrong)."""
+    complete_sets: int = 0
+    """Sets with every camera."""
+    partial_sets: int = 0
+    """Sets with at least one camera missing."""
+    jumps_back: int = 0
+    """Changes to an earlier time line: a bag that started again or looped."""
+    jumps_ahead: int = 0
+    """Changes to a later time line: a pause, or a seek."""
+
+
+@dataclass(frozen=True)
+class _Image:
+    camera: int
+    stamp_ns: int
+    time_ns: int  # the stamp with the camera's offset removed
+    arrival_ns: int
+    payload: Any
+
+    def distance(self, collector: _Collector) -> int:
+        return abs(collector.opened_by.time_ns - self.time_ns)
+
+
+class _Released(NamedTuple):
+    """What is remembered of the last set: not its payloads."""
+
+    first_ns: int
+    last_ns: int
+    cameras: frozenset[int]
+
+
+@dataclass
+class _Collector:
+    """A set in the making."""
+
+    opened_by: _Image
+    images: dict[int, _Image] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.images[self.opened_by.camera] = self.opened_by
+
+    @property
+    def first_ns(self) -> int:
+        return min(image.time_ns for image in self.images.values())
+
+    @property
+    def last_ns(self) -> int:
+        return max(image.time_ns for image in self.images.values())
+
+
+class SurroundSync:
+    """Forms sets of images from the stamps of several cameras; see the module for its laws.
+
+    Args:
+        cameras: names, in the order of the rig.
+        tolerance_ns: the largest difference of stamps within one set; best below half a period.
+        deadline_ns: how long after the arrival of its first image a set may wait for the others.
+        reference: name of the camera whose stamp becomes the set's; None: the earliest one.
+        offsets_ns: per camera, by how much its stamps are later than the others' by design.
+        absent_after: once a camera was missing in that many sets in a row, sets do not wait for it
+            until it returns; None: they always wait until the deadline.
+        jump_ns: a stamp further than this from the newest one belongs to another time line.
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[str],
+        tolerance_ns: int,
+        deadline_ns: int,
+        reference: str | None = None,
+        *,
+        offsets_ns: Mapping[str, int] | None = None,
+        absent_after: int | None = None,
+        jump_ns: int = 2_000_000_000,
+    ) -> None:
+        offsets = dict(offsets_ns or {})
+        _check_arguments(cameras, (reference, *offsets), tolerance_ns, deadline_ns, jump_ns)
+        self.cameras = tuple(cameras)
+        self.stats = SyncStats()
+        self._index = {name: index for index, name in enumerate(self.cameras)}
+        self._reference = None if reference is None else self._index[reference]
+        self._offsets = tuple(int(offsets.get(name, 0)) for name in self.cameras)
+        self._tolerance_ns, self._deadline_ns, self._jump_ns = tolerance_ns, deadline_ns, jump_ns
+        self._absent_after = absent_after
+        self._missed = [0] * len(self.cameras)  # sets in a row without this camera
+        self._waiting: dict[int, _Image] = {}  # images on another time line, one per camera
+        self._heard_ns = 0  # arrival of the last image on the current time line
+        self._start_time_line()
+
+    @property
+    def pending(self) -> int:
+        """Images held: in sets that are not complete yet, or waiting on another time line."""
+        return sum(len(collector.images) for collector in self._collectors) + len(self._waiting)
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """Arrival time at which `expire` will release something; None when nothing waits."""
+        return min((self._deadline_of(collector) for collector in self._collectors), default=None)
+
+    def push(
+        self, camera: str, stamp_ns: int, arrival_ns: int, payload: Any = None
+    ) -> list[SetReady]:
+        """Take one image in; returns the sets that leave because of it, in order of their stamps.
+
+        `payload` travels with the stamp and comes back in the set, or is let go with the image.
+        """
+        index = self._index[camera]
+        image = _Image(index, stamp_ns, stamp_ns - self._offsets[index], arrival_ns, payload)
+        self.stats.pushed += 1
+        ready = self.expire(arrival_ns)
+        if self._is_far(image):
+            return ready + self._wait_on_other_time_line(image)
+        if self._waiting.pop(image.camera, None):  # a single wrong stamp, not a new time line
+            self.stats.stray += 1
+        return ready + self._take(image)
+
+    def expire(self, now_ns: int) -> list[SetReady]:
+        """Release every set whose deadline has passed at `now_ns` (same clock as the arrivals)."""
+        due = [i for i, item in enumerate(self._collectors) if self._deadline_of(item) <= now_ns]
+        return self._release(due[-1] + 1) if due else []
+
+    def flush(self) -> list[SetReady]:
+        """Release all that is held: the end of a bag. What waits on another time line is stray."""
+        self.stats.stray += len(self._waiting)
+        self._waiting.clear()
+        return self._release(len(self._collectors))
+
+    # -- one time line --
+
+    def _start_time_line(self) -> None:
+        self._collectors: list[_Collector] = []  # sorted by their earliest stamp
+        self._newest_ns: int | None = None  # of all cameras
+        self._newest_of: list[int | None] = [None] * len(self.cameras)
+        self._released: _Released | None = None
+        self._released_stamp_ns: int | None = None
+
+    def _take(self, image: _Image) -> list[SetReady]:
+        self._missed[image.camera] = 0
+        self._heard_ns = image.arrival_ns
+        if self._is_dropped(image):
+            return []
+        self._newest_of[image.camera] = image.time_ns
+        if self._newest_ns is None or image.time_ns > self._newest_ns:
+            self._newest_ns = image.time_ns
+        collector = self._best_collector(image)
+        if collector is not None:
+            collector.images[image.camera] = image
+        else:
+            insort(self._collectors, _Collector(image), key=lambda item: item.first_ns)
+        return self._release(max(self._settled(), len(self._collectors) - MAX_PENDING))
+
+    def _is_dropped(self, image: _Image) -> bool:
+        newest, released = self._newest_of[image.camera], self._released
+        if newest is not None and image.time_ns == newest:
+            self.stats.duplicate += 1
+            return True
+        out_of_order = newest is not None and image.time_ns < newest
+        too_late = released is not None and (
+            image.time_ns <= released.first_ns
+            or (image.camera not in released.cameras and self._belongs(image, released))
+        )
+        self.stats.late += out_of_order or too_late
+        return out_of_order or too_late
+
+    def _best_collector(self, image: _Image) -> _Collector | None:
+        """The set nearest in time that may take the image without breaking the order of sets."""
+        best: _Collector | None = None
+        before_ns = None if self._released is None else self._released.first_ns
+        for collector in self._collectors:
+            in_order = before_ns is None or image.time_ns > before_ns
+            before_ns = collector.first_ns
+            if image.camera in collector.images:
+                best = None  # later images of a camera go to later sets
+            elif in_order and self._belongs(image, collector):
+                best = collector if best is None else min(best, collector, key=image.distance)
+        return best
+
+    def _belongs(self, image: _Image, to: _Collector | _Released) -> bool:
+        spread_ns = max(to.last_ns, image.time_ns) - min(to.first_ns, image.time_ns)
+        return spread_ns <= self._tolerance_ns
+
+    def _settled(self) -> int:
+        """How many sets can no longer grow: every camera is in it, beyond it, or absent."""
+        out = self._cameras_missed(self._absent_after) if self._absent_after is not None else set()
+        for count in range(len(self._collectors), 0, -1):
+            out.update(self._collectors[count - 1].images)
+            if len(out) == len(self.cameras):
+                return count
+        return 0
+
+    def _cameras_missed(self, sets: int) -> set[int]:
+        return {camera for camera, missed in enumerate(self._missed) if missed >= sets}
+
+    def _deadline_of(self, collector: _Collector) -> int:
+        return collector.opened_by.arrival_ns + self._deadline_ns
+
+    def _release(self, count: int) -> list[SetReady]:
+        if count <= 0:
+            return []
+        leaving, self._collectors = self._collectors[:count], self._collectors[count:]
+        return [self._ready(collector) for collector in leaving]
+
+    def _ready(self, collector: _Collector) -> SetReady:
+        images = [collector.images.get(camera) for camera in range(len(self.cameras))]
+        missing = [i for i, image in enumerate(images) if image is None]
+        self._missed = [
+            0 if image else n + 1 for n, image in zip(self._missed, images, strict=True)
+        ]
+        self.stats.matched += len(collector.images)
+        self.stats.partial_sets += bool(missing)
+        self.stats.complete_sets += not missing
+        first_ns, last_ns = collector.first_ns, collector.last_ns
+        self._released = _Released(first_ns, last_ns, frozenset(collector.images))
+        return SetReady(
+            stamp_ns=self._stamp_of(collector),
+            members=tuple(None if image is None else image.stamp_ns for image in images),
+            payloads=tuple(None if image is None else image.payload for image in images),
+            missing=tuple(self.cameras[i] for i in missing),
+        )
+
+    def _stamp_of(self, collector: _Collector) -> int:
+        reference = None if self._reference is None else collector.images.get(self._reference)
+        stamp_ns = collector.first_ns if reference is None else reference.time_ns
+        if self._released_stamp_ns is not None:  # sets overlap when tolerance > frame period
+            stamp_ns = max(stamp_ns, self._released_stamp_ns + 1)
+        self._released_stamp_ns = stamp_ns
+        return stamp_ns
+
+    # -- several time lines --
+
+    def _is_far(self, image: _Image) -> bool:
+        return self._newest_ns is not None and abs(image.time_ns - self._newest_ns) > self._jump_ns
+
+    def _wait_on_other_time_line(self, image: _Image) -> list[SetReady]:
+        before = self._waiting.get(image.camera)
+        if before is not None and before.time_ns == image.time_ns:
+            self.stats.duplicate += 1
+            return []
+        self.stats.stray += before is not None
+        self._waiting[image.camera] = image
+        near = [
+            other
+            for other in self._waiting.values()
+            if abs(other.time_ns - image.time_ns) <= self._jump_ns
+        ]
+        voters = set(range(len(self.cameras))) - self._cameras_missed(ALIVE_WITHIN)
+        voters.update(other.camera for other in near)
+        silent = image.arrival_ns - self._heard_ns >= self._jump_ns
+        return self._change_time_line(near) if silent or 2 * len(near) > len(voters) else []
+
+    def _change_time_line(self, images: list[_Image]) -> list[SetReady]:
+        ready = self._release(len(self._collectors))
+        ahead = self._newest_ns is not None and images[0].time_ns > self._newest_ns
+        self.stats.jumps_ahead += ahead
+        self.stats.jumps_back += not ahead
+        self._start_time_line()
+        for image in images:
+            del self._waiting[image.camera]
+        for image in images:
+            ready += self._take(image)
+        return ready
+
+
+def _check_arguments(
+    cameras: Sequence[str],
+    named: Iterable[str | None],
+    tolerance_ns: int,
+    deadline_ns: int,
+    jump_ns: int,
+) -> None:
+    if not cameras or len(set(cameras)) != len(cameras):
+        raise ValueError(f'cameras are {list(cameras)}; expected one name or more, none twice')
+    unknown = sorted(name for name in named if name is not None and name not in cameras)
+    if unknown:
+        have = ', '.join(cameras)
+        raise ValueError(f'no camera is called {", ".join(unknown)}; the cameras are {have}')
+    if tolerance_ns < 0 or deadline_ns < 0 or jump_ns <= tolerance_ns:
+        raise ValueError(
+            f'tolerance {tolerance_ns} ns, deadline {deadline_ns} ns, jump {jump_ns} ns: expected '
+            'the first two not negative and the jump larger than the tolerance'
+        )
