@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make demo   set up, run six live cameras to a cloud, pictures and figures in out/demo/
+#   make test   set up, lint, types, every test, core again on NumPy 1.26
+#   make lint   ruff and mypy
+#   make clean  remove what these made
+#
+# Set-up runs once: each step leaves a stamp in the virtual environment.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= 2.13.0
+NUMPY1 ?= 1.26.4
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+OLD := .venv-numpy1
+CODE := selfdepth_ros training test launch setup.py
+export PYTHON
+
+.PHONY: help demo test lint setup-demo setup-test clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: setup-demo
+	$(BIN)/selfdepth demo
+
+test: lint $(OLD)/.stamp
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(OLD)/bin/python -m pytest test/core --numpy-major 1 $(PYTEST_ARGS)
+
+lint: setup-test
+	$(BIN)/ruff check $(wildcard $(CODE))
+	$(BIN)/ruff format --check $(wildcard $(CODE))
+	$(BIN)/mypy
+
+setup-demo: $(VENV)/.stamp-demo
+setup-test: $(VENV)/.stamp-test
+
+$(VENV)/.stamp-venv:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; \
+	  sys.exit(None if v >= (3, 10) else f"Python 3.10 or newer is needed, $(PYTHON) is {v[0]}.{v[1]}")'
+	scripts/system_libraries.sh
+	$(PYTHON) -m venv $(VENV) \
+	  || { echo 'no venv module: sudo apt-get install -y python3-venv' >&2; exit 1; }
+	touch $@
+
+$(VENV)/.stamp-demo: $(VENV)/.stamp-venv setup.py
+	$(PIP) install -q -e '.[ros,synthetic]'
+	touch $@
+
+# The CPU build of torch by its own name; where no index knows that name, whatever is offered.
+$(VENV)/.stamp-test: $(VENV)/.stamp-venv setup.py
+	$(BIN)/python -c 'import torch' 2>/dev/null \
+	  || $(PIP) install -q 'torch==$(TORCH)+cpu' || $(PIP) install -q 'torch==$(TORCH)'
+	$(PIP) install -q -e '.[ros,synthetic,train,test]'
+	touch $@ $(VENV)/.stamp-demo
+
+# NumPy 1.26 in front, everything else from the main environment behind it.
+$(OLD)/.stamp: $(VENV)/.stamp-test
+	$(PYTHON) -m venv $(OLD)
+	$(OLD)/bin/python -m pip --disable-pip-version-check install -q 'numpy==$(NUMPY1)'
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$($(OLD)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/main.pth"
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(OLD) build install log out *.egg-info .pytest_cache .mypy_cache .ruff_cache
