@@ -70,7 +70,7 @@ def share_files(folder: str) -> tuple[str, list[str]]:
 setup(
     name=NAME,
     version='0.1.0',
-    description='Metric surround depth for ROS 2 robots, learned from their own bags without labels',
+    description='Metric surround depth for ROS 2, learned from your own bags without labels',
     long_description=Path('README.md').read_text('utf-8') if Path('README.md').exists() else '',
     long_description_content_type='text/markdown',
     license='Apache-2.0',

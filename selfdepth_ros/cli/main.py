@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, Command] = {
     'train': Command('selfdepth_ros.cli.train', 'learn depth from bags, without labels', 'train'),
     'evaluate': Command('selfdepth_ros.cli.evaluate', 'measure a model on a bag', 'train'),
     'export': Command('selfdepth_ros.cli.export', 'compile a checkpoint to ONNX', 'train'),
-    'demo': Command('selfdepth_ros.cli.demo', 'run the live graph, draw the cloud', 'ros,synthetic'),
+    'demo': Command('selfdepth_ros.cli.demo', 'run the live graph, draw a cloud', 'ros,synthetic'),
 }
 
 
