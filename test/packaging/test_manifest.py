@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""package.xml and setup.py say the same, and all that a robot needs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from catkin_pkg.package import Package, parse_package
+
+import selfdepth_ros
+
+ROOT = Path(__file__).parents[2]
+ROBOT_NEEDS = """
+    cv_bridge diagnostic_msgs geometry_msgs launch launch_ros lifecycle_msgs message_filters
+    nav_msgs rclpy rviz2 sensor_msgs sensor_msgs_py std_msgs std_srvs tf2_msgs tf2_ros
+    python3-numpy python3-opencv python3-yaml
+""".split()
+ROS_IMPORT = re.compile(
+    r'^\s*(?:from|import) (\w+_msgs|\w+_srvs|rclpy|tf2_\w+|cv_bridge|message_filters'
+    r'|sensor_msgs_py|launch|launch_ros|ament_index_python|rcl_interfaces|diagnostic_updater)\b',
+    re.MULTILINE,
+)
+
+
+@pytest.fixture(scope='module')
+def package() -> Package:
+    return parse_package(str(ROOT))
+
+
+def setup_value(option: str) -> str:
+    result = subprocess.run(
+        [sys.executable, 'setup.py', '-q', option], cwd=ROOT, capture_output=True, text=True
+    )
+    return result.stdout.strip().splitlines()[-1]
+
+
+def test_it_is_a_valid_format_3_package_without_warnings(package: Package) -> None:
+    warnings: list[str] = []
+    package.validate(warnings)
+    assert warnings == []
+    assert package.package_format == 3
+    assert package.get_build_type() == 'ament_python'
+    assert package.licenses[0] == 'Apache-2.0'
+    assert (ROOT / package.licenses[0].file).is_file()
+
+
+def test_name_version_and_maintainer_agree_everywhere(package: Package) -> None:
+    assert package.name == setup_value('--name').replace('-', '_')
+    assert package.version == setup_value('--version') == selfdepth_ros.__version__
+    assert package.maintainers[0].email == setup_value('--maintainer-email')
+    assert package.maintainers[0].name == setup_value('--maintainer')
+    assert re.fullmatch(r'[\w.+-]+@[\w-]+(\.[\w-]+)+', package.maintainers[0].email)
+    changelog = (ROOT / 'CHANGELOG.rst').read_text('utf-8')
+    assert f'\n{package.version} (' in changelog
+
+
+def test_every_need_of_a_robot_is_declared(package: Package) -> None:
+    declared = {dependency.name for dependency in package.exec_depends}
+    assert set(ROBOT_NEEDS) <= declared
+
+
+def test_every_ros_import_is_declared(package: Package) -> None:
+    declared = {dependency.name for dependency in package.exec_depends}
+    for source in [*(ROOT / 'selfdepth_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')]:
+        for name in ROS_IMPORT.findall(source.read_text('utf-8')):
+            optional = name == 'diagnostic_updater'
+            assert optional or name in declared, f'{source} imports {name}'
+
+
+def test_the_resource_marker_carries_the_package_name(package: Package) -> None:
+    assert (ROOT / 'resource' / package.name).is_file()
