@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Perspective camera, with the two distortions of sensor_msgs/CameraInfo."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Bool, Float
+
+from selfdepth_ros.core.arrays import namespace
+from selfdepth_ros.core.cameras import brown_conrady
+from selfdepth_ros.core.cameras.base import NEAREST_M, RIM, Lens, coefficients
+from selfdepth_ros.core.errors import CalibrationError
+
+# Coefficient counts each model may come with; the last is what is stored.
+_SIZES = {'none': (0,), 'plumb_bob': (4, 5), 'rational_polynomial': (8,)}
+
+
+@dataclass(frozen=True)
+class PinholeCamera(Lens):
+    """Pinhole with no, plumb_bob (k1 k2 p1 p2 k3) or rational distortion (... k4 k5 k6).
+
+    Raises CalibrationError for numbers that cannot be a camera.
+    """
+
+    distortion_model: str = 'none'
+    distortion: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.distortion_model not in _SIZES:
+            raise CalibrationError(
+                f'distortion_model: found {self.distortion_model!r}, expected one of '
+                f'{", ".join(_SIZES)}; a fisheye lens is an EquidistantCamera.'
+            )
+        checked = coefficients(
+            self.distortion, self.distortion_model, _SIZES[self.distortion_model]
+        )
+        object.__setattr__(self, 'distortion', checked)
+
+    @functools.cached_property
+    def _lens(self) -> tuple[tuple[float, ...], float] | None:
+        """The eight coefficients and the radius of the disc where they are one to one."""
+        if not any(self.distortion):
+            return None
+        padded = self.distortion + (0.0,) * (8 - len(self.distortion))
+        return padded, brown_conrady.domain_radius(padded)
+
+    def project(self, points: Float[Any, '*b 3']) -> tuple[Float[Any, '*b 2'], Bool[Any, '*b']]:
+        """Pixels of points (metres), and where they are seen: in front, in lens and image."""
+        xp = namespace(points)
+        z = points[..., 2]
+        valid = z > NEAREST_M
+        safe_z = xp.where(valid, z, xp.ones_like(z))
+        x, y = points[..., 0] / safe_z, points[..., 1] / safe_z
+        if self._lens is not None:
+            k, radius = self._lens
+            valid = valid & (x * x + y * y <= radius * radius)
+            zero = xp.zeros_like(x)
+            x, y = brown_conrady.distort(k, xp.where(valid, x, zero), xp.where(valid, y, zero))
+        pixels = self._pixels(x, y)
+        return pixels, valid & self._inside(pixels)
+
+    def rays(self, pixels: Float[Any, '*b 2']) -> tuple[Float[Any, '*b 3'], Bool[Any, '*b']]:
+        """Unit directions of pixels, and where the lens model has one."""
+        xp = namespace(pixels)
+        x, y = self._normalized(pixels)
+        one = xp.ones_like(x)
+        if self._lens is None:
+            valid = one > 0
+        else:
+            k, radius = self._lens
+            x, y, x_error, y_error = brown_conrady.undistort(k, radius, x, y)
+            in_lens = x * x + y * y < (RIM * radius) ** 2
+            valid = in_lens & self._converged(x_error, y_error)
+        length = xp.sqrt(x * x + y * y + 1)
+        return xp.stack([x / length, y / length, one / length], axis=-1), valid
