@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which topics of a bag are cameras, odometry, LiDAR and depth truth: found by name and type, or
+read from a mapping file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from selfdepth_ros.bags.errors import BagError
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+ODOMETRY = 'nav_msgs/msg/Odometry'
+POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
+
+# A word between separators: /depthai/rgb/image_raw is a picture, /camera/depth/image_raw is not.
+_NOT_A_PICTURE = re.compile(
+    r'(?:[/_])(?:depth|disparity|confidence|mask|labels?|segmentation|flow)(?:[/_]|$)'
+    r'|compressedDepth$'
+)
+_PREFERRED = ('image_raw', 'image_color', 'image', 'image_rect_color', 'image_rect', 'image_mono')
+
+
+@dataclass(frozen=True)
+class CameraTopics:
+    """Where one camera's data is."""
+
+    name: str
+    image: str
+    info: str
+    frame_id: str | None = None
+    """None: the frame named by the CameraInfo."""
+
+    @property
+    def rectified(self) -> bool:
+        """True when the images are undistorted, so that P describes them instead of K and D."""
+        return 'image_rect' in self.image
+
+
+@dataclass(frozen=True)
+class BagTopics:
+    """What is read of a bag."""
+
+    cameras: tuple[CameraTopics, ...]
+    odometry: str | None = None
+    lidar: str | None = None
+    body_frame: str = 'base_link'
+
+
+def discover(topics: Mapping[str, str], counts: Mapping[str, int]) -> BagTopics:
+    """Find the cameras (one per namespace with pictures), odometry and LiDAR among `topics`.
+
+    Raises BagError when there is no camera.
+    """
+    candidates: dict[str, list[str]] = {}
+    for topic, kind in topics.items():
+        if kind in {IMAGE, COMPRESSED} and not _NOT_A_PICTURE.search(topic):
+            candidates.setdefault(_namespace(topic), []).append(topic)
+    cameras = tuple(
+        CameraTopics(
+            name=namespace.strip('/').replace('/', '_') or 'camera',
+            image=min(images, key=lambda topic: _preference(topic, counts)),
+            info=f'{namespace}/camera_info',
+        )
+        for namespace, images in sorted(candidates.items())
+    )
+    if not cameras:
+        found = ', '.join(sorted(topics)) or 'no topic at all'
+        raise BagError(
+            f'no camera among the topics ({found}): expected {IMAGE} or {COMPRESSED}, as in '
+            '/camera_front/image_raw; record the cameras, or name their topics in a mapping file'
+        )
+    return BagTopics(
+        cameras=cameras,
+        odometry=_likeliest(topics, counts, ODOMETRY, '/odom'),
+        lidar=_likeliest(topics, counts, POINT_CLOUD, '/lidar/points'),
+    )
+
+
+def depth_truth_topic(camera: CameraTopics) -> str:
+    """Return the topic of a camera's true depth, where a bag has it."""
+    return f'{_namespace(camera.image)}/depth_truth'
+
+
+def load_mapping(path: str | Path) -> BagTopics:
+    """Read a mapping file, for bags whose topics do not follow the usual names.
+
+    ```yaml
+    body_frame: base_link          # optional, as are odometry and lidar
+    odometry: /odom
+    lidar: /lidar/points
+    cameras:                       # in the order of the rig
+      front: {image: /cam0/image_raw, info: /cam0/camera_info, frame: cam0}   # frame is optional
+    ```
+    """
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BagError(f'mapping file {path} cannot be read: {error}') from error
+    tree = _checked(tree, {'cameras'}, {'body_frame', 'odometry', 'lidar'}, f'{path}')
+    if not isinstance(tree['cameras'], dict) or not tree['cameras']:
+        raise BagError(f'{path}: cameras: expected one camera or more, by name')
+    cameras = []
+    for name, entry in tree['cameras'].items():
+        entry = _checked(entry, {'image', 'info'}, {'frame'}, f'{path}: cameras: {name}')
+        cameras.append(CameraTopics(str(name), entry['image'], entry['info'], entry.get('frame')))
+    return BagTopics(
+        cameras=tuple(cameras),
+        odometry=tree.get('odometry'),
+        lidar=tree.get('lidar'),
+        body_frame=tree.get('body_frame') or 'base_link',
+    )
+
+
+def _checked(tree: Any, required: set[str], optional: set[str], where: str) -> dict[str, Any]:
+    """Return the mapping, or say which key is unknown, missing or not a text."""
+    if not isinstance(tree, dict):
+        raise BagError(f'{where}: expected a mapping with {", ".join(sorted(required))}')
+    known = required | optional
+    for key, value in tree.items():
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f'; did you mean {close[0]}?' if close else ''
+            raise BagError(
+                f'{where}: unknown key {key!r}, expected {", ".join(sorted(known))}{hint}'
+            )
+        if key != 'cameras' and value is not None and not isinstance(value, str):
+            raise BagError(f'{where}: {key}: expected a text, found {value!r}')
+    if missing := sorted(name for name in required if not tree.get(name)):
+        raise BagError(f'{where}: {", ".join(missing)} is missing')
+    return tree
+
+
+def _namespace(topic: str) -> str:
+    """Return `/camera_front` of `/camera_front/image_raw/compressed`."""
+    parts = topic.split('/')
+    if parts[-1] == 'compressed':
+        parts.pop()
+    return '/'.join(parts[:-1])
+
+
+def _preference(topic: str, counts: Mapping[str, int]) -> tuple[bool, int, bool]:
+    """Sort key: topics with images first, then the rawest, then the uncompressed."""
+    compressed = topic.endswith('/compressed')
+    base = topic.removesuffix('/compressed').rsplit('/', 1)[-1]
+    rank = _PREFERRED.index(base) if base in _PREFERRED else len(_PREFERRED)
+    return not counts.get(topic, 0), rank, compressed
+
+
+def _likeliest(
+    topics: Mapping[str, str], counts: Mapping[str, int], kind: str, usual: str
+) -> str | None:
+    """Return the topic of a type that has messages, the usual name first; None without one."""
+    found = [topic for topic, of in topics.items() if of == kind and counts.get(topic, 0)]
+    return min(found, key=lambda topic: (topic != usual, -counts[topic], topic), default=None)

@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The tree of fixed frames in a bag's /tf_static."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.messages import transform_from_msg
+
+
+class FrameTree:
+    """Frames and their parents; names are kept without a leading slash."""
+
+    def __init__(self) -> None:
+        self._parents: dict[str, tuple[str, SE3]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Every frame heard of."""
+        parents = {parent for parent, _ in self._parents.values()}
+        return sorted(parents | set(self._parents))
+
+    def add(self, msg: Any) -> None:
+        """Take in a tf2_msgs/TFMessage; a newer transform replaces an older one."""
+        for stamped in msg.transforms:
+            parent = stamped.header.frame_id.lstrip('/')
+            self._parents[stamped.child_frame_id.lstrip('/')] = parent, transform_from_msg(stamped)
+
+    def connects(self, first: str, second: str) -> bool:
+        """Return whether a chain of transforms joins two frames."""
+        return self._ascend(first)[-1][0] == self._ascend(second)[-1][0]
+
+    def target_from_source(self, target: str, source: str) -> SE3:
+        """Return the transform between two frames; BagError when no chain joins them."""
+        up_from_source = dict(self._ascend(source.lstrip('/')))
+        for ancestor, ancestor_from_target in self._ascend(target.lstrip('/')):
+            if ancestor in up_from_source:
+                return ancestor_from_target.inverse() @ up_from_source[ancestor]
+        raise BagError(
+            f'no chain of transforms from {source!r} to {target!r}: /tf_static has '
+            f'{", ".join(self.names) or "no frame"}; record /tf_static (it is latched: start the '
+            'recorder with its QoS) or name the frames in a mapping file'
+        )
+
+    def _ascend(self, frame: str) -> list[tuple[str, SE3]]:
+        """Return (ancestor, ancestor_from_frame) from the frame itself up to its root."""
+        chain = [(frame, SE3.identity())]
+        while frame in self._parents and len(chain) <= len(self._parents):
+            parent, parent_from_frame = self._parents[frame]
+            chain.append((parent, parent_from_frame @ chain[-1][1]))
+            frame = parent
+        return chain

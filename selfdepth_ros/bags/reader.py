@@ -1,0 +1,260 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Read surround images, rig, odometry, LiDAR and depth truth out of a rosbag2, without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfdepth_ros.bags.discovery import (
+    BagTopics,
+    depth_truth_topic,
+    discover,
+    load_mapping,
+)
+from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.bags.report import BagReport
+from selfdepth_ros.bags.storage import BagStorage
+from selfdepth_ros.bags.survey import (
+    build_rig,
+    check_images,
+    counter_clockwise,
+    read_frames_and_infos,
+    usable_cameras,
+)
+from selfdepth_ros.core.errors import CalibrationError
+from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.se3 import SE3, interpolate_poses
+from selfdepth_ros.core.sync import SetReady, SurroundSync
+from selfdepth_ros.messages import (
+    MessageError,
+    decode_depth,
+    decode_image,
+    points_from_cloud_msg,
+    stamp_ns,
+    transform_from_msg,
+)
+
+ImageTransform = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]
+"""(camera index, image) -> image; called from several threads."""
+_DEADLINE_NS = 1_000_000_000
+"""Recorders write late and in bursts; offline there is no hurry."""
+_DECODERS = 2
+"""Threads that decode images: cv2 releases the interpreter lock."""
+
+
+class BagReader:
+    """One bag, read in a stream: memory does not grow with its length.
+
+    Args:
+        path: rosbag2 folder (mcap or sqlite3), or one .mcap or .db3 file.
+        mapping: mapping file (see `load_mapping`) or its content; None: found by topic names.
+        tolerance_ns: largest difference of stamps within a surround set; None: 0.45 periods of the
+            cameras, at most 50 ms.
+        body_frame: the rig's frame when there is no mapping.
+
+    Raises BagError or CalibrationError, each naming what is missing, when the bag cannot be used.
+    What could not be read of a usable bag is told in `report`.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        mapping: str | Path | BagTopics | None = None,
+        *,
+        tolerance_ns: int | None = None,
+        body_frame: str = 'base_link',
+    ) -> None:
+        self.path = Path(path)
+        self.report = BagReport(self.path)
+        self._storage = BagStorage(self.path, self.report)
+        self.topics = self._choose(mapping, body_frame)
+        cameras = self.topics.cameras
+        self._frames, infos = read_frames_and_infos(cameras, self.topics.body_frame, self._storage)
+        self._rig = build_rig(cameras, self.topics.body_frame, self._frames, infos)
+        if mapping is None:
+            order = counter_clockwise(self._rig)
+            self.topics = replace(self.topics, cameras=tuple(cameras[index] for index in order))
+            self._rig = replace(
+                self._rig, cameras=tuple(self._rig.cameras[index] for index in order)
+            )
+        check_images(self.topics.cameras, self._rig, self._storage, self.report)
+        self.tolerance_ns = self._default_tolerance() if tolerance_ns is None else tolerance_ns
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names, in the order of the rig."""
+        return tuple(camera.name for camera in self.topics.cameras)
+
+    @property
+    def has_depth_truth(self) -> bool:
+        """Whether any camera has true depth."""
+        return any(self._storage.counts[depth_truth_topic(cam)] for cam in self.topics.cameras)
+
+    @property
+    def has_lidar(self) -> bool:
+        """Whether there are LiDAR clouds."""
+        return self.topics.lidar is not None and self._storage.counts[self.topics.lidar] > 0
+
+    @property
+    def most_frames(self) -> int:
+        """Images of the camera with the most: about the number of surround sets."""
+        return max(self._storage.counts[camera.image] for camera in self.topics.cameras)
+
+    def rig(self) -> Rig:
+        """Return the rig of the CameraInfos and /tf_static, at the images' own sizes."""
+        return self._rig
+
+    def files(self) -> list[Path]:
+        """Return the files the bag is made of."""
+        return self._storage.files()
+
+    def surround_frames(self, transform: ImageTransform | None = None) -> Iterator[SurroundFrame]:
+        """Yield sets of images that belong together, in time order; a missing camera is None.
+
+        `transform` is applied to each image as it is decoded. Raises BagError at the end when not
+        one set could be formed; `report` then holds the counts.
+        """
+        self.report.begin_sets()
+        sync = SurroundSync(self.cameras, self.tolerance_ns, _DEADLINE_NS)
+        with ThreadPoolExecutor(_DECODERS) as pool:
+            for ready in self._sets(sync):
+                yield self._decode(ready, transform, pool)
+        self._count(sync)
+        if not sync.stats.matched:
+            raise BagError(f'{self.path}: not one image can be used; {self.report}')
+
+    def odometry(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+        """Return stamps (n,) and world_from_body (n, 4, 4) in time order, or None."""
+        topic = self.topics.odometry
+        if topic is None:
+            return None
+        poses: dict[int, NDArray[np.float64]] = {}
+        for _, _, msg in self._storage.messages([topic]):
+            stamp = stamp_ns(msg.header)
+            if not stamp:
+                self.report.dropped[f'{topic}: stamp is 0'] += 1
+                continue
+            try:
+                pose = transform_from_msg(msg.pose.pose)
+            except CalibrationError:
+                self.report.dropped[f'{topic}: not a pose'] += 1
+                continue
+            poses[stamp] = np.asarray((pose @ self._child_from_body(msg.child_frame_id)).matrix)
+        if len(poses) < 2:
+            self.report.note(f'{topic} has {len(poses)} poses: too few to be used')
+            return None
+        stamps = sorted(poses)
+        return np.array(stamps, np.int64), np.stack([poses[stamp] for stamp in stamps])
+
+    def poses_at(self, stamps_ns: NDArray[np.int64]) -> tuple[SE3, NDArray[np.bool_]] | None:
+        """Return world_from_body at any stamps, and where odometry reaches; None without it."""
+        odometry = self.odometry()
+        return None if odometry is None else interpolate_poses(*odometry, stamps_ns)
+
+    def lidar(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield (stamp_ns, points (n, 3) metres in the body frame); nothing without a LiDAR."""
+        for topic, _, msg in self._storage.messages([self.topics.lidar or '']):
+            body_from_lidar = self._frames.target_from_source(
+                self._rig.body_frame, msg.header.frame_id
+            )
+            try:
+                points = points_from_cloud_msg(msg)
+            except MessageError as error:
+                self.report.dropped[f'{topic}: {error}'] += 1
+                continue
+            yield stamp_ns(msg.header), body_from_lidar.apply(points)
+
+    def depth_truth(self) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+        """Yield (camera index, stamp_ns, z-depth (H, W) metres); nothing without truth."""
+        index = {depth_truth_topic(cam): i for i, cam in enumerate(self.topics.cameras)}
+        for topic, _, msg in self._storage.messages(list(index)):
+            try:
+                depth = decode_depth(msg)
+            except MessageError as error:
+                self.report.dropped[f'{topic}: {error}'] += 1
+                continue
+            yield index[topic], stamp_ns(msg.header), depth
+
+    def _choose(self, mapping: str | Path | BagTopics | None, body_frame: str) -> BagTopics:
+        """Return the topics to read, with the cameras that can be used."""
+        storage = self._storage
+        if not storage.counts:
+            raise BagError(f'{self.path} is empty: expected images; record it again')
+        if mapping is None:
+            topics = replace(discover(storage.topics, storage.counts), body_frame=body_frame)
+        else:
+            topics = mapping if isinstance(mapping, BagTopics) else load_mapping(mapping)
+        return replace(topics, cameras=usable_cameras(topics, storage, self.report))
+
+    def _default_tolerance(self) -> int:
+        """Return 0.45 periods of the fastest camera, at most 50 ms."""
+        period_ns = self._storage.duration_ns / max(1, self.most_frames - 1)
+        return int(min(50e6, max(1e6, 0.45 * period_ns))) if self.most_frames > 1 else 50_000_000
+
+    def _sets(self, sync: SurroundSync) -> Iterator[SetReady]:
+        """Drive the synchronizer with log time; images travel undecoded."""
+        names = {camera.image: camera.name for camera in self.topics.cameras}
+        for topic, log_ns, msg in self._storage.messages(list(names)):
+            stamp = stamp_ns(msg.header)
+            if stamp:
+                yield from sync.push(names[topic], stamp, log_ns, msg)
+            else:
+                self.report.dropped[f'{topic}: stamp is 0'] += 1
+        yield from sync.flush()
+
+    def _decode(
+        self, ready: SetReady, transform: ImageTransform | None, pool: ThreadPoolExecutor
+    ) -> SurroundFrame:
+        """Decode one set; what cannot be decoded is missing, and counted."""
+
+        def decode(index: int) -> NDArray[np.uint8] | str | None:
+            if ready.payloads[index] is None:
+                return None
+            try:
+                image = decode_image(ready.payloads[index])
+            except MessageError as error:
+                return str(error)
+            lens = self._rig.cameras[index].camera
+            if image.shape[:2] != (lens.height, lens.width):
+                return f'image of {image.shape[1]}x{image.shape[0]}, not of its CameraInfo'
+            return image if transform is None else transform(index, image)
+
+        images = list(pool.map(decode, range(len(self.cameras))))
+        for index, problem in enumerate(images):
+            if isinstance(problem, str):
+                self.report.dropped[f'{self.topics.cameras[index].image}: {problem}'] += 1
+                images[index] = None
+        stamps = [s if i is not None else None for s, i in zip(ready.members, images, strict=True)]
+        full = all(image is not None for image in images)
+        self.report.complete_sets += full
+        self.report.partial_sets += not full
+        return SurroundFrame(ready.stamp_ns, tuple(images), tuple(stamps))
+
+    def _count(self, sync: SurroundSync) -> None:
+        """Put the synchronizer's counters into the report."""
+        stats = sync.stats
+        for count, reason in (
+            (stats.duplicate, 'images: stamp of the image before'),
+            (stats.late, 'images: older than a set that had left'),
+            (stats.stray, 'images: stamp far from all the others'),
+        ):
+            if count:
+                self.report.dropped[reason] += count
+        for count, direction in ((stats.jumps_back, 'back'), (stats.jumps_ahead, 'ahead')):
+            if count:
+                self.report.note(f'the stamps jump {direction} {count} times')
+
+    def _child_from_body(self, child_frame_id: str) -> SE3:
+        """Return child_from_body for odometry of another frame than the body's."""
+        child = child_frame_id.lstrip('/')
+        if child in {'', self._rig.body_frame}:
+            return SE3.identity()
+        return self._frames.target_from_source(child, self._rig.body_frame)

@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The messages of a rosbag2, healthy or damaged, one at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_typestore
+
+from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.bags.report import BagReport
+from selfdepth_ros.bags.salvage import Damage, RawMessage, salvage_mcap, salvage_sqlite
+
+_SALVAGE: dict[str, Callable[[Path, Damage], Iterator[RawMessage]]] = {
+    '.mcap': salvage_mcap,
+    '.db3': salvage_sqlite,
+}
+
+
+class BagStorage:
+    """A rosbag2 folder, or one .mcap or .db3 file without its metadata.yaml.
+
+    A damaged bag is read as far as it goes and the damage is reported.
+    """
+
+    topics: dict[str, str]
+    """Message type by topic."""
+    counts: Counter[str]
+    """Messages by topic."""
+    duration_ns: int
+    """Log time between the first and the last message."""
+
+    def __init__(self, path: Path, report: BagReport) -> None:
+        if not path.exists():
+            raise BagError(f'{path} does not exist: expected a rosbag2 folder, .mcap or .db3 file')
+        self.path = path
+        self._report = report
+        self._store = get_typestore(Stores.ROS2_HUMBLE)
+        self._salvaging = False
+        try:
+            self._open_healthy()
+        except Exception as error:  # rosbags lets struct, apsw and decompressor errors through
+            self._open_damaged(error)
+
+    @property
+    def damaged(self) -> bool:
+        """True when the bag's own index cannot be used."""
+        return self._salvaging
+
+    def files(self) -> list[Path]:
+        """Return the data files (and the metadata) that make up the bag."""
+        if self.path.is_file():
+            return [self.path]
+        return sorted(item for item in self.path.iterdir() if item.is_file())
+
+    def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, Any]]:
+        """Yield (topic, log_ns, message) of these topics in log order; damaged ones dropped."""
+        for raw in self._raw(frozenset(topics)):
+            try:
+                msg = self._store.deserialize_cdr(raw.data, raw.msgtype)
+            except Exception:  # damaged CDR fails in many ways inside the generated code
+                self._report.dropped[f'{raw.topic}: unreadable message'] += 1
+                continue
+            yield raw.topic, raw.log_ns, msg
+
+    def _open_healthy(self) -> None:
+        with Reader(self.path) as reader:
+            self.topics = {link.topic: link.msgtype for link in reader.connections}
+            self.counts = Counter()
+            self.duration_ns = reader.duration
+            for link in reader.connections:
+                self.counts[link.topic] += link.msgcount
+
+    def _open_damaged(self, error: Exception) -> None:
+        """Count what can be salvaged; BagError when that is nothing."""
+        self._salvaging = True
+        self.topics, self.counts = {}, Counter()
+        self._report.damaged(f'the index is unusable ({error}); messages are read one by one')
+        if any(item.suffix == '.zstd' for item in self.files()):
+            raise BagError(
+                f'{self.path} has compressed files and no usable metadata.yaml: expected both; '
+                'decompress the files first (zstd -d)'
+            )
+        times = []
+        for raw in self._salvage():
+            self.topics[raw.topic] = raw.msgtype
+            self.counts[raw.topic] += 1
+            times = [min([raw.log_ns, *times]), max([raw.log_ns, *times])]
+        if not self.counts:
+            raise BagError(
+                f'{self.path} holds no readable message ({error}): expected a rosbag2 in mcap or '
+                'sqlite3 storage; record it again or copy it anew'
+            ) from error
+        self.duration_ns = times[1] - times[0]
+
+    def _raw(self, topics: frozenset[str]) -> Iterator[RawMessage]:
+        if self._salvaging:
+            yield from (raw for raw in self._salvage() if raw.topic in topics)
+            return
+        last_ns = -1
+        try:
+            with Reader(self.path) as reader:
+                links = [link for link in reader.connections if link.topic in topics]
+                for link, log_ns, data in reader.messages(links) if links else ():
+                    last_ns = log_ns
+                    yield RawMessage(link.topic, link.msgtype, log_ns, data)
+        except Exception as error:  # see __init__; what was delivered came in log order
+            self._report.damaged(f'a part of the bag is unreadable ({error})')
+            rest = (raw for raw in self._salvage() if raw.log_ns > last_ns)
+            yield from (raw for raw in rest if raw.topic in topics)
+
+    def _salvage(self) -> Iterator[RawMessage]:
+        for file in self.files():
+            if file.suffix in _SALVAGE:
+                yield from _SALVAGE[file.suffix](file, self._report.damaged)

@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""ROS messages <-> core values, duck-typed: the objects of rclpy and of rosbags work alike.
+
+Nothing here imports rclpy or rosbags. Every size in a message is checked against the bytes that
+came with it before anything is read; what does not fit is a `MessageError`, and a calibration that
+cannot be used is a `CalibrationError`.
+"""
+
+from selfdepth_ros.messages.clouds import (
+    PackedPoints,
+    PointFieldSpec,
+    pack_points,
+    pack_xyz,
+    points_from_cloud_msg,
+)
+from selfdepth_ros.messages.errors import MessageError
+from selfdepth_ros.messages.geometry import (
+    CameraInfoFields,
+    camera_from_info,
+    camera_info_fields,
+    stamp_from_ns,
+    stamp_ns,
+    transform_from_msg,
+)
+from selfdepth_ros.messages.images import (
+    ImageFields,
+    decode_depth,
+    decode_image,
+    image_fields,
+)
+
+__all__ = [
+    'CameraInfoFields',
+    'ImageFields',
+    'MessageError',
+    'PackedPoints',
+    'PointFieldSpec',
+    'camera_from_info',
+    'camera_info_fields',
+    'decode_depth',
+    'decode_image',
+    'image_fields',
+    'pack_points',
+    'pack_xyz',
+    'points_from_cloud_msg',
+    'stamp_from_ns',
+    'stamp_ns',
+    'transform_from_msg',
+]

@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""sensor_msgs/PointCloud2 <-> points."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfdepth_ros.core.frames import PointCloud
+from selfdepth_ros.messages.errors import MessageError
+
+UINT16, FLOAT32, FLOAT64 = 4, 7, 8
+"""Values of sensor_msgs/PointField.datatype that are used here."""
+
+
+class PointFieldSpec(NamedTuple):
+    """One sensor_msgs/PointField."""
+
+    name: str
+    offset: int
+    datatype: int
+    count: int = 1
+
+
+class PackedPoints(NamedTuple):
+    """The fields of a PointCloud2 apart from its header: unordered, little-endian, dense."""
+
+    data: NDArray[np.uint8]
+    fields: tuple[PointFieldSpec, ...]
+    point_step: int
+    width: int
+
+    @property
+    def row_step(self) -> int:
+        """Bytes of the only row."""
+        return self.point_step * self.width
+
+
+_XYZ = tuple(PointFieldSpec(name, 4 * index, FLOAT32) for index, name in enumerate('xyz'))
+_PACKED = np.dtype([('xyz', '<f4', 3), ('rgb', '<u4')])
+_FIELDS = (*_XYZ, PointFieldSpec('rgb', 12, FLOAT32))
+
+
+def pack_points(cloud: PointCloud) -> PackedPoints:
+    """Return 16-byte points: x y z and rgb, whose float32 holds the bits 0x00RRGGBB (PCL)."""
+    packed = np.empty(len(cloud.points), _PACKED)
+    packed['xyz'] = cloud.points
+    colors = cloud.colors.astype(np.uint32)
+    packed['rgb'] = colors[:, 0] << 16 | colors[:, 1] << 8 | colors[:, 2]
+    return PackedPoints(packed.view(np.uint8), _FIELDS, _PACKED.itemsize, len(packed))
+
+
+def pack_xyz(
+    points: NDArray[Any],
+    intensity: NDArray[Any] | None = None,
+    ring: NDArray[Any] | None = None,
+) -> PackedPoints:
+    """Return LiDAR points: x y z, then float32 intensity and uint16 ring where given."""
+    points = np.asarray(points)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise MessageError(f'points of shape {points.shape}: expected (n, 3)')
+    columns = [('xyz', '<f4', 3)]
+    fields = list(_XYZ)
+    for name, values, code, datatype in (
+        ('intensity', intensity, '<f4', FLOAT32),
+        ('ring', ring, '<u2', UINT16),
+    ):
+        if values is not None:
+            fields.append(PointFieldSpec(name, np.dtype(columns).itemsize, datatype))
+            columns.append((name, code, ()))
+    packed = np.empty(len(points), np.dtype(columns))
+    packed['xyz'] = points
+    if intensity is not None:
+        packed['intensity'] = intensity
+    if ring is not None:
+        packed['ring'] = ring
+    return PackedPoints(packed.view(np.uint8), tuple(fields), packed.itemsize, len(packed))
+
+
+def points_from_cloud_msg(msg: Any) -> NDArray[np.float32]:
+    """Return the finite points (n, 3) float32 of a PointCloud2, in its own frame, metres.
+
+    Raises MessageError when x, y, z are missing or the sizes do not agree with the data.
+    """
+    fields = {field.name: field for field in msg.fields}
+    width, height = int(msg.width), int(msg.height)
+    point_step, row_step = int(msg.point_step), int(msg.row_step)
+    data = np.frombuffer(msg.data, np.uint8)
+    size = f'cloud of {width}x{height}, point step {point_step}, row step {row_step}'
+    if width * height == 0:
+        return np.zeros((0, 3), np.float32)
+    if row_step < width * point_step or data.size != height * row_step:
+        raise MessageError(f'{size}: does not agree with {data.size} bytes of data')
+    rows = data.reshape(height, row_step)[:, : width * point_step]
+    records = np.ascontiguousarray(rows).view(_xyz_dtype(fields, point_step, msg.is_bigendian))
+    points = np.stack([records[axis].ravel() for axis in 'xyz'], axis=1).astype(np.float32)
+    return points[np.isfinite(points).all(axis=1)]
+
+
+def _xyz_dtype(fields: dict[str, Any], point_step: int, is_bigendian: bool) -> np.dtype[Any]:
+    """Return a record type of `point_step` bytes that names x, y and z only."""
+    formats, offsets = [], []
+    for axis in 'xyz':
+        field = fields.get(axis)
+        code = None if field is None else {FLOAT32: 'f4', FLOAT64: 'f8'}.get(int(field.datatype))
+        if code is None or int(field.offset) + np.dtype(code).itemsize > point_step:
+            raise MessageError(
+                f'cloud with the fields {sorted(fields)}: expected {axis} as float32 or float64 '
+                f'inside the point step of {point_step} bytes'
+            )
+        formats.append(('>' if is_bigendian else '<') + code)
+        offsets.append(int(field.offset))
+    return np.dtype(
+        {'names': list('xyz'), 'formats': formats, 'offsets': offsets, 'itemsize': point_step}
+    )

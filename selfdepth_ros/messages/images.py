@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""sensor_msgs/Image and CompressedImage <-> arrays.
+
+Common encodings are a NumPy view plus one cv2 conversion, so that cv_bridge (whose binaries from
+apt need NumPy 1) is only asked, lazily, for encodings outside the table.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from selfdepth_ros.messages.errors import MessageError
+
+MAX_PIXELS = 1 << 28
+"""Larger images are refused: such a size is a damaged header, not a camera."""
+
+
+class _Layout(NamedTuple):
+    """How one encoding lies in memory, and the cv2 code that makes it RGB (None: already)."""
+
+    dtype: str
+    channels: int
+    to_rgb: int | None
+
+
+# cv2 names a Bayer pattern by the second row's second and third pixel, ROS by the first row's
+# first two: ROS rggb is cv2 BG, and so on.
+_BAYER = {
+    'rggb': cv2.COLOR_BayerBG2RGB,
+    'bggr': cv2.COLOR_BayerRG2RGB,
+    'gbrg': cv2.COLOR_BayerGR2RGB,
+    'grbg': cv2.COLOR_BayerGB2RGB,
+}
+_LAYOUTS: dict[str, _Layout] = {
+    'rgb8': _Layout('u1', 3, None),
+    'bgr8': _Layout('u1', 3, cv2.COLOR_BGR2RGB),
+    'rgba8': _Layout('u1', 4, cv2.COLOR_RGBA2RGB),
+    'bgra8': _Layout('u1', 4, cv2.COLOR_BGRA2RGB),
+    'mono8': _Layout('u1', 1, cv2.COLOR_GRAY2RGB),
+    'mono16': _Layout('u2', 1, cv2.COLOR_GRAY2RGB),
+    'rgb16': _Layout('u2', 3, None),
+    'bgr16': _Layout('u2', 3, cv2.COLOR_BGR2RGB),
+    '8UC1': _Layout('u1', 1, cv2.COLOR_GRAY2RGB),
+    '8UC3': _Layout('u1', 3, cv2.COLOR_BGR2RGB),
+    '8UC4': _Layout('u1', 4, cv2.COLOR_BGRA2RGB),
+    'yuv422': _Layout('u1', 2, cv2.COLOR_YUV2RGB_UYVY),
+    'uyvy': _Layout('u1', 2, cv2.COLOR_YUV2RGB_UYVY),
+    'yuv422_yuy2': _Layout('u1', 2, cv2.COLOR_YUV2RGB_YUYV),
+    'yuyv': _Layout('u1', 2, cv2.COLOR_YUV2RGB_YUYV),
+    **{f'bayer_{name}8': _Layout('u1', 1, code) for name, code in _BAYER.items()},
+    **{f'bayer_{name}16': _Layout('u2', 1, code) for name, code in _BAYER.items()},
+}
+_DEPTH_LAYOUTS: dict[str, _Layout] = {
+    '32FC1': _Layout('f4', 1, None),
+    '16UC1': _Layout('u2', 1, None),
+    'mono16': _Layout('u2', 1, None),
+}
+
+
+class ImageFields(NamedTuple):
+    """The fields of a sensor_msgs/Image apart from its header; `data` is flat uint8."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: NDArray[np.uint8]
+
+
+def decode_image(msg: Any) -> NDArray[np.uint8]:
+    """Return the picture in an Image or a CompressedImage as uint8 (H, W, 3) RGB.
+
+    The array may be a read-only view of the message's own bytes. 16-bit images keep their high
+    byte. Raises MessageError when sizes do not agree with the data or the encoding is unknown.
+    """
+    if hasattr(msg, 'format'):
+        return _decode_compressed(msg)
+    layout = _LAYOUTS.get(msg.encoding)
+    if layout is None:
+        return _ask_cv_bridge(msg)
+    pixels = _view(msg, layout)
+    if pixels.dtype.itemsize == 2:
+        pixels = (pixels >> 8).astype(np.uint8)
+    if layout.channels == 2 and msg.width % 2:
+        raise MessageError(f'{msg.encoding} image of odd width {msg.width}: expected pixel pairs')
+    return pixels if layout.to_rgb is None else cv2.cvtColor(pixels, layout.to_rgb)
+
+
+def decode_depth(msg: Any) -> NDArray[np.float32]:
+    """Return a REP-118 depth image as float32 (H, W) metres along z.
+
+    32FC1 is taken as it is (NaN: unknown, +inf: beyond range); 16UC1 is millimetres, 0 -> NaN.
+    """
+    layout = _DEPTH_LAYOUTS.get(getattr(msg, 'encoding', ''))
+    if layout is None:
+        raise MessageError(
+            f'depth image with encoding {getattr(msg, "encoding", None)!r}: '
+            f'expected one of {", ".join(_DEPTH_LAYOUTS)} (REP 118)'
+        )
+    pixels = _view(msg, layout)
+    if layout.dtype == 'f4':
+        return pixels.astype(np.float32, copy=False)
+    return np.where(pixels == 0, np.float32(np.nan), pixels * np.float32(1e-3))
+
+
+def image_fields(array: NDArray[Any], encoding: str) -> ImageFields:
+    """Return the Image fields for an array (H, W) or (H, W, channels); little-endian.
+
+    Raises MessageError when the array's type or channels are not those of `encoding`.
+    """
+    layout = _LAYOUTS.get(encoding) or _DEPTH_LAYOUTS.get(encoding)
+    channels = 1 if array.ndim == 2 else array.shape[-1]
+    if layout is None or array.dtype != np.dtype(layout.dtype) or channels != layout.channels:
+        raise MessageError(
+            f'array of {array.dtype} {array.shape} does not fit the encoding {encoding!r}'
+        )
+    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder('<'))
+    height, width = array.shape[:2]
+    data = little.reshape(-1).view(np.uint8)
+    return ImageFields(height, width, encoding, 0, data.size // height, data)
+
+
+def _view(msg: Any, layout: _Layout) -> NDArray[Any]:
+    """Return the pixels (H, W) or (H, W, channels) without copying, row padding cut off."""
+    height, width, step = int(msg.height), int(msg.width), int(msg.step)
+    dtype = np.dtype(layout.dtype).newbyteorder('>' if msg.is_bigendian else '<')
+    row = width * layout.channels * dtype.itemsize
+    size = f'{msg.encoding} image of {width}x{height}, step {step}'
+    if height <= 0 or width <= 0 or height * width > MAX_PIXELS:
+        raise MessageError(f'{size}: the size is empty or absurd; check the camera driver')
+    data = np.frombuffer(msg.data, np.uint8)
+    if step < row:
+        raise MessageError(f'{size}: expected a step of at least {row} bytes')
+    if data.size != height * step:
+        raise MessageError(f'{size}: expected {height * step} bytes of data, found {data.size}')
+    rows = data.reshape(height, step)[:, :row]
+    if dtype.itemsize > 1:
+        rows = np.ascontiguousarray(rows).view(dtype)
+    return rows if layout.channels == 1 else rows.reshape(height, width, layout.channels)
+
+
+def _decode_compressed(msg: Any) -> NDArray[np.uint8]:
+    """Decode JPEG, PNG or whatever cv2 reads; a compressed Bayer mosaic is demosaiced."""
+    data = np.frombuffer(msg.data, np.uint8)
+    source = msg.format.split(';')[0].strip()
+    mosaic = _LAYOUTS[source] if source.startswith('bayer_') and source in _LAYOUTS else None
+    flags = cv2.IMREAD_UNCHANGED if mosaic else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise MessageError(
+            f'compressed image (format {msg.format!r}, {data.size} bytes) cannot be decoded: '
+            'expected JPEG or PNG data; the message is damaged or uses another codec'
+        )
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    if pixels.ndim == 2:
+        return cv2.cvtColor(pixels, mosaic.to_rgb if mosaic else cv2.COLOR_GRAY2RGB)
+    return cv2.cvtColor(pixels[..., :3], cv2.COLOR_BGR2RGB)
+
+
+def _ask_cv_bridge(msg: Any) -> NDArray[np.uint8]:
+    """Let cv_bridge convert an encoding that is not in the table; only ROS installs have it."""
+    try:
+        from cv_bridge import CvBridge  # needed by rare encodings only
+    except ImportError:
+        raise MessageError(
+            f'image encoding {msg.encoding!r} is not known: expected one of '
+            f'{", ".join(sorted(_LAYOUTS))}, or an installed cv_bridge for others'
+        ) from None
+    try:
+        return np.asarray(CvBridge().imgmsg_to_cv2(msg, 'rgb8'), dtype=np.uint8)
+    except Exception as error:  # cv_bridge raises its own types, TypeError and cv2.error
+        raise MessageError(
+            f'cv_bridge cannot convert encoding {msg.encoding!r}: {error}'
+        ) from error
