@@ -81,7 +81,10 @@ setup(
     python_requires='>=3.10',
     package_dir={'selfdepth_training': 'training'},
     packages=[*find_packages(include=[NAME, f'{NAME}.*']), *training_packages()],
-    package_data={NAME: ['models/*/*', 'py.typed'], 'selfdepth_training': ['py.typed']},
+    package_data={
+        NAME: ['models/*/*', 'py.typed'],
+        'selfdepth_training': ['recipes/*.yaml', 'py.typed'],
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),

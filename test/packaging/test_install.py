@@ -105,10 +105,9 @@ def test_a_wheel_brings_commands_models_and_both_packages(tmp_path: Path) -> Non
     run([*pip, 'wheel', '--no-deps', '--no-build-isolation', '-w', str(tmp_path), '.'], source)
     (wheel,) = tmp_path.glob('*.whl')
     names = ZipFile(wheel).namelist()
-    tracked = [p for top in (NAME, 'training') for p in (source / top).rglob('*.py')]
-    for path in tracked:
-        name = path.relative_to(source).as_posix()
-        assert name.replace('training/', 'selfdepth_training/', 1) in names or name in names
+    for package, folder in ((NAME, source / NAME), ('selfdepth_training', source / 'training')):
+        files = (p.relative_to(folder).as_posix() for p in folder.rglob('*') if p.is_file())
+        assert {f'{package}/{file}' for file in files} <= set(names)
     assert not any(name.startswith(('training/', 'test/', 'launch/')) for name in names)
     run([*pip, 'install', '--no-deps', '--prefix', str(tmp_path / 'prefix'), str(wheel)], tmp_path)
     for name in EXECUTABLES:
