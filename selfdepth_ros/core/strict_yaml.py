@@ -36,6 +36,11 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver('tag:yaml.org,2002:float', _NUMBER, list('-+.0123456789'))
 
 
+def parse(text: str) -> Any:
+    """Parse YAML text; yaml.YAMLError when it is none."""
+    return yaml.load(text, Loader=_Loader)  # a SafeLoader
+
+
 def read(path: Path | str, error: type[SelfdepthError], purpose: str) -> dict[str, Any]:
     """Read a YAML mapping; `error` names the file, the line and what it should have been."""
     try:
@@ -43,7 +48,7 @@ def read(path: Path | str, error: type[SelfdepthError], purpose: str) -> dict[st
     except (OSError, UnicodeDecodeError) as cause:
         raise error(f'{path}: cannot be read as {purpose} ({cause}).') from cause
     try:
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+        value = parse(text)
     except yaml.YAMLError as cause:
         raise error(f'{path}: is not valid YAML: {cause}') from cause
     if not isinstance(value, dict):

@@ -17,8 +17,10 @@ from jaxtyping import Bool, Float
 from selfdepth_ros.core.arrays import convert, namespace
 from selfdepth_ros.core.errors import CalibrationError
 
-# Nearer than this (metres) a point is inside the lens; also keeps x / z finite in float32.
+# Nearer than this (metres) a point is inside the lens; farther, it is sky without a place. Both
+# also keep quotients and squares finite in float32.
 NEAREST_M = 1e-6
+FARTHEST_M = 1e12
 # A lens is used only where a step in angle still moves the pixel by this share of its pace at
 # the centre: beyond, the distortion polynomial is about to fold back.
 LEAST_SLOPE = 0.02

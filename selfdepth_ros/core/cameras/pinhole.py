@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from selfdepth_ros.core.arrays import namespace
 from selfdepth_ros.core.cameras import brown_conrady
-from selfdepth_ros.core.cameras.base import NEAREST_M, RIM, Lens, coefficients
+from selfdepth_ros.core.cameras.base import FARTHEST_M, NEAREST_M, RIM, Lens, coefficients
 from selfdepth_ros.core.errors import CalibrationError
 
 # Coefficient counts each model may come with; the last is what is stored.
@@ -51,7 +51,7 @@ class PinholeCamera(Lens):
         """Pixels of points (metres), and where they are seen: in front, in lens and image."""
         xp = namespace(points)
         z = points[..., 2]
-        valid = z > NEAREST_M
+        valid = (z > NEAREST_M) & (z < FARTHEST_M)
         safe_z = xp.where(valid, z, xp.ones_like(z))
         x, y = points[..., 0] / safe_z, points[..., 1] / safe_z
         if self._lens is not None:
