@@ -1,0 +1,322 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A bag's surround frames, decoded and resized once, as memory-mapped arrays in a folder.
+
+The folder appears under its name only when it is complete, belongs to one bag (size and time of
+its files) and one set of settings, and is built again when either changed or a file is damaged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import math
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int64, UInt8
+from tqdm import tqdm
+
+from selfdepth_ros.bags.discovery import load_mapping
+from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_ros.core.rig import Rig, load_rig, save_rig
+from selfdepth_ros.core.se3 import interpolate_poses
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Raised whenever the meaning of a cache's files changes: older ones are then built again."""
+_HEADER_BYTES = 128
+
+
+class CacheError(SelfdepthError):
+    """A frame cache that cannot be opened or built."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameCache:
+    """Frames of one bag at one size; arrays are read-only memory maps or small arrays."""
+
+    images: UInt8[np.ndarray, 'f c h w 3']
+    """RGB; zeros where a camera is missing."""
+    stamps_ns: Int64[np.ndarray, 'f c']
+    """Each image's own stamp; the set's where the camera is missing."""
+    world_from_body: Float[np.ndarray, 'f c 4 4'] | None
+    """Body poses at those stamps (float64, metres); None when the bag has no odometry."""
+    present: Bool[np.ndarray, 'f c']
+    """Which cameras have an image."""
+    rig: Rig
+    """At the size of the images."""
+    source: Path
+    """The bag."""
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> FrameCache:
+        """Open a complete cache; CacheError when a file is missing or damaged."""
+        folder = Path(folder)
+        try:
+            about = json.loads((folder / 'about.json').read_text(encoding='utf-8'))
+            images = np.load(folder / 'images.npy', mmap_mode='r')
+            small = {name: np.load(folder / f'{name}.npy') for name in about['arrays']}
+            rig = load_rig(folder / 'rig.yaml')
+            frames, height, width = about['frames'], about['height'], about['width']
+            if about['format'] != FORMAT:
+                raise ValueError(f'format {about["format"]}, expected {FORMAT}')
+            shape = (frames, len(rig.cameras))
+            if images.shape != (*shape, height, width, 3):
+                raise ValueError(f'images of shape {images.shape}')
+            if any(array.shape[:2] != shape for array in small.values()):
+                raise ValueError('arrays of different lengths')
+            return cls(
+                images=images,
+                stamps_ns=small['stamps_ns'],
+                world_from_body=small.get('world_from_body'),
+                present=small['present'],
+                rig=rig,
+                source=Path(about['source']),
+                folder=folder,
+            )
+        except (OSError, ValueError, KeyError, TypeError, EOFError, SelfdepthError) as error:
+            raise CacheError(
+                f'{folder} is not a usable frame cache ({error}): remove it to have it built again'
+            ) from error
+
+
+def build_cache(
+    bag_path: str | Path,
+    cache_root: str | Path,
+    width: int,
+    height: int,
+    *,
+    mapping: str | Path | None = None,
+    tolerance_ns: int | None = None,
+    progress: bool = True,
+) -> FrameCache:
+    """Return the frame cache of a bag at width x height, building it where there is none.
+
+    Frames whose poses odometry does not reach are left out. Several processes may call this at
+    once: one builds, the others wait. Raises BagError for a bag without use, CacheError when the
+    disk is full; nothing is left behind then.
+    """
+    bag, root = Path(bag_path).resolve(), Path(cache_root)
+    topics = None if mapping is None else load_mapping(mapping)
+    settings = {
+        'width': width,
+        'height': height,
+        'tolerance_ns': tolerance_ns,
+        'mapping': repr(topics),
+    }
+    digest = hashlib.sha256(json.dumps([str(bag), settings]).encode()).hexdigest()[:12]
+    folder = root / f'{bag.stem}-{width}x{height}-{digest}'
+    with _as_cache_error(root), _only_one(folder):
+        identity = _identity(bag)
+        found = _open_current(folder, identity)
+        if found is None:
+            reader = BagReader(bag, topics, tolerance_ns=tolerance_ns)
+            with _appearing(folder) as partial:
+                _build(reader, partial, settings | {'identity': identity}, progress)
+            found = FrameCache.open(folder)
+    return found
+
+
+def _identity(bag: Path) -> list[list[Any]]:
+    """Return name, size and time of each of the bag's files."""
+    if not bag.exists():
+        raise BagError(f'{bag} does not exist: expected a rosbag2 folder, .mcap or .db3 file')
+    files = sorted(bag.iterdir()) if bag.is_dir() else [bag]
+    return [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()]
+
+
+def _open_current(folder: Path, identity: list[list[Any]]) -> FrameCache | None:
+    """Open the cache if it is complete and of this very bag; else say why not."""
+    if not folder.exists():
+        return None
+    try:
+        cache = FrameCache.open(folder)
+    except CacheError as error:
+        log.warning('%s; it is built again.', error)
+        return None
+    if json.loads((folder / 'about.json').read_text(encoding='utf-8'))['identity'] != identity:
+        log.warning('%s has changed since %s was built; it is built again.', cache.source, folder)
+        return None
+    return cache
+
+
+def _build(reader: BagReader, folder: Path, about: dict[str, Any], progress: bool) -> None:
+    """Write every file of a cache into `folder`, images frame by frame."""
+    rig = reader.rig().scaled(about['width'], about['height'])
+    rows = _write_images(reader, folder / 'images.npy', rig, progress)
+    if not reader.report.clean:
+        log.warning('%s', reader.report)
+    arrays = {
+        'stamps_ns': np.array([row.stamps_ns for row in rows], np.int64),
+        'present': np.array([row.present for row in rows], bool),
+    }
+    if rows[0].poses is not None:
+        arrays['world_from_body'] = np.array([row.poses for row in rows], np.float64)
+    for name, array in arrays.items():
+        np.save(folder / f'{name}.npy', array)
+    save_rig(rig, folder / 'rig.yaml')
+    about = about | {
+        'format': FORMAT,
+        'frames': len(rows),
+        'arrays': sorted(arrays),
+        'source': str(reader.path),
+        'report': str(reader.report),
+    }
+    (folder / 'about.json').write_text(json.dumps(about, indent=1), encoding='utf-8')
+
+
+class _Row(NamedTuple):
+    """What is kept of a frame beside its images."""
+
+    stamps_ns: Int64[np.ndarray, ' c']
+    present: tuple[bool, ...]
+    poses: Float[np.ndarray, 'c 4 4'] | None
+
+
+def _write_images(reader: BagReader, path: Path, rig: Rig, progress: bool) -> list[_Row]:
+    """Write the images of every usable frame as one .npy and return the rest of the frames."""
+    width, height = rig.cameras[0].camera.width, rig.cameras[0].camera.height
+    shape = (len(rig.cameras), height, width, 3)
+    _require_space(path.parent, reader.most_frames * math.prod(shape))
+    odometry = reader.odometry()
+    frames = reader.surround_frames(lambda _, image: resized(image, width, height))
+    rows: list[_Row] = []
+    with path.open('wb') as file:
+        file.write(_npy_header((0, *shape)))
+        for frame in tqdm(
+            frames, reader.path.name, reader.most_frames, unit='set', disable=not progress
+        ):
+            row = _row(frame, odometry)
+            if row is None:
+                reader.report.dropped['sets: odometry does not reach them'] += 1
+                continue
+            rows.append(row)
+            file.write(_stacked(frame, shape))
+        file.seek(0)
+        file.write(_npy_header((len(rows), *shape)))
+    if not rows:
+        raise _no_poses(reader, odometry)
+    return rows
+
+
+def _row(frame: SurroundFrame, odometry: tuple[Any, Any] | None) -> _Row | None:
+    """Return stamps and poses of a frame; None where odometry does not reach."""
+    stamps = [frame.stamp_ns if stamp is None else stamp for stamp in frame.stamps_ns]
+    own = np.array(stamps, np.int64)
+    if odometry is None:
+        return _Row(own, frame.present, None)
+    poses, valid = interpolate_poses(*odometry, own)
+    return _Row(own, frame.present, np.asarray(poses.matrix)) if np.all(valid) else None
+
+
+def resized(
+    image: UInt8[np.ndarray, '_ _ 3'], width: int, height: int
+) -> UInt8[np.ndarray, '_ _ 3']:
+    """Resize as `Camera.scaled` expects it: pixel areas averaged, borders on borders."""
+    rows, columns = image.shape[:2]
+    if (columns, rows) == (width, height):
+        return image
+    shrinks = width <= columns and height <= rows
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=method)
+
+
+def _stacked(frame: SurroundFrame, shape: tuple[int, ...]) -> bytes:
+    """Return the images of a set as bytes, zeros where a camera is missing."""
+    images = np.zeros(shape, np.uint8)
+    for index, image in enumerate(frame.images):
+        if image is not None:
+            images[index] = image
+    return images.tobytes()
+
+
+def _no_poses(reader: BagReader, odometry: Any) -> BagError:
+    """Say that not one set lies within the odometry."""
+    first, last = odometry[0][0] / 1e9, odometry[0][-1] / 1e9
+    return BagError(
+        f'{reader.path}: {reader.topics.odometry} has poses from {first:.3f} to {last:.3f} s, and '
+        'not one surround set lies between poses less than 0.5 s apart: expected stamps of one '
+        'clock; correct the stamps, or record without odometry'
+    )
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    """Return a header of fixed length, so that the number of frames can be filled in later."""
+    text = repr({'descr': '|u1', 'fortran_order': False, 'shape': shape})
+    length = _HEADER_BYTES - 10
+    return (
+        b'\x93NUMPY\x01\x00' + struct.pack('<H', length) + (text.ljust(length - 1) + '\n').encode()
+    )
+
+
+def _require_space(folder: Path, needed: int) -> None:
+    """Refuse to begin what cannot end."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise CacheError(
+            f'the frame cache needs {needed / 1e6:.0f} MB, {folder.parent} has '
+            f'{free / 1e6:.0f} MB free: free some, or choose another cache folder'
+        )
+
+
+@contextlib.contextmanager
+def _as_cache_error(root: Path) -> Iterator[None]:
+    """Turn what the file system refuses into one clear error."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise CacheError(
+            f'the frame cache cannot be written below {root}: {error.strerror or error}; free '
+            'space there, or choose another cache folder'
+        ) from error
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold a lock beside the folder; the system lets go of it even when the process is killed."""
+    with folder.with_name(f'.{folder.name}.lock').open('w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder that takes the name of `folder` when the block ends well."""
+    prefix = f'.{folder.name}.partial-'
+    _remove_all(folder.parent, prefix)  # left by a killed process: the lock is ours now
+    partial = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)
+        if folder.exists():
+            folder.rename(folder.with_name(f'{prefix}replaced'))
+        partial.rename(folder)
+    finally:
+        _remove_all(folder.parent, prefix)
+
+
+def _remove_all(parent: Path, prefix: str) -> None:
+    """Remove every folder whose name begins so."""
+    for folder in parent.iterdir():
+        if folder.name.startswith(prefix):
+            shutil.rmtree(folder, ignore_errors=True)
