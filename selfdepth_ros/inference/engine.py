@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What every depth engine is: images in, metres out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+
+from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.manifest import Manifest
+
+
+class EngineError(SelfdepthError):
+    """A model that cannot be loaded or run: what was found, what was expected, what to do."""
+
+
+@dataclass(frozen=True)
+class DepthPrediction:
+    """What the network says about a batch of images."""
+
+    depth: Float32[Any, 'n h w']
+    """Metres, of the kind that the manifest names (z-depth or ray distance)."""
+    confidence: Float32[Any, 'n h w'] | None = None
+    """P(relative error < 25 %), where the model has learned it."""
+
+
+class DepthEngine(Protocol):
+    """A network that is ready to run. Not for several threads at once."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Size, depth kind, range and record of the model."""
+        ...
+
+    def infer(self, images: UInt8[Any, 'n h w 3'], focal: Float[Any, ' n']) -> DepthPrediction:
+        """Depth of RGB images of the manifest's size.
+
+        `focal` is fx in pixels at that size. The result owns its memory. Raises EngineError.
+        """
+        ...
+
+
+def check_batch(manifest: Manifest, images: np.ndarray, focal: np.ndarray) -> None:
+    """Refuse a batch that the model would misread, before it reaches the vendor's runtime."""
+    expected = (manifest.height, manifest.width, 3)
+    if images.ndim != 4 or images.shape[1:] != expected or images.dtype != np.uint8:
+        raise EngineError(
+            f'images are {images.dtype} of shape {images.shape}; the model {manifest.name!r} '
+            f'takes uint8 (N, {manifest.height}, {manifest.width}, 3): resize them first'
+        )
+    if focal.shape != images.shape[:1]:
+        raise EngineError(
+            f'focal has shape {focal.shape} for {len(images)} images; give one fx per image, in '
+            f'pixels at {manifest.width}x{manifest.height}'
+        )

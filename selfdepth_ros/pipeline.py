@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From the images of a rig to its cloud: resize, infer, fuse."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.frames import PointCloud, SurroundFrame
+from selfdepth_ros.core.fusion import Fusion, FusionConfig
+from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.inference.engine import DepthEngine
+
+
+class PipelineError(SelfdepthError):
+    """A frame that does not fit the rig."""
+
+
+@dataclass(frozen=True, eq=False)
+class SurroundResult:
+    """What one frame became. Depths are at the network's size; NaN-filled for missing cameras."""
+
+    cloud: PointCloud
+    depths: Float32[np.ndarray, 'c h w']
+    confidence: Float32[np.ndarray, 'c h w'] | None
+    present: tuple[bool, ...]
+    timings_s: dict[str, float] = field(default_factory=dict)
+    """Seconds spent in `preprocess`, `infer` and `fuse`."""
+
+
+class SurroundDepth:
+    """The network and the fusion for one rig. One thread at a time: buffers are reused.
+
+    `rig` is the rig at the size of the cameras' images; `self.rig` is the one at network size,
+    which the depth maps belong to.
+    """
+
+    def __init__(self, engine: DepthEngine, rig: Rig, config: FusionConfig | None = None) -> None:
+        manifest = engine.manifest
+        self.engine = engine
+        self.rig = rig.scaled(manifest.width, manifest.height)
+        self._source = rig
+        self._fusion = Fusion(self.rig, config, manifest.depth_kind, manifest.max_depth_m)
+        self._focal = np.array([item.camera.focal for item in self.rig.cameras], np.float32)
+        size = (len(rig.cameras), manifest.height, manifest.width)
+        self._batch = np.zeros((*size, 3), np.uint8)
+
+    def __call__(self, frame: SurroundFrame) -> SurroundResult:
+        """Compute the cloud of a frame (images in the rig's order). Raises PipelineError."""
+        start = time.perf_counter()
+        batch = self._preprocess(frame)
+        ready = time.perf_counter()
+        prediction = self.engine.infer(batch, self._focal)
+        inferred = time.perf_counter()
+        depths, confidence, present = prediction.depth, prediction.confidence, frame.present
+        depths[np.logical_not(present)] = np.nan
+        cloud = self._fusion.fuse(depths, batch, present, frame.stamp_ns, confidence)
+        fused = time.perf_counter()
+        spent = (ready - start, inferred - ready, fused - inferred)
+        timings_s = dict(zip(('preprocess', 'infer', 'fuse'), spent, strict=True))
+        return SurroundResult(cloud, depths, confidence, present, timings_s)
+
+    def warm_up(self) -> None:
+        """Run the network once, so that the first frame is as fast as the others."""
+        self.engine.infer(np.zeros_like(self._batch), self._focal)
+
+    def _preprocess(self, frame: SurroundFrame) -> UInt8[np.ndarray, 'c h w 3']:
+        """The batch at network size; it always has every camera, missing ones are black."""
+        if len(frame.images) != len(self.rig.cameras):
+            raise PipelineError(
+                f'the frame has {len(frame.images)} images, the rig {len(self.rig.cameras)} '
+                f'cameras ({", ".join(self.rig.names)}): give one image or None for each'
+            )
+        for index, image in enumerate(frame.images):
+            if image is None:
+                self._batch[index] = 0
+            else:
+                self._resize(index, image)
+        return self._batch
+
+    def _resize(self, index: int, image: Any) -> None:
+        camera, target = self._source.cameras[index], self._batch[index]
+        expected = (camera.camera.height, camera.camera.width, 3)
+        if image.shape != expected:
+            raise PipelineError(
+                f'the image of {camera.name} is {image.shape[1]}x{image.shape[0]}, its '
+                f'calibration is for {expected[1]}x{expected[0]} (RGB): use the CameraInfo of '
+                'these images, or a rig scaled to their size'
+            )
+        if image.shape == target.shape:
+            np.copyto(target, image)
+            return
+        import cv2  # only where images are not of network size
+
+        cv2.resize(image, target.shape[1::-1], dst=target, interpolation=cv2.INTER_AREA)
