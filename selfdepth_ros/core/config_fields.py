@@ -24,7 +24,7 @@ class Knob:
     type: Any
     default: Any
     unit: str = ''
-    range: tuple[float, float] | None = None
+    range: tuple[float | int, float | int] | None = None
     choices: tuple[Any, ...] = ()
     doc: str = ''
 
@@ -33,8 +33,8 @@ def knob(
     default: Any = dataclasses.MISSING,
     *,
     unit: str = '',
-    low: float = -math.inf,
-    high: float = math.inf,
+    low: float | int = -math.inf,
+    high: float | int = math.inf,
     choices: tuple[Any, ...] = (),
 ) -> Any:
     """Declare a field with its unit and its limits, both inclusive; no default: required."""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -28,6 +28,7 @@ class DepthPrediction:
     """P(relative error < 25 %), where the model has learned it."""
 
 
+@runtime_checkable
 class DepthEngine(Protocol):
     """A network that is ready to run. Not for several threads at once."""
 

@@ -146,8 +146,8 @@ def _check_tensors(
     have = {item.name: (item.type, len(item.shape)) for item in found}
     if have != expected:
         raise EngineError(
-            f'{path} has the {kind} {_words(have)}; expected {_words(expected)}. It is no model of '
-            f'this package, or of another version: {_EXPORT}'
+            f'{path} has the {kind} {_words(have)}; expected {_words(expected)}. It is no model '
+            f'of this package, or of another version: {_EXPORT}'
         )
 
 

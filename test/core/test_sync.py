@@ -55,7 +55,7 @@ def check_books(machine: SurroundSync) -> None:
     assert stats.pushed == gone + machine.pending
 
 
-# -- laws ------------------------------------------------------------------------------------------
+# -- laws --
 
 shots_anyhow = st.lists(
     st.builds(
@@ -131,7 +131,7 @@ def test_nothing_waits_beyond_its_deadline(drawn):
             assert not machine.expire(shot.arrival_ns)
 
 
-# -- one time line ---------------------------------------------------------------------------------
+# -- one time line --
 
 
 def test_a_complete_set_leaves_with_its_last_image():
@@ -206,7 +206,7 @@ def test_memory_is_bounded_without_deadlines():
     assert len(ready) == 500 - MAX_PENDING
 
 
-# -- several time lines ----------------------------------------------------------------------------
+# -- several time lines --
 
 
 def later(shots: list[Shot], arrival_ns: int) -> list[Shot]:
