@@ -38,7 +38,7 @@ def knobs(cls: type) -> tuple[Knob, ...]:
     """Return every setting of a configuration class, nested ones with dotted names."""
     found: list[Knob] = []
     for own in own_knobs(cls):
-        if dataclasses.is_dataclass(own.type):
+        if isinstance(own.type, type) and dataclasses.is_dataclass(own.type):
             nested = knobs(own.type)
             defaults = own.default
             found += [

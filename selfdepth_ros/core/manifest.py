@@ -32,13 +32,13 @@ class Manifest:
     """Width of the images the network takes."""
     height: int = knob(unit='px', low=1)
     """Height of the images the network takes."""
-    depth_kind: Literal['z_depth', 'ray_distance']
+    depth_kind: Literal['z_depth', 'ray_distance']  # type: ignore[misc]  # knob has no default
     """What the output measures: depth along the optical axis, or distance along the ray."""
     min_depth_m: float = knob(unit='m', low=0.0)
     """The smallest depth the network can say."""
     max_depth_m: float = knob(unit='m', low=0.0)
     """The largest depth the network can say; at this value it may mean sky."""
-    cameras: tuple[str, ...]
+    cameras: tuple[str, ...]  # type: ignore[misc]
     """Names of the cameras it was trained on, in order."""
     has_confidence: bool = False
     """Whether there is a second output: probability of less than 25 % error."""

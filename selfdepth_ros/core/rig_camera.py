@@ -145,12 +145,19 @@ def _lens(data: Mapping[str, Any]) -> Camera:
     intrinsics, distortion = data['intrinsics'], data['distortion']
     check_keys(intrinsics, _INTRINSICS, (), CalibrationError, 'intrinsics')
     check_keys(distortion, ('model', 'coefficients'), (), CalibrationError, 'distortion')
-    size = _numbers('size', data['size'], 2)
-    matrix = [float(_numbers(f'intrinsics.{key}', [intrinsics[key]])[0]) for key in _INTRINSICS]
+    width, height = _size(data['size'])
+    fx, fy, cx, cy = (_numbers(f'intrinsics.{k}', [intrinsics[k]]).item() for k in _INTRINSICS)
     coefficients = tuple(_numbers('distortion.coefficients', distortion['coefficients']).tolist())
     if distortion['model'] == 'equidistant':
-        return EquidistantCamera(*size.tolist(), *matrix, coefficients)
-    return PinholeCamera(*size.tolist(), *matrix, distortion['model'], coefficients)
+        return EquidistantCamera(width, height, fx, fy, cx, cy, coefficients)
+    model = str(distortion['model'])
+    return PinholeCamera(width, height, fx, fy, cx, cy, model, coefficients)
+
+
+def _size(value: Any) -> tuple[int, int]:
+    if not isinstance(value, list) or len(value) != 2 or any(type(n) is not int for n in value):
+        raise CalibrationError(f'size: found {value!r}, expected [width, height] in pixels.')
+    return value[0], value[1]
 
 
 def _numbers(field: str, values: Any, count: int | None = None) -> Float[np.ndarray, ' n']:

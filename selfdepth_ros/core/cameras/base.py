@@ -36,8 +36,15 @@ LensT = TypeVar('LensT', bound='Lens')
 class Camera(Protocol):
     """A calibrated camera; optical frame: x right, y down, z forward."""
 
-    width: int
-    height: int
+    @property
+    def width(self) -> int:
+        """Image width in pixels."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Image height in pixels."""
+        ...
 
     @property
     def focal(self) -> float:
