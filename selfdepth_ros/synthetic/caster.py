@@ -48,8 +48,11 @@ class Caster:
         world, movers = self.world, self.world.movers
         poses = np.tile(np.eye(4), (len(times_s), len(movers), 1, 1))
         near = np.zeros((len(times_s), len(movers)), bool)
+        driven = world.drive.speed.distance(times_s)
         for k, (t, eye) in enumerate(zip(times_s, eyes)):
             for m, mover in enumerate(movers):
+                if abs(mover.path(float(t))[0] - driven[k]) > 1.3 * _FAR_M:
+                    continue
                 pose = mover.world_from_local(world.street, float(t))
                 if pose is not None and np.linalg.norm(pose[:3, 3] - eye) < _FAR_M:
                     poses[k, m], near[k, m] = pose, True

@@ -72,8 +72,8 @@ class StreetRenderer:
         grey levels); gain_spread: relative spread of the cameras' gains, with mild vignetting."""
         self.world, self.rig = world, rig
         self._antialias, self._noise = antialias, noise
-        self._caster = Caster(world)
-        self._shader = Shader(world, self._caster.table)
+        self.caster = Caster(world)
+        self._shader = Shader(world, self.caster.table)
         self._pool = ThreadPoolExecutor(max_workers=threads)
         gains = 1 + gain_spread * np.random.default_rng([world.seed, 61]).uniform(-1, 1, 64)
         self._lenses = [self._lens(i, float(gains[i]), gain_spread) for i in range(len(rig.cameras))]
@@ -86,7 +86,7 @@ class StreetRenderer:
         times = stamps * 1e-9
         world_from_body = self.world.world_from_body(times)
         eyes = [world_from_body[i] @ lens.body_from_camera for i, lens in enumerate(self._lenses)]
-        traffic = self._caster.traffic(times, np.array([e[:3, 3] for e in eyes]))
+        traffic = self.caster.traffic(times, np.array([e[:3, 3] for e in eyes]))
         casts = self._cast(world_from_body, traffic)
         jobs = [
             self._pool.submit(self._picture, i, casts[i], world_from_body[i], traffic, int(stamps[i]))
@@ -122,11 +122,11 @@ class StreetRenderer:
         layers = []
         for rays in (lens.rays, *lens.sub_rays):
             bundle = np.concatenate([origin, rays], -1)
-            hit = self._caster.ego_scene.cast_rays(o3d.core.Tensor(bundle))
+            hit = self.caster.ego_scene.cast_rays(o3d.core.Tensor(bundle))
             t = hit['t_hit'].numpy()
             row = hit['primitive_ids'].numpy().astype(np.int64)
             inside = np.isfinite(t)
-            row = np.where(inside, row, 0) + self._caster.first_row[1]
+            row = np.where(inside, row, 0) + self.caster.first_row[1]
             o, d = np.moveaxis(origin, -1, 0), np.moveaxis(rays, -1, 0)
             hits = Hits(o, d, o, d, row, np.where(inside, t, F32(1)), lens.angle)
             layers.append((inside, self._shader.shade(hits)))
@@ -147,10 +147,10 @@ class StreetRenderer:
         rays = np.stack([
             self._rays(lens, lens.rays, pose) for lens, pose in zip(self._lenses, world_from_body)
         ])  # fmt: skip
-        distance, row = self._caster.static(rays)
+        distance, row = self.caster.static(rays)
         owner = np.full(distance.shape, -1)
         index = np.nonzero(self._may_meet(traffic, world_from_body))
-        moving, mover_row, mover = self._caster.moving(traffic, rays[index], index[0])
+        moving, mover_row, mover = self.caster.moving(traffic, rays[index], index[0])
         nearer = moving < distance[index]
         hit = tuple(i[nearer] for i in index)
         distance[hit], row[hit], owner[hit] = moving[nearer], mover_row[nearer], mover[nearer]
@@ -193,10 +193,9 @@ class StreetRenderer:
     def _hits(self, cast: _Cast, angle: NDArray, traffic: Traffic, camera: int) -> Hits:
         o, d = cast.origin, cast.direction
         local_o, local_d = o, d
-        met = np.unique(cast.owner)
-        if met[-1] >= 0:
+        if cast.owner.max() >= 0:
             local_o, local_d = o.copy(), d.copy()
-            for m in met[met >= 0]:
+            for m in np.unique(cast.owner[cast.owner >= 0]):
                 pose = traffic.world_from_local[camera, m].astype(F32)
                 at = cast.owner == m
                 local_o[:, at] = pose[:3, :3].T @ (o[:, at] - pose[:3, 3:])
@@ -231,10 +230,10 @@ class StreetRenderer:
         body_rays[: 4 * len(y)] = lens.sub_rays[:, y, x].reshape(-1, 3)
         body_rays[4 * len(y) :] = lens.rays[0, 0]
         rays = self._rays(lens, body_rays, pose)
-        distance, row = self._caster.static(rays)
+        distance, row = self.caster.static(rays)
         owner = np.full(distance.shape, -1)
         camera = np.full(len(rays), index)
-        moving, mover_row, mover = self._caster.moving(traffic, rays, camera)
+        moving, mover_row, mover = self.caster.moving(traffic, rays, camera)
         near = moving < distance
         distance[near], row[near], owner[near] = moving[near], mover_row[near], mover[near]
         shape = (-1, width)

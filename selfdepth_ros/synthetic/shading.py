@@ -57,15 +57,16 @@ class Shader:
         surface = self._table.take(row.ravel(), axis=0)
         columns = np.ascontiguousarray(surface.T).reshape(COLUMNS, *row.shape)
         colour = self._texture(columns, hits, distance)
-        light = np.where(columns[LIT] > 0, self._ground_light(hits, distance), np.float32(1))
-        tint = surface[:, TINT].reshape(*row.shape, 3)
-        colour *= tint
+        clear = np.exp(distance * self._haze)
+        light = np.where(columns[LIT] > 0, self._ground_light(hits, distance) * clear, clear)
+        colour *= surface[:, TINT].reshape(*row.shape, 3)
         colour *= light[..., None]
-        clear = np.exp(distance * self._haze)[..., None]
-        colour *= clear
-        colour += (1 - clear) * self._world.horizon.astype(np.float32)
-        if sky.any():
-            colour[sky] = self._sky(hits.direction)[sky]
+        colour += (1 - clear)[..., None] * self._world.horizon.astype(np.float32)
+        rows = np.nonzero(sky.any(1))[0]
+        if len(rows):
+            part = slice(rows[0], rows[-1] + 1)
+            above = self._sky(hits.direction[:, part])
+            np.copyto(colour[part], above, where=sky[part, :, None])
         return colour
 
     def _texture(self, columns: Image, hits: Hits, distance: Image) -> Image:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from selfdepth_ros.synthetic import textures
 from selfdepth_ros.synthetic.atlas import Atlas
-from selfdepth_ros.synthetic.layout import MARGIN_M, Street, lay_street, make_section
+from selfdepth_ros.synthetic.layout import MARGIN_M, Section, Street, lay_street, make_section
 from selfdepth_ros.synthetic.lightmap import Lightmap, bake
 from selfdepth_ros.synthetic.mesh import NORMAL, TINT, Array, MeshBuilder, Surfaces
 from selfdepth_ros.synthetic.movers import make_movers
@@ -28,16 +28,12 @@ class StreetWorld:
     def __init__(self, seed: int, duration_s: float = 16.0) -> None:
         """Build meshes, textures and baked light (a few seconds)."""
         self.seed, self.duration_s = seed, duration_s
-        speed = SpeedProfile(seed, duration_s)
-        end_m = float(speed.distance(duration_s + 1.0))
-        line = Centerline(seed, -MARGIN_M - 60, end_m + MARGIN_M + 120)
-        section = make_section(seed)
-        self.drive = Drive(seed, line, speed, -section.lane / 2)
+        self.drive, section, end_m = plan_drive(seed, duration_s)
         tiles = make_tiles(seed)
         names = {name: i for i, name in enumerate(tiles)}
         self.atlas = Atlas(list(tiles.values()))
         mesh = MeshBuilder(names, self.atlas.scales)
-        self.street = Street(line, section, mesh, end_m)
+        self.street = Street(self.drive.line, section, mesh, end_m)
         lay_street(self.street, seed)
         self.movers = make_movers(seed, self.street, self.drive, duration_s)
         self._light(np.random.default_rng([seed, 51]))
@@ -74,6 +70,15 @@ class StreetWorld:
     def world_from_body(self, t_s: Array | float) -> Array:
         """Exact ego poses (..., 4, 4) at times (s)."""
         return self.drive.world_from_body(t_s)
+
+
+def plan_drive(seed: int, duration_s: float) -> tuple[Drive, Section, float]:
+    """The ego's drive, the street's cross-section and how far (m) the street must reach."""
+    speed = SpeedProfile(seed, duration_s)
+    end_m = float(speed.distance(duration_s + 1.0))
+    line = Centerline(seed, -MARGIN_M - 60, end_m + MARGIN_M + 120)
+    section = make_section(seed)
+    return Drive(seed, line, speed, -section.lane / 2), section, end_m
 
 
 def make_scene(surfaces: Surfaces) -> o3d.t.geometry.RaycastingScene:
