@@ -169,5 +169,5 @@ def interpolate_poses(
     clamped_ns = np.clip(at_ns, stamps_ns[0], stamps_ns[-1])
     fraction = (clamped_ns - stamps_ns[before]) / np.maximum(span_ns, 1)
     exact = (clamped_ns == stamps_ns[before]) | (clamped_ns == stamps_ns[after])
-    valid = (clamped_ns == at_ns) & (exact | (span_ns <= max_gap_ns))
+    valid = np.asarray((clamped_ns == at_ns) & (exact | (span_ns <= max_gap_ns)))
     return interpolate(SE3(poses[before]), SE3(poses[after]), fraction), valid

@@ -31,7 +31,7 @@ _COTC = (
 )
 
 
-def polynomial(coefficients: Sequence[float], value: Any) -> Any:
+def polynomial(coefficients: Sequence[float | int], value: Any) -> Any:
     """Evaluate `c0 + c1 v + c2 v^2 + ...` by Horner's rule."""
     total = coefficients[-1] + 0 * value
     for coefficient in reversed(coefficients[:-1]):

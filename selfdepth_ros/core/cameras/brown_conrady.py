@@ -16,8 +16,10 @@ from selfdepth_ros.core.arrays import namespace
 from selfdepth_ros.core.cameras.base import LEAST_SLOPE
 from selfdepth_ros.core.so3 import polynomial
 
-# Quadratic near the root; strong barrel distortion needs about ten steps from far away.
-_NEWTON_STEPS = 15
+# Halving the radius finds the radial part's inverse whatever its shape (to 1e-5); Newton's steps
+# add the tangential part and the last digits, and carry the gradient.
+_HALVINGS = 22
+_NEWTON_STEPS = 5
 
 Coefficients = tuple[float, ...]
 
@@ -74,12 +76,12 @@ def domain_radius(k: Coefficients) -> float:
 
 
 def undistort(k: Coefficients, radius: float, x: Any, y: Any) -> tuple[Any, Any, Any, Any]:
-    """Invert `distort` on the disc of `radius` by a fixed number of Newton steps.
+    """Invert `distort` on the disc of `radius` by a fixed number of steps.
 
     Returns x, y and what is left of the distance to the target in x and in y. Targets outside
     the image of the disc end on its rim, with a distance.
     """
-    guess_x, guess_y = _into_disc(radius, x, y)
+    guess_x, guess_y = _undistort_radially(k, radius, x, y)
     for _ in range(_NEWTON_STEPS):
         off_x, off_y = distort(k, guess_x, guess_y)
         off_x, off_y = x - off_x, y - off_y
@@ -92,6 +94,21 @@ def undistort(k: Coefficients, radius: float, x: Any, y: Any) -> tuple[Any, Any,
         )
     off_x, off_y = distort(k, guess_x, guess_y)
     return guess_x, guess_y, x - off_x, y - off_y
+
+
+def _undistort_radially(k: Coefficients, radius: float, x: Any, y: Any) -> tuple[Any, Any]:
+    """Nearly invert the radial part alone: it grows with the radius all over the disc."""
+    xp = namespace(x)
+    t = x * x + y * y
+    one = xp.ones_like(t)
+    target = xp.sqrt(xp.where(t > 0, t, one))
+    middle, step = 0.5 * radius * one, 0.25 * radius * one
+    for _ in range(_HALVINGS):
+        too_small = middle * _radial(k, middle * middle)[0] < target
+        middle = middle + xp.where(too_small, step, -step)
+        step = 0.5 * step
+    shrink = middle / target
+    return x * shrink, y * shrink
 
 
 def _into_disc(radius: float, x: Any, y: Any) -> tuple[Any, Any]:

@@ -11,7 +11,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from selfdepth_ros.core.arrays import namespace
-from selfdepth_ros.core.cameras.base import LEAST_SLOPE, NEAREST_M, RIM, Lens, coefficients
+from selfdepth_ros.core.cameras.base import (
+    FARTHEST_M,
+    LEAST_SLOPE,
+    NEAREST_M,
+    RIM,
+    Lens,
+    coefficients,
+)
 from selfdepth_ros.core.so3 import polynomial
 
 _NEWTON_STEPS = 12
@@ -53,17 +60,19 @@ class EquidistantCamera(Lens):
         x, y, z = points[..., 0], points[..., 1], points[..., 2]
         squared = x * x + y * y
         one = xp.ones_like(z)
+        in_space = (xp.abs(z) < FARTHEST_M) & (squared < FARTHEST_M * FARTHEST_M)
         on_axis = squared <= 1e-12 * z * z
-        off_axis_m = xp.sqrt(xp.where(on_axis, one, squared))
+        off_axis_m = xp.sqrt(xp.where(on_axis | ~in_space, one, squared))
         angle = xp.atan2(off_axis_m, z)
         in_lens = (angle <= self._widest_angle) & (off_axis_m > NEAREST_M)
-        in_front = z > NEAREST_M
+        in_front = (z > NEAREST_M) & in_space
         radius = self._radius(xp.where(in_lens, angle, xp.zeros_like(z)))
         # Near the axis radius / off_axis is 1 / z, to 1e-12.
         ahead = one / xp.where(in_front, z, one)
         factor = xp.where(on_axis, ahead, radius / off_axis_m)
         pixels = self._pixels(x * factor, y * factor)
-        return pixels, ((on_axis & in_front) | (~on_axis & in_lens)) & self._inside(pixels)
+        seen = xp.where(on_axis, in_front, in_lens) & in_space
+        return pixels, seen & self._inside(pixels)
 
     def rays(self, pixels: Float[Any, '*b 2']) -> tuple[Float[Any, '*b 3'], Bool[Any, '*b']]:
         """Unit directions of pixels, and where the lens model has one."""
