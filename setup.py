@@ -42,6 +42,7 @@ EXTRAS = {
     'test': [
         *BAGS,
         'beartype>=0.18',
+        'catkin_pkg',
         'colcon-common-extensions',
         'colcon-ros>=0.4',
         'hypothesis>=6',
@@ -51,6 +52,7 @@ EXTRAS = {
         'ruff>=0.6',
         # From 80 on, colcon --symlink-install silently becomes a copying install.
         'setuptools>=64,<80',
+        'tomli; python_version < "3.11"',
         'types-PyYAML',
     ],
 }

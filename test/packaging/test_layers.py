@@ -13,8 +13,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 VENDORS = {'rclpy', 'torch', 'cv2', 'onnxruntime', 'tensorrt', 'open3d', 'rosbags'}
 LAYERS = (
-    'core messages bags datasets synthetic inference pipeline nodes cli selfdepth_training'
-).split()
+    'core',
+    'messages',
+    'bags',
+    'datasets',
+    'synthetic',
+    'inference',
+    'pipeline',
+    'nodes',
+    'cli',
+    'selfdepth_training',
+)
 LIST_MODULES = """
 import importlib, json, pkgutil, sys
 def walk(name):

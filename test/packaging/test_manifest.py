@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """package.xml and setup.py say the same, and all that a robot needs."""
 
+import ast
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -13,15 +15,18 @@ from catkin_pkg.package import Package, parse_package
 import selfdepth_ros
 
 ROOT = Path(__file__).parents[2]
-ROBOT_NEEDS = """
+ROBOT_NEEDS = re.findall(
+    r'[\w-]+',
+    """
     cv_bridge diagnostic_msgs geometry_msgs launch launch_ros lifecycle_msgs message_filters
     nav_msgs rclpy rviz2 sensor_msgs sensor_msgs_py std_msgs std_srvs tf2_msgs tf2_ros
     python3-numpy python3-opencv python3-yaml
-""".split()
-ROS_IMPORT = re.compile(
-    r'^\s*(?:from|import) (\w+_msgs|\w+_srvs|rclpy|tf2_\w+|cv_bridge|message_filters'
-    r'|sensor_msgs_py|launch|launch_ros|ament_index_python|rcl_interfaces|diagnostic_updater)\b',
-    re.MULTILINE,
+    """,
+)
+OPTIONAL = {'diagnostic_updater', 'tomli'}
+ROS_NAME = re.compile(
+    r'\w+_(msgs|srvs|interfaces)|rclpy|tf2_\w+|cv_bridge|message_filters|sensor_msgs_py|launch'
+    r'|launch_\w+|ament_index_python|diagnostic_updater'
 )
 
 
@@ -62,12 +67,37 @@ def test_every_need_of_a_robot_is_declared(package: Package) -> None:
     assert set(ROBOT_NEEDS) <= declared
 
 
+def imported_names(*folders: str) -> dict[str, Path]:
+    """Top-level names of every absolute import, lazy ones included, and one file that has it."""
+    found: dict[str, Path] = {}
+    for path in (p for folder in folders for p in (ROOT / folder).rglob('*.py')):
+        for node in ast.walk(ast.parse(path.read_text('utf-8'))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [str(node.module)]
+            else:
+                continue
+            found |= {name.partition('.')[0]: path for name in names}
+    return found
+
+
 def test_every_ros_import_is_declared(package: Package) -> None:
-    declared = {dependency.name for dependency in package.exec_depends}
-    for source in [*(ROOT / 'selfdepth_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')]:
-        for name in ROS_IMPORT.findall(source.read_text('utf-8')):
-            optional = name == 'diagnostic_updater'
-            assert optional or name in declared, f'{source} imports {name}'
+    declared = {dependency.name for dependency in package.exec_depends} | OPTIONAL
+    for name, path in imported_names('selfdepth_ros', 'launch').items():
+        assert name in declared or not ROS_NAME.fullmatch(name), f'{path} imports {name}'
+
+
+def test_every_other_import_is_in_setup_py() -> None:
+    text = (ROOT / 'setup.py').read_text('utf-8')
+    declared = {name.lower().replace('_', '-') for name in re.findall(r"'([\w-]+)[^']*'", text)}
+    ours = {'selfdepth_ros', 'selfdepth_training'}
+    distributions = metadata.packages_distributions()
+    for name, path in imported_names('selfdepth_ros', 'training', 'test').items():
+        if name in sys.stdlib_module_names or name in ours | OPTIONAL or ROS_NAME.fullmatch(name):
+            continue
+        owners = {owner.lower() for owner in distributions.get(name, [])}
+        assert owners & declared, f'{path} imports {name} of {owners or "nobody installed"}'
 
 
 def test_the_resource_marker_carries_the_package_name(package: Package) -> None:
