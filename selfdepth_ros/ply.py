@@ -1,0 +1,44 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Clouds as binary PLY files, which every point cloud viewer opens."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from selfdepth_ros.core.frames import PointCloud
+
+_VERTEX = np.dtype(
+    [(name, '<f4') for name in 'xyz'] + [(name, 'u1') for name in ('red', 'green', 'blue')]
+)
+_HEADER = """ply
+format binary_little_endian 1.0
+comment frame {frame}, stamp {stamp} ns
+element vertex {count}
+property float x
+property float y
+property float z
+property uchar red
+property uchar green
+property uchar blue
+end_header
+"""
+
+
+def write_ply(path: Path | str, cloud: PointCloud) -> Path:
+    """Write a coloured cloud, whole or not at all; makes the folder. Returns the path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    vertices = np.empty(len(cloud), _VERTEX)
+    for axis, name in enumerate('xyz'):
+        vertices[name] = cloud.points[:, axis]
+    for channel, name in enumerate(('red', 'green', 'blue')):
+        vertices[name] = cloud.colors[:, channel]
+    header = _HEADER.format(frame=cloud.frame_id, stamp=cloud.stamp_ns, count=len(cloud))
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    with temporary.open('wb') as file:
+        file.write(header.encode('ascii'))
+        vertices.tofile(file)
+    temporary.replace(path)
+    return path
