@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The launch files under the real launch system, after a real colcon build."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LAUNCH_FILES = ('demo.launch.py', 'surround.launch.py')
+FIRST_CLOUD = """
+import rclpy
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import PointCloud2
+
+rclpy.init()
+node = rclpy.create_node('first_cloud')
+cloud = rclpy.Future()
+node.create_subscription(PointCloud2, '/surround/points', cloud.set_result, qos_profile_sensor_data)
+rclpy.spin_until_future_complete(node, cloud, timeout_sec=120)
+message = cloud.result()
+print(message.header.frame_id, message.width * message.height)
+"""
+
+
+def launch_system() -> bool:
+    """Is it installed? A name is asked for: the folder launch/ of this repository also imports."""
+    try:
+        from launch import LaunchDescription  # noqa: F401
+    except ImportError:
+        return False
+    return importlib.util.find_spec('launch_ros') is not None
+
+
+needs_launch = pytest.mark.skipif(
+    not (launch_system() and shutil.which('ros2')),
+    reason='launch_ros and ros2launch are not installed',
+)
+
+
+@contextmanager
+def running(workspace: Any, *command: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own group, interrupted as from the keyboard at the end."""
+    process = subprocess.Popen(
+        command,
+        env=workspace.environment,
+        cwd=workspace.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.communicate(timeout=60)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def assert_a_cloud_arrives(workspace: Any) -> None:
+    frame, points = workspace.python(FIRST_CLOUD).split()
+    assert frame == 'base_link'
+    assert int(points) > 1000
+
+
+def test_the_launch_folder_is_not_taken_for_the_launch_system() -> None:
+    assert not (ROOT / 'launch' / '__init__.py').exists()
+    code = 'import launch; print(hasattr(launch, "LaunchDescription"))'
+    result = subprocess.run(
+        [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert (result.stdout.strip() == 'True') == launch_system()
+
+
+@needs_launch
+@pytest.mark.parametrize('file', LAUNCH_FILES)
+def test_every_argument_is_explained(workspace: Any, file: str) -> None:
+    shown = workspace.run('ros2', 'launch', 'selfdepth_ros', file, '--show-args')
+    assert "'namespace':" in shown
+    assert 'no description given' not in shown
+
+
+@needs_launch
+def test_the_demo_launches_and_publishes_a_cloud(workspace: Any) -> None:
+    with running(workspace, 'ros2', 'launch', 'selfdepth_ros', 'demo.launch.py', 'rviz:=false'):
+        assert_a_cloud_arrives(workspace)
+
+
+@needs_launch
+def test_surround_launches_beside_a_rig_of_another_process(workspace: Any) -> None:
+    rig = workspace.prefix / 'lib' / 'selfdepth_ros' / 'synthetic_rig'
+    surround = ('ros2', 'launch', 'selfdepth_ros', 'surround.launch.py', 'rviz:=false')
+    with running(workspace, rig), running(workspace, *surround):
+        assert_a_cloud_arrives(workspace)
