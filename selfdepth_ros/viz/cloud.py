@@ -15,7 +15,7 @@ EGO = np.array([[2.2, 0.0], [-1.6, 1.0], [-0.9, 0.0], [-1.6, -1.0]])  # an arrow
 EGO_COLOR = (255, 176, 32)
 NEAREST_M = 0.5  # nothing nearer to the eye is drawn
 POINT_ANGLE = 1 / 220  # a pixel of the rig's cameras, rad: how large a point is drawn
-LARGEST_PX = 8
+LEAST_M, LARGEST_PX = 0.06, 8
 
 
 def draw_cloud_perspective(
@@ -35,7 +35,7 @@ def draw_cloud_perspective(
     picture = blank(width, height)
     pixels, depth, seen = view.project(cloud.points)
     pixels_per_metre = view.focal / depth[seen]
-    footprint_m = POINT_ANGLE * np.linalg.norm(cloud.points[seen], axis=-1)
+    footprint_m = np.maximum(POINT_ANGLE * np.linalg.norm(cloud.points[seen], axis=-1), LEAST_M)
     sizes = np.clip(np.ceil(footprint_m * pixels_per_metre), 2, LARGEST_PX).astype(np.intp)
     fade = np.clip(1.15 - depth[seen] / 110, 0.35, 1)[:, None]
     colors = BACKGROUND + fade * (_brighter(cloud.colors[seen]) - BACKGROUND)
