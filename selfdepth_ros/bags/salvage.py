@@ -15,10 +15,12 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 from rosbags.rosbag2.storage_mcap import DECOMPRESSORS
+
+from selfdepth_ros.bags.sqlite_pages import leaf_rows
 
 MAGIC = b'\x89MCAP0\r\n'
 _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
@@ -48,7 +50,7 @@ def salvage_mcap(path: Path, damage: Damage) -> Iterator[RawMessage]:
 
 
 def _mcap_records(
-    file: BinaryIO,
+    file: io.BufferedIOBase,
     name: str,
     schemas: dict[int, str],
     channels: dict[int, tuple[str, str]],
@@ -59,7 +61,10 @@ def _mcap_records(
         length = struct.unpack_from('<Q', head, 1)[0] if len(head) == 9 else _MAX_RECORD
         body = file.read(length) if length < _MAX_RECORD else b''
         if len(body) != length:
-            damage(f'{name} breaks off in a record, at byte {file.tell()} of this part')
+            damage(f'{name} breaks off in the middle of a record')
+            if head[0] == _CHUNK:
+                rest = io.BytesIO(_begun_chunk(body))
+                yield from _mcap_records(rest, name, schemas, channels, damage)
             return
         try:
             if head[0] == _MESSAGE:
@@ -76,7 +81,7 @@ def _mcap_records(
                 yield from _mcap_records(chunk, name, schemas, channels, damage)
             elif head[0] == _DATA_END:
                 return
-        except Exception as error:  # decompressors raise types of their own
+        except (ValueError, LookupError, struct.error) as error:
             damage(f'{name}: a record of {length} bytes is unreadable ({error})')
 
 
@@ -94,24 +99,58 @@ def _chunk(body: bytes) -> bytes:
     size, crc = struct.unpack_from('<QI', body, 16)
     compression, offset = _string(body, 28)
     (length,) = struct.unpack_from('<Q', body, offset)
-    raw = DECOMPRESSORS[compression](body[offset + 8 : offset + 8 + length], size)
+    try:
+        raw = DECOMPRESSORS[compression](body[offset + 8 : offset + 8 + length], size)
+    except Exception as error:  # zstd and lz4 raise types of their own
+        raise ValueError(f'{compression or "no"} compression: {error}') from error
     if len(raw) != size or (crc and crc32(raw) != crc):
         raise ValueError('a chunk does not have the size or the checksum it should have')
     return raw
 
 
+def _begun_chunk(body: bytes) -> bytes:
+    """Return the records of a chunk that breaks off; none of a compressed one."""
+    try:
+        compression, offset = _string(body, 28)
+    except (ValueError, struct.error):
+        return b''
+    return b'' if compression else body[offset + 8 :]
+
+
 def salvage_sqlite(path: Path, damage: Damage) -> Iterator[RawMessage]:
     """Yield the messages of a damaged rosbag2 database in the order they were written."""
+    last = 0
+    try:
+        for row_id, message in _sqlite_messages(path):
+            last = row_id
+            yield message
+    except sqlite3.Error as error:
+        damage(f'{path.name} breaks off ({error})')
+        rows = _sqlite_loose_messages(path)
+        yield from (message for row_id, message in rows if row_id > last)
+
+
+def _sqlite_messages(path: Path) -> Iterator[tuple[int, RawMessage]]:
+    """Let SQLite walk over the table, without needing its index."""
     with closing(sqlite3.connect(f'file:{path}?mode=ro&immutable=1', uri=True)) as connection:
-        try:
-            topics = {
-                number: (name, kind)
-                for number, name, kind in connection.execute('SELECT id, name, type FROM topics')
-            }
-            # By row id, without an ORDER BY: it follows the table and needs no intact index.
-            rows = connection.execute('SELECT topic_id, timestamp, data FROM messages')
-            for number, log_ns, data in rows:
-                if number in topics and isinstance(data, bytes) and isinstance(log_ns, int):
-                    yield RawMessage(*topics[number], log_ns, data)
-        except sqlite3.Error as error:
-            damage(f'{path.name} breaks off ({error})')
+        # Lets SQLite open a file that is shorter than its header says; nothing is written.
+        connection.execute('PRAGMA writable_schema = ON')
+        found = connection.execute('SELECT id, name, type FROM topics')
+        topics = {number: (name, kind) for number, name, kind in found}
+        for row in connection.execute('SELECT id, topic_id, timestamp, data FROM messages'):
+            if row[1] in topics and isinstance(row[3], bytes):
+                yield row[0], RawMessage(*topics[row[1]], row[2], row[3])
+
+
+def _sqlite_loose_messages(path: Path) -> Iterator[tuple[int, RawMessage]]:
+    """Read the leaves of the tables by themselves; rows are told apart by their columns."""
+    topics = {}
+    for row_id, columns in leaf_rows(path):
+        name, kind = (*columns[1:3], None, None)[:2]
+        if isinstance(name, str) and name.startswith('/') and isinstance(kind, str):
+            topics[row_id] = (name, kind)
+    for row_id, columns in leaf_rows(path):
+        if len(columns) == 4 and isinstance(columns[3], bytes):
+            _, number, log_ns, data = columns
+            if number in topics and isinstance(log_ns, int):
+                yield row_id, RawMessage(*topics[number], log_ns, data)

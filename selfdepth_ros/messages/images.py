@@ -106,7 +106,7 @@ def decode_depth(msg: Any) -> NDArray[np.float32]:
     pixels = _view(msg, layout)
     if layout.dtype == 'f4':
         return pixels.astype(np.float32, copy=False)
-    return np.where(pixels == 0, np.float32(np.nan), pixels * np.float32(1e-3))
+    return np.where(pixels == 0, np.float32(np.nan), pixels / np.float32(1000))
 
 
 def image_fields(array: NDArray[Any], encoding: str) -> ImageFields:

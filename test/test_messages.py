@@ -1,0 +1,319 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages say what was put into them, and contradictions are refused before anything is read."""
+
+import array
+import math
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfdepth_ros import messages as m
+from selfdepth_ros.bags.factory import MessageFactory
+from selfdepth_ros.core.cameras import EquidistantCamera, PinholeCamera
+from selfdepth_ros.core.errors import CalibrationError
+from selfdepth_ros.core.frames import PointCloud
+from selfdepth_ros.core.se3 import SE3
+
+MAKE = MessageFactory()
+RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+GREY = RGB[..., 0]
+GREY_RGB = np.repeat(GREY[..., None], 3, axis=2)
+
+
+def image_msg(encoding, height, width, step, data, is_bigendian=0):
+    """An Image that says what it is told to say."""
+    return SimpleNamespace(
+        encoding=encoding, height=height, width=width, step=step, data=data,
+        is_bigendian=is_bigendian,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'pixels', 'expected'),
+    [
+        ('rgb8', RGB, RGB),
+        ('bgr8', RGB[..., ::-1], RGB),
+        ('rgba8', np.dstack([RGB, GREY]), RGB),
+        ('bgra8', np.dstack([RGB[..., ::-1], GREY]), RGB),
+        ('mono8', GREY, GREY_RGB),
+        ('8UC1', GREY, GREY_RGB),
+        ('8UC3', RGB[..., ::-1], RGB),
+        ('8UC4', np.dstack([RGB[..., ::-1], GREY]), RGB),
+        ('mono16', GREY.astype(np.uint16) << 8, GREY_RGB),
+        ('rgb16', RGB.astype(np.uint16) << 8, RGB),
+        ('bgr16', RGB[..., ::-1].astype(np.uint16) << 8, RGB),
+    ],
+)
+def test_decode_image_returns_what_was_encoded(encoding, pixels, expected):
+    msg = MAKE.image(0, 'camera', np.ascontiguousarray(pixels), encoding)
+    np.testing.assert_array_equal(m.decode_image(msg), expected)
+
+
+@pytest.mark.parametrize('bits', [8, 16])
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+def test_bayer_patterns_are_named_by_their_first_pixels(pattern, bits):
+    color = {'r': 200, 'g': 120, 'b': 40}
+    tile = np.array([color[c] for c in pattern], np.uint16).reshape(2, 2)
+    mosaic = np.tile(tile, (6, 8))
+    mosaic = (mosaic << 8) if bits == 16 else mosaic.astype(np.uint8)
+    msg = MAKE.image(0, 'camera', mosaic, f'bayer_{pattern}{bits}')
+    np.testing.assert_array_equal(m.decode_image(msg)[2:-2, 2:-2], [[[200, 120, 40]] * 12] * 8)
+
+
+@pytest.mark.parametrize('encoding', ['yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv'])
+def test_yuv_is_ordered_as_its_name_says(encoding):
+    red = {'y': 81, 'u': 90, 'v': 240}  # BT.601
+    order = 'yuyv' if encoding.startswith('yuy') or encoding.endswith('yuy2') else 'uyvy'
+    pixels = np.tile([red[c] for c in order], (4, 3)).astype(np.uint8).reshape(4, 6, 2)
+    decoded = m.decode_image(MAKE.image(0, 'camera', pixels, encoding)).astype(int)
+    np.testing.assert_allclose(decoded, np.broadcast_to([255, 0, 0], decoded.shape), atol=3)
+
+
+def test_row_padding_and_byte_order_are_respected():
+    padded = np.full((6, 30), 7, np.uint8)
+    padded[:, :24] = RGB.reshape(6, 24)
+    msg = image_msg('rgb8', 6, 8, 30, array.array('B', padded.tobytes()))
+    np.testing.assert_array_equal(m.decode_image(msg), RGB)
+    big = (GREY.astype('>u2') << 8).astype('>u2')
+    msg = image_msg('mono16', 6, 8, 16, big.tobytes(), is_bigendian=1)
+    np.testing.assert_array_equal(m.decode_image(msg), GREY_RGB)
+
+
+def test_rgb8_is_not_copied():
+    msg = image_msg('rgb8', 6, 8, 24, RGB.reshape(-1))
+    assert np.shares_memory(m.decode_image(msg), RGB)
+
+
+@given(
+    encoding=st.sampled_from(['rgb8', 'bgra8', 'mono8', 'mono16', 'bayer_rggb8', 'yuv422']),
+    height=st.integers(-1, 9),
+    width=st.integers(-1, 9),
+    step=st.integers(0, 64),
+    size=st.integers(0, 600),
+)
+@settings(max_examples=300, deadline=None)
+def test_sizes_that_do_not_fit_the_data_are_refused(encoding, height, width, step, size):
+    bytes_per_pixel = {'rgb8': 3, 'bgra8': 4, 'mono16': 2, 'yuv422': 2}.get(encoding, 1)
+    fits = height > 0 and width > 0 and step >= width * bytes_per_pixel and size == height * step
+    msg = image_msg(encoding, height, width, step, bytes(size))
+    if fits and not (encoding == 'yuv422' and width % 2):
+        assert m.decode_image(msg).shape == (height, width, 3)
+    else:
+        with pytest.raises(m.MessageError):
+            m.decode_image(msg)
+
+
+def test_absurd_sizes_are_refused_before_memory_is_asked_for():
+    msg = image_msg('rgb8', 2**31, 2**31, 3 * 2**31, b'')
+    with pytest.raises(m.MessageError, match='absurd'):
+        m.decode_image(msg)
+
+
+def test_unknown_encodings_are_named():
+    with pytest.raises(m.MessageError, match='64FC2'):
+        m.decode_image(image_msg('64FC2', 1, 1, 16, bytes(16)))
+
+
+def test_jpeg_and_png():
+    smooth = cv2.resize(RGB, (64, 48), interpolation=cv2.INTER_CUBIC)
+    png = cv2.imencode('.png', smooth[..., ::-1])[1]
+    np.testing.assert_array_equal(m.decode_image(MAKE.compressed(0, 'c', png, 'png')), smooth)
+    jpeg = cv2.imencode('.jpg', smooth[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 98])[1]
+    decoded = m.decode_image(MAKE.compressed(0, 'c', jpeg, 'rgb8; jpeg compressed bgr8'))
+    assert np.abs(decoded.astype(int) - smooth).mean() < 4
+    grey = cv2.imencode('.png', GREY)[1]
+    np.testing.assert_array_equal(m.decode_image(MAKE.compressed(0, 'c', grey, 'png')), GREY_RGB)
+
+
+def test_a_compressed_mosaic_is_demosaiced():
+    mosaic = np.tile(np.array([[200, 120], [120, 40]], np.uint8), (6, 8))
+    png = cv2.imencode('.png', mosaic)[1]
+    decoded = m.decode_image(MAKE.compressed(0, 'c', png, 'bayer_rggb8; png compressed '))
+    np.testing.assert_array_equal(decoded[2:-2, 2:-2], [[[200, 120, 40]] * 12] * 8)
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=50, deadline=None)
+def test_bytes_that_are_no_picture_are_refused(data):
+    with pytest.raises(m.MessageError, match='cannot be decoded'):
+        m.decode_image(SimpleNamespace(format='jpeg', data=data))
+
+
+def test_depth_in_metres_and_millimetres():
+    depth = np.array([[1.5, np.inf], [np.nan, 60.0]], np.float32)
+    msg = MAKE.image(0, 'camera', depth, '32FC1')
+    np.testing.assert_array_equal(m.decode_depth(msg), depth)
+    millimetres = np.array([[1500, 0]], np.uint16)
+    decoded = m.decode_depth(MAKE.image(0, 'camera', millimetres, '16UC1'))
+    np.testing.assert_array_equal(decoded, np.array([[1.5, np.nan]], np.float32))
+    assert decoded.dtype == np.float32
+    with pytest.raises(m.MessageError, match='rgb8'):
+        m.decode_depth(MAKE.image(0, 'camera', RGB, 'rgb8'))
+
+
+@pytest.mark.parametrize('array', [RGB.astype(np.float32), GREY, RGB[..., :2]])
+def test_an_array_that_is_not_of_the_encoding_is_refused(array):
+    with pytest.raises(m.MessageError, match='does not fit'):
+        m.image_fields(array, 'rgb8')
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(0, 999_999_999))
+def test_stamps_round_trip(sec, nanosec):
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=sec, nanosec=nanosec))
+    assert m.stamp_from_ns(m.stamp_ns(header)) == (sec, nanosec)
+
+
+def test_stamps_beyond_int32_are_refused():
+    with pytest.raises(m.MessageError, match='int32'):
+        m.stamp_from_ns(2**31 * 10**9)
+
+
+CAMERAS = [
+    PinholeCamera(640, 480, 500.0, 501.0, 319.0, 239.5),
+    PinholeCamera(640, 480, 500.0, 501.0, 319.0, 239.5, 'plumb_bob', (-0.2, 0.05, 1e-3, 0.0, 0.0)),
+    PinholeCamera(
+        640,
+        480,
+        500.0,
+        501.0,
+        319.0,
+        239.5,
+        'rational_polynomial',
+        (0.1, 0.01, 0.0, 0.0, 0.001, 0.2, 0.01, 0.0),
+    ),  # fmt: skip
+    EquidistantCamera(640, 480, 300.0, 300.0, 319.0, 239.5, (0.01, -0.002, 0.0, 0.0)),
+]
+
+
+@pytest.mark.parametrize('camera', CAMERAS)
+def test_camera_info_round_trip(camera):
+    assert m.camera_from_info(MAKE.camera_info(0, 'camera', camera)) == camera
+
+
+def test_rectified_images_take_p():
+    info = MAKE.camera_info(0, 'camera', CAMERAS[1])
+    info.p[0] = info.p[5] = 450.0
+    camera = m.camera_from_info(info, rectified=True)
+    assert camera == PinholeCamera(640, 480, 450.0, 450.0, 319.0, 239.5)
+
+
+def test_region_of_interest_and_binning():
+    info = MAKE.camera_info(0, 'camera', CAMERAS[0])
+    info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 100, 40, 400, 300
+    info.binning_x = info.binning_y = 2
+    expected = CAMERAS[0].cropped(100, 40, 400, 300).scaled(200, 150)
+    assert m.camera_from_info(info) == expected
+    info.roi.width = 600
+    with pytest.raises(CalibrationError, match='roi'):
+        m.camera_from_info(info)
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'width': 0}, 'size 0x480'),
+        ({'k': np.zeros(9)}, 'uncalibrated'),
+        ({'k': np.array([math.nan, 0, 1, 0, 1, 1, 0, 0, 1])}, 'fx=nan'),
+        ({'d': np.array([0.1, math.inf, 0, 0, 0])}, 'D has a NaN'),
+        ({'distortion_model': 'swirl', 'd': np.ones(3)}, "'swirl' is not known"),
+        ({'distortion_model': 'plumb_bob', 'd': np.ones(12)}, '12 coefficients'),
+    ],
+)
+def test_calibrations_that_cannot_be_used_are_refused(change, words):
+    info = MAKE.camera_info(0, 'camera_left', CAMERAS[0])
+    for name, value in change.items():
+        setattr(info, name, value)
+    with pytest.raises(CalibrationError, match=words) as caught:
+        m.camera_from_info(info)
+    assert 'camera_left' in str(caught.value)
+
+
+@given(st.lists(st.floats(-3, 3), min_size=6, max_size=6))
+@settings(max_examples=50, deadline=None)
+def test_transforms_round_trip(twist):
+    pose = SE3.exp(np.array(twist))
+    msg = MAKE.transforms(0, [('base_link', 'camera', pose)])
+    read = m.transform_from_msg(msg.transforms[0])
+    np.testing.assert_allclose(read.matrix, pose.matrix, atol=1e-9)
+
+
+@pytest.mark.parametrize(('x', 'w'), [(0.0, 0.0), (math.nan, 1.0), (1.0, 1.0)])
+def test_what_is_no_rotation_is_refused(x, w):
+    msg = MAKE.transforms(0, [('base_link', 'camera', SE3.identity())]).transforms[0]
+    msg.transform.rotation.x, msg.transform.rotation.w = x, w
+    with pytest.raises(CalibrationError, match='unit quaternion'):
+        m.transform_from_msg(msg)
+
+
+def test_packed_points_hold_positions_and_colors():
+    points = np.array([[1, 2, 3], [-4, 5.5, 6]], np.float32)
+    colors = np.array([[255, 0, 1], [2, 3, 4]], np.uint8)
+    cloud = PointCloud(points, colors, np.zeros(2, np.uint8), 5, 'base_link')
+    packed = m.pack_points(cloud)
+    assert (packed.point_step, packed.row_step) == (16, 32)
+    assert [field.name for field in packed.fields] == ['x', 'y', 'z', 'rgb']
+    bits = packed.data.view('<u4').reshape(2, 4)[:, 3]
+    np.testing.assert_array_equal(bits, [0xFF0001, 0x020304])
+    np.testing.assert_array_equal(m.points_from_cloud_msg(MAKE.cloud(5, 'f', packed)), points)
+
+
+def test_an_empty_cloud_can_be_packed_and_read():
+    empty = np.zeros((0, 3), np.float32)
+    cloud = PointCloud(empty, empty.astype(np.uint8), np.zeros(0, np.uint8), 5, 'base_link')
+    assert m.points_from_cloud_msg(MAKE.cloud(5, 'f', m.pack_points(cloud))).shape == (0, 3)
+
+
+def test_points_without_a_place_are_left_out():
+    points = np.array([[1, 2, 3], [np.nan, 0, 0], [0, np.inf, 0], [4, 5, 6]], np.float32)
+    packed = m.pack_xyz(points, intensity=np.arange(4), ring=np.arange(4))
+    read = m.points_from_cloud_msg(MAKE.cloud(0, 'lidar', packed))
+    np.testing.assert_array_equal(read, points[[0, 3]])
+
+
+def test_clouds_of_doubles_in_any_order_and_with_padding():
+    kind = np.dtype(
+        {'names': ['z', 'x', 'y'], 'formats': ['>f8'] * 3, 'offsets': [4, 16, 24], 'itemsize': 36}
+    )
+    records = np.zeros((2, 3), kind)
+    records['x'], records['y'], records['z'] = np.arange(18, dtype=float).reshape(3, 2, 3)
+    rows = np.zeros((2, 128), np.uint8)
+    rows[:, :108] = records.view(np.uint8).reshape(2, 108)
+    fields = [m.PointFieldSpec(n, o, 8) for n, o in (('z', 4), ('x', 16), ('y', 24))]
+    msg = SimpleNamespace(
+        height=2, width=3, point_step=36, row_step=128, is_bigendian=True, fields=fields,
+        data=rows.tobytes(),
+    )  # fmt: skip
+    expected = np.arange(18, dtype=np.float32).reshape(3, 6).T
+    np.testing.assert_array_equal(m.points_from_cloud_msg(msg), expected)
+
+
+@given(
+    width=st.integers(1, 5), height=st.integers(1, 3), point_step=st.integers(0, 40),
+    row_step=st.integers(0, 100), size=st.integers(0, 300),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_cloud_sizes_that_do_not_fit_are_refused(width, height, point_step, row_step, size):
+    fields = [m.PointFieldSpec(axis, 4 * index, 7) for index, axis in enumerate('xyz')]
+    msg = SimpleNamespace(
+        height=height, width=width, point_step=point_step, row_step=row_step,
+        is_bigendian=False, fields=fields, data=bytes(size),
+    )  # fmt: skip
+    fits = point_step >= 12 and row_step >= width * point_step and size == height * row_step
+    if fits:
+        assert m.points_from_cloud_msg(msg).shape == (width * height, 3)
+    else:
+        with pytest.raises(m.MessageError):
+            m.points_from_cloud_msg(msg)
+
+
+def test_clouds_without_z_are_refused():
+    packed = m.pack_xyz(np.zeros((2, 3)))
+    msg = MAKE.cloud(0, 'lidar', packed)
+    msg.fields = msg.fields[:2]
+    with pytest.raises(m.MessageError, match="\\['x', 'y'\\].*expected z"):
+        m.points_from_cloud_msg(msg)
