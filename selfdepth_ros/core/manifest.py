@@ -81,6 +81,8 @@ class Manifest:
             values = json.loads(text)
         except ValueError as cause:
             raise ManifestError(f'embedded manifest: is not JSON: {cause}') from cause
+        if not isinstance(values, dict):
+            raise ManifestError(f'embedded manifest: found {values!r}, expected a JSON object.')
         return _from_dict(values, 'embedded manifest')
 
     def to_json(self) -> str:
