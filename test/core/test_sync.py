@@ -209,6 +209,35 @@ def test_memory_is_bounded_without_deadlines():
 # -- several time lines --
 
 
+shots_with_jumps = st.lists(
+    st.tuples(
+        st.sampled_from(CAMERAS),
+        st.sampled_from([0, 5, 90]).flatmap(
+            lambda start: st.integers(start * SECOND, start * SECOND + 400 * MS)
+        ),
+        st.integers(0, 30 * MS) | st.just(3 * SECOND),
+    ),
+    max_size=60,
+)
+
+
+@given(shots_with_jumps)
+def test_no_jump_of_time_mixes_or_loses_images(drawn):
+    """Whatever the clocks do: the books balance, and a set never spans more than the tolerance."""
+    machine, ready = sync(), []
+    for number, shot in enumerate(arrange(drawn)):
+        ready += machine.push(shot.camera, shot.stamp_ns, shot.arrival_ns, number)
+        check_books(machine)
+    ready += machine.flush()
+    check_books(machine)
+    assert machine.pending == 0
+    out = [number for item in ready for number in item.payloads if number is not None]
+    assert len(out) == len(set(out)) == machine.stats.matched
+    for item in ready:
+        members = [stamp for stamp in item.members if stamp is not None]
+        assert max(members) - min(members) <= 40 * MS
+
+
 def later(shots: list[Shot], arrival_ns: int) -> list[Shot]:
     return [Shot(s.camera, s.stamp_ns, s.arrival_ns + arrival_ns) for s in shots]
 
