@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Image subscriptions: callbacks store, nothing is decoded here."""
+
+import functools
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage, Image
+
+from selfdepth_ros.core.errors import ConfigError
+from selfdepth_ros.core.sync import SetReady, SurroundSync
+from selfdepth_ros.messages import stamp_ns
+from selfdepth_ros.nodes.parameters import SurroundDepthConfig
+from selfdepth_ros.nodes.sets import SetQueue
+
+_STOCK_QUEUE = 10
+
+
+def topic_of(pattern: str, camera: str) -> str:
+    """Put a camera's name into a topic pattern; ConfigError when it has no place for it."""
+    if '{camera}' not in pattern:
+        raise ConfigError(f'topic {pattern!r}: expected {{camera}} where the camera name belongs')
+    return pattern.replace('{camera}', camera)
+
+
+def make_queue(config: SurroundDepthConfig, cameras: Sequence[str]) -> SetQueue:
+    """Return the queue with the synchronizer that the parameters ask for."""
+    tolerance_ns, deadline_ns = int(config.tolerance_ms * 1e6), int(config.deadline_ms * 1e6)
+    sync = SurroundSync(cameras, tolerance_ns, deadline_ns, absent_after=config.absent_after)
+    return SetQueue(sync)
+
+
+class Intake:
+    """Subscribes to the images of all cameras (SensorData QoS, overridable), feeds the queue."""
+
+    def __init__(
+        self, node: Node, config: SurroundDepthConfig, cameras: Sequence[str], queue: SetQueue
+    ) -> None:
+        self._node, self._queue, self._config = node, queue, config
+        compressed = config.transport == 'compressed'
+        self._kind = CompressedImage if compressed else Image
+        ending = '/compressed' if compressed else ''
+        self.topics = {name: topic_of(config.image_topic, name) + ending for name in cameras}
+        self.heard: dict[str, float] = {}
+        """Camera -> steady time of its last image."""
+        start = self._stock if config.sync == 'message_filters' else self._own
+        self._subscriptions = start()
+
+    def _options(self) -> dict[str, Any]:
+        # A copy: overrides are written into the profile.
+        base = qos_profile_sensor_data
+        return {
+            'qos_profile': QoSProfile(
+                history=base.history, depth=base.depth, reliability=base.reliability
+            ),
+            'qos_overriding_options': QoSOverridingOptions.with_default_policies(),
+        }
+
+    def _own(self) -> list[Any]:
+        return [
+            self._node.create_subscription(
+                self._kind, topic, functools.partial(self._take, name), **self._options()
+            )
+            for name, topic in self.topics.items()
+        ]
+
+    def _take(self, camera: str, msg: Any) -> None:
+        self.heard[camera] = time.monotonic()
+        self._queue.push(camera, stamp_ns(msg.header), msg)
+
+    def _stock(self) -> list[Any]:
+        try:
+            import message_filters  # from a ROS installation; only this option needs it
+        except ImportError as cause:
+            raise ConfigError(
+                'sync: message_filters needs the Python package message_filters, which is not '
+                'installed (ros-<distro>-message-filters); sync: surround works without it'
+            ) from cause
+        filters = [
+            message_filters.Subscriber(self._node, self._kind, topic, **self._options())
+            for topic in self.topics.values()
+        ]
+        self._stock_sync = message_filters.ApproximateTimeSynchronizer(
+            filters, _STOCK_QUEUE, self._config.tolerance_ms * 1e-3
+        )
+        self._stock_sync.registerCallback(self._take_all)
+        return [item.sub for item in filters]
+
+    def _take_all(self, *messages: Any) -> None:
+        self.heard = dict.fromkeys(self.topics, time.monotonic())
+        stamps = tuple(stamp_ns(msg.header) for msg in messages)
+        self._queue.put(SetReady(min(stamps), stamps, messages, missing=()))
+
+    def silent(self, since_s: float, now_s: float, patience_s: float) -> list[str]:
+        """Topics on which nothing came within the last `patience_s`, or ever."""
+        return [
+            topic
+            for name, topic in self.topics.items()
+            if now_s - self.heard.get(name, since_s) > patience_s
+        ]
+
+    def close(self) -> None:
+        """Stop listening."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []

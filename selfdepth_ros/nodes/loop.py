@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The loop that the synthetic rig plays: rendered once, kept with its truth."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfdepth_ros.core.config import knob
+from selfdepth_ros.core.rig import Rig, save_rig
+
+DEMO_SEED = 4242
+"""The world of the demo and of the live rig; no training bag is made of it (a test holds that)."""
+
+
+@dataclass(frozen=True)
+class SyntheticRigConfig:
+    """Parameters of the node `synthetic_rig`."""
+
+    seed: int = knob(DEMO_SEED, low=0, high=2**31 - 1)
+    """Which street."""
+    width: int = knob(320, unit='px', low=32, high=4096)
+    """Width of the images."""
+    height: int = knob(192, unit='px', low=32, high=4096)
+    """Height of the images."""
+    frames: int = knob(60, low=1, high=2000)
+    """Length of the loop, which is played there and back again."""
+    rate_hz: float = knob(10.0, unit='Hz', low=0.1, high=100.0)
+    """Frames per second."""
+    transport: Literal['raw', 'compressed'] = 'raw'
+    """raw: sensor_msgs/Image; compressed: JPEG in sensor_msgs/CompressedImage."""
+    noise: float = knob(0.0, unit='grey levels', low=0.0, high=100.0)
+    """Sensor noise, standard deviation."""
+    distorted: bool = False
+    """Give every second camera a mild plumb_bob lens."""
+    depth_truth: bool = False
+    """Publish the exact depth on <camera>/depth_truth, too (32FC1)."""
+    odometry: bool = True
+    """Publish /odom at 50 Hz."""
+    silent: tuple[str, ...] = ()
+    """Cameras that publish nothing: to see what becomes of a cloud when one dies."""
+    truth_folder: str = ''
+    """Folder for z_depth.npy, rig.yaml and published.jsonl; empty: nothing is written."""
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedLoop:
+    """Images as published (arrays, or JPEG bytes) and depth (f, c, h, w), metres, per frame."""
+
+    rig: Rig
+    images: list[list[NDArray[np.uint8]]]
+    z_depths: NDArray[np.float32]
+    odom_from_body: NDArray[np.float64]
+    """Poses (n, 4, 4) at the times of odometry, from the loop's first to its last frame."""
+
+
+def there_and_back(step: int, count: int) -> int:
+    """Index of a loop of `count` things after `step` steps: 0 1 2 3 2 1 0 1 ..."""
+    place = step % max(1, 2 * (count - 1))
+    return min(place, 2 * (count - 1) - place) if count > 1 else 0
+
+
+def render_loop(
+    config: SyntheticRigConfig,
+    odometry_hz: float,
+    progress: Callable[[int], None],
+    go_on: Callable[[], bool],
+) -> RenderedLoop | None:
+    """Render all frames; None when `go_on` says no. Takes seconds. Raises SyntheticError."""
+    from selfdepth_ros.synthetic.recording import START_NS, Recorder, Recording
+    from selfdepth_ros.synthetic.rig import street_rig
+    from selfdepth_ros.synthetic.synth import odometry_poses
+
+    recording = Recording(
+        seed=config.seed,
+        frames=config.frames,
+        width=config.width,
+        height=config.height,
+        rate_hz=config.rate_hz,
+        compressed=config.transport == 'compressed',
+        depth_truth=True,
+        lidar=False,
+        noise=config.noise,
+        distorted=config.distorted,
+    )
+    recorder = Recorder(recording)
+    images, depths = [], []
+    for index in range(config.frames):
+        if not go_on():
+            return None
+        frame = recorder.frame(index)
+        images.append(frame.images)
+        depths.append(frame.z_depths)
+        progress(index + 1)
+    last_ns = (config.frames - 1) * 1e9 / config.rate_hz
+    times = START_NS + np.arange(0, last_ns + 1, 1e9 / odometry_hz)
+    rig = street_rig(config.width, config.height, config.distorted)
+    return RenderedLoop(
+        with_masks(rig, np.isnan(depths[0])),
+        images,
+        np.stack(depths),
+        odometry_poses(recording, times.astype(np.int64)),
+    )
+
+
+def with_masks(rig: Rig, masks: Any) -> Rig:
+    """Return the rig with self-occlusion masks (c, h, w)."""
+    cameras = (
+        replace(item, self_occlusion=mask) for item, mask in zip(rig.cameras, masks, strict=True)
+    )
+    return replace(rig, cameras=tuple(cameras))
+
+
+class TruthWriter:
+    """Leaves the loop in a folder, and a line for every frame that goes out."""
+
+    def __init__(self, folder: Path, loop: RenderedLoop) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / 'z_depth.npy', loop.z_depths)
+        save_rig(loop.rig, folder / 'rig.yaml')
+        self._file: TextIO = (folder / 'published.jsonl').open('w', encoding='utf-8')
+
+    def published(self, frame: int, stamps_ns: dict[str, int]) -> None:
+        """Note which frame went out under which stamps."""
+        self._file.write(json.dumps({'frame': frame, 'stamps_ns': stamps_ns}) + '\n')
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the list."""
+        self._file.close()

@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How the node is doing, for /diagnostics."""
+
+import statistics
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from selfdepth_ros.core.sync import SyncStats
+
+WINDOW = 200
+"""Rate and latencies are over this many last sets."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One set that became a cloud."""
+
+    done_s: float
+    """Steady time of the end of publishing."""
+    latency_s: float
+    """From the stamp of the set to the end of publishing, in ROS time."""
+    stages_s: dict[str, float]
+    """Where it went: waiting (transport, sync), decode, preprocess, infer, fuse, publish."""
+    missing: tuple[str, ...]
+    points: int
+
+
+@dataclass
+class Monitor:
+    """Collects from the worker, reports to the executor."""
+
+    cameras: Sequence[str]
+    done: int = 0
+    idle: int = 0
+    failures: int = 0
+    problem: str = ''
+    """What went wrong with the last set, empty once one went well."""
+    _records: deque[Record] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, record: Record) -> None:
+        """A set became a cloud."""
+        with self._lock:
+            self.done += 1
+            self.problem = ''
+            self._records.append(record)
+
+    def add_idle(self) -> None:
+        """A set came and nobody wanted it. Rates are not measured over such pauses."""
+        with self._lock:
+            self.idle += 1
+            self._records.clear()
+
+    def add_failure(self, problem: str) -> bool:
+        """A set failed; returns whether the problem is a new one."""
+        with self._lock:
+            self.failures += 1
+            new, self.problem = problem != self.problem, problem
+            return new
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Cameras that the last cloud lacked."""
+        with self._lock:
+            return self._records[-1].missing if self._records else ()
+
+    def values(self, dropped: int, stats: SyncStats) -> dict[str, str]:
+        """Return all figures by name."""
+        with self._lock:
+            records = list(self._records)
+        counts = {
+            'clouds': self.done,
+            'sets_failed': self.failures,
+            'sets_not_wanted': self.idle,
+            'sets_dropped': dropped,
+            'sets_complete': stats.complete_sets,
+            'sets_partial': stats.partial_sets,
+            'images_late': stats.late,
+            'images_duplicate': stats.duplicate,
+            'images_stray': stats.stray,
+        }
+        values = {name: str(count) for name, count in counts.items()}
+        missing = records[-1].missing if records else ()
+        values['cameras_missing'] = ' '.join(missing)
+        values['cameras_present'] = ' '.join(n for n in self.cameras if n not in missing)
+        return values | _figures(records)
+
+
+def _figures(records: Sequence[Record]) -> dict[str, str]:
+    """Rate, latency and stages of some records, in Hz and milliseconds."""
+    if len(records) < 2:
+        return {}
+    span_s = records[-1].done_s - records[0].done_s
+    total = [record.latency_s for record in records]
+    outside = [record.latency_s - record.stages_s['infer'] for record in records]
+    figures = {
+        'window_sets': str(len(records)),
+        'rate_hz': f'{(len(records) - 1) / span_s:.2f}',
+        'latency_median_ms': _ms(statistics.median(total)),
+        'latency_p95_ms': _ms(_p95(total)),
+        'outside_network_median_ms': _ms(statistics.median(outside)),
+        'outside_network_p95_ms': _ms(_p95(outside)),
+        'points': str(records[-1].points),
+    }
+    for stage in records[-1].stages_s:
+        spent = [record.stages_s[stage] for record in records]
+        figures[f'{stage}_median_ms'] = _ms(statistics.median(spent))
+    return figures
+
+
+def _p95(values: Sequence[float]) -> float:
+    return sorted(values)[min(len(values) - 1, int(0.95 * len(values)))]
+
+
+def _ms(seconds: float) -> str:
+    return f'{seconds * 1e3:.2f}'
+
+
+def diagnostics(
+    name: str, hardware_id: str, level: bytes, message: str, values: dict[str, str]
+) -> DiagnosticArray:
+    """Return one status as a DiagnosticArray; the stamp is the caller's."""
+    pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
+    status = DiagnosticStatus(
+        level=level, name=name, message=message, hardware_id=hardware_id, values=pairs
+    )
+    return DiagnosticArray(status=[status])

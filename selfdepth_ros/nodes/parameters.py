@@ -1,0 +1,114 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""ROS parameters from a configuration class: declared with text, unit and range, read checked."""
+
+import difflib
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+
+from selfdepth_ros.core.config import Knob, config_from_dict, knob, knobs
+from selfdepth_ros.core.fusion import FusionConfig
+
+ConfigT = TypeVar('ConfigT')
+_APPLIED = 'Applied when the node is configured.'
+_OF_RCLPY = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
+
+
+@dataclass(frozen=True)
+class SurroundDepthConfig:
+    """Parameters of the node `surround_depth`."""
+
+    model: str = ''
+    """Model file (model.onnx) or the folder that holds it; empty: the model of the package."""
+    rig: str = ''
+    """Rig file; 'topics': from CameraInfo and TF; empty: rig.yaml beside the model, or topics."""
+    cameras: tuple[str, ...] = ()
+    """Cameras to use, in order; empty: those of the rig file, else those of the model."""
+    image_topic: str = '{camera}/image_raw'
+    """Image topic; {camera} stands for a camera's name."""
+    info_topic: str = '{camera}/camera_info'
+    """CameraInfo topic, read when there is no rig file."""
+    transport: Literal['raw', 'compressed'] = 'raw'
+    """raw: sensor_msgs/Image; compressed: CompressedImage on <image_topic>/compressed."""
+    output_frame: str = 'base_link'
+    """Frame of the cloud: the rig's body frame, which TF must know when there is no rig file."""
+    sync: Literal['surround', 'message_filters'] = 'surround'
+    """surround: partial sets at a deadline; message_filters: the stock synchronizer."""
+    tolerance_ms: float = knob(40.0, unit='ms', low=0.0, high=10000.0)
+    """Largest difference of stamps within one set; best below half a frame period."""
+    deadline_ms: float = knob(60.0, unit='ms', low=1.0, high=10000.0)
+    """How long after its first image a set waits for the other cameras."""
+    absent_after: int = knob(5, unit='sets', low=1, high=100000)
+    """After so many sets without a camera, sets no longer wait for it until it returns."""
+    threads: int = knob(0, low=0, high=1024)
+    """CPU threads of the network; 0: as many as the runtime likes."""
+    publish_depth: bool = True
+    """Offer a depth image per camera (32FC1); computed for those that are subscribed to."""
+    diagnostics_period_s: float = knob(1.0, unit='s', low=0.1, high=60.0)
+    """How often the state is published on /diagnostics."""
+    autostart: bool = True
+    """Configure and activate at start; false: wait for a lifecycle manager."""
+    fusion: FusionConfig = FusionConfig()
+
+
+def declare(node: Node, cls: type) -> None:
+    """Declare every setting of a configuration class; nested ones get dotted names.
+
+    Raises rclpy's ParameterException for an override of a wrong type or out of range.
+    """
+    for own in knobs(cls):
+        node.declare_parameter(own.name, _plain(own.default), _descriptor(own))
+    _warn_unknown(node)
+
+
+def read(node: Node, cls: type[ConfigT]) -> ConfigT:
+    """Return the current values as a configuration; ConfigError names what does not fit."""
+    values: dict[str, Any] = {}
+    for own in knobs(cls):
+        value = node.get_parameter(own.name).value
+        *groups, name = own.name.split('.')
+        place = values
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[name] = [item for item in value if item] if isinstance(own.default, tuple) else value
+    return config_from_dict(cls, values)
+
+
+def _plain(default: Any) -> Any:
+    """Value that ROS can hold; an empty list has no type there, so it is written ['']."""
+    return (list(default) or ['']) if isinstance(default, tuple) else default
+
+
+def _descriptor(own: Knob) -> ParameterDescriptor:
+    unit = f' [{own.unit}]' if own.unit else ''
+    result = ParameterDescriptor(description=f'{own.doc}{unit} {_APPLIED}'.strip())
+    choices = get_args(own.type) if get_origin(own.type) is Literal else own.choices
+    if choices:
+        result.additional_constraints = f'one of {", ".join(map(str, choices))}'
+    if own.range and all(map(math.isfinite, own.range)):
+        low, high = own.range
+        if own.type is int:
+            result.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=0)]
+        elif own.type is float:
+            result.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    return result
+
+
+def _warn_unknown(node: Node) -> None:
+    """Say which given parameters nobody declared: usually a slip of the pen.
+
+    A warning only, since one file with `/**:` may speak to several nodes. rclpy has no public
+    list of the given values.
+    """
+    given = getattr(node, '_parameter_overrides', {})
+    known = [own for own in given if node.has_parameter(own)]
+    for name in sorted(set(given) - set(known)):
+        if name.startswith(_OF_RCLPY):
+            continue
+        near = difflib.get_close_matches(name, list(node._parameters), n=1)
+        hint = f' Did you mean {near[0]!r}?' if near else ''
+        node.get_logger().warning(f'parameter {name!r} is not known here and has no effect.{hint}')

@@ -1,0 +1,266 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The node `surround_depth`: images of all cameras in, one metric cloud out.
+
+Callbacks store; one worker thread decodes, infers, fuses and publishes, and only what somebody
+listens to. A lifecycle node that starts itself unless `autostart` is false.
+"""
+
+import functools
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
+from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.inference import EngineError, load_engine
+from selfdepth_ros.nodes import execution
+from selfdepth_ros.nodes.calibration import RigFromTopics, TfLookup, rig_from_file, shipped
+from selfdepth_ros.nodes.intake import Intake, make_queue, topic_of
+from selfdepth_ros.nodes.monitor import Monitor, diagnostics
+from selfdepth_ros.nodes.outputs import Outputs
+from selfdepth_ros.nodes.parameters import SurroundDepthConfig, declare, read
+from selfdepth_ros.nodes.processing import Processor
+from selfdepth_ros.nodes.sets import Worker
+from selfdepth_ros.pipeline import SurroundDepth
+
+NAME = 'surround_depth'
+FROM_TOPICS = 'topics'
+"""Value of the parameter `rig`: calibration from CameraInfo and TF."""
+_SILENT_AFTER_S = 3.0
+_LOOK_EVERY_S = 0.2
+"""How often TF and CameraInfo are looked at while the rig is not complete."""
+_Body = Callable[['SurroundDepthNode', LifecycleState], None]
+_Callback = Callable[['SurroundDepthNode', LifecycleState], TransitionCallbackReturn]
+
+
+def _transition(body: _Body) -> _Callback:
+    """Make errors visible and leave nothing half done: rclpy swallows what a transition raises."""
+
+    @functools.wraps(body)
+    def run(self: 'SurroundDepthNode', state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            body(self, state)
+        except SelfdepthError as error:
+            self.get_logger().fatal(str(error))
+        except Exception:
+            self.get_logger().fatal(traceback.format_exc())
+        else:
+            return TransitionCallbackReturn.SUCCESS
+        self._stop()
+        if state.label == 'unconfigured':
+            self._let_go()
+        return TransitionCallbackReturn.FAILURE
+
+    return run
+
+
+class SurroundDepthNode(LifecycleNode):
+    """See the module. Raises rclpy's ParameterException for parameters of wrong type or range."""
+
+    def __init__(self) -> None:
+        super().__init__(NAME)
+        declare(self, SurroundDepthConfig)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._rig_topics: RigFromTopics | None = None
+        self._intake: Intake | None = None
+        self._worker: Worker | None = None
+        self._outputs: Outputs | None = None
+        self._own_timers: list[Any] = []
+        self._silent: list[str] = []
+
+    # -- transitions --
+
+    @_transition
+    def on_configure(self, state: LifecycleState) -> None:
+        """Load the model and the rig, or start to listen for the rig."""
+        config = self._config = read(self, SurroundDepthConfig)
+        self._engine = load_engine(_model(config), threads=config.threads)
+        rig = None
+        if path := _rig(config):
+            rig = rig_from_file(path, config.cameras, config.output_frame)
+        self._cameras: Sequence[str] = self._names(rig)
+        self._outputs = Outputs(self, self._cameras, config.publish_depth)
+        self._monitor = Monitor(self._cameras)
+        self._processor = Processor(self, self._cameras, self._outputs, self._monitor)
+        self._queue = make_queue(config, self._cameras)
+        if rig is None:
+            self._listen_for_rig()
+        else:
+            self._assemble(rig)
+        self._every(config.diagnostics_period_s, self._report)
+
+    @_transition
+    def on_activate(self, state: LifecycleState) -> None:
+        """Subscribe and start the worker."""
+        self._active_since_s = time.monotonic()
+        self._queue = make_queue(self._config, self._cameras)
+        self._intake = Intake(self, self._config, self._cameras, self._queue)
+        self._worker = Worker(self._queue, self._processor.compute, self._processor.failed)
+        super().on_activate(state)
+        topics = ', '.join(self._intake.topics.values())
+        self.get_logger().info(f'active: {len(self._cameras)} cameras ({topics})')
+
+    @_transition
+    def on_deactivate(self, state: LifecycleState) -> None:
+        """Stop the worker and the subscriptions; the model stays loaded."""
+        self._stop()
+        super().on_deactivate(state)
+
+    @_transition
+    def on_cleanup(self, state: LifecycleState) -> None:
+        """Let go of model, rig and publishers."""
+        self._let_go()
+
+    @_transition
+    def on_shutdown(self, state: LifecycleState) -> None:
+        """As deactivate and clean-up."""
+        self._let_go()
+
+    @_transition
+    def on_error(self, state: LifecycleState) -> None:
+        """Go back to unconfigured, whatever state things are in."""
+        self._let_go()
+
+    def start(self) -> None:
+        """Configure and activate if `autostart` says so. Raises StartError when that fails."""
+        if not self.get_parameter('autostart').value:
+            self.get_logger().info('autostart is false: waiting for a lifecycle manager')
+            return
+        for trigger in (self.trigger_configure, self.trigger_activate):
+            if trigger() != TransitionCallbackReturn.SUCCESS:
+                raise execution.StartError(NAME)
+
+    def destroy_node(self) -> None:
+        """Stop the worker first: it publishes."""
+        self._stop()
+        super().destroy_node()
+
+    def _stop(self) -> None:
+        if self._intake:
+            self._intake.close()
+        if self._worker:
+            self._worker.close()
+        self._intake = self._worker = None
+
+    def _let_go(self) -> None:
+        self._stop()
+        for timer in self._own_timers:
+            self.destroy_timer(timer)
+        self._own_timers = []
+        for part in (self._rig_topics, self._outputs):
+            if part:
+                part.close()
+        self._rig_topics = self._outputs = None
+        self._engine = self._processor = None
+
+    def _every(self, period_s: float, callback: Callable[[], None]) -> Any:
+        """A timer on the steady clock: it also runs while simulated time stands still."""
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        timer = self.create_timer(period_s, callback, clock=clock)
+        self._own_timers.append(timer)
+        return timer
+
+    # -- calibration --
+
+    def _names(self, rig: Rig | None) -> Sequence[str]:
+        names = self._config.cameras or self._engine.manifest.cameras if rig is None else rig.names
+        if not names:
+            raise CalibrationError(
+                'no camera is named: found an empty list in the parameter cameras and in the '
+                'model, and no rig file; give cameras:=[...] or rig:=<path>'
+            )
+        return names
+
+    def _assemble(self, rig: Rig) -> None:
+        pipeline = SurroundDepth(self._engine, rig, self._config.fusion)
+        pipeline.warm_up()
+        self._processor.pipeline = pipeline
+
+    def _listen_for_rig(self) -> None:
+        config = self._config
+        topics = {name: topic_of(config.info_topic, name) for name in self._cameras}
+        lookup = TfLookup(self, config.output_frame)
+        self._rig_topics = RigFromTopics(self, topics, lookup, config.output_frame)
+        self._look_timer = self._every(_LOOK_EVERY_S, self._look_for_rig)
+
+    def _look_for_rig(self) -> None:
+        rig = self._rig_topics.rig() if self._rig_topics else None
+        if rig is None:
+            return
+        self._look_timer.cancel()
+        self._assemble(rig)
+        self.get_logger().info(f'calibration complete: {", ".join(rig.names)}')
+
+    # -- diagnostics --
+
+    def _report(self) -> None:
+        self._warn_silent()
+        level, message = self._state()
+        values = self._monitor.values(self._queue.dropped, self._queue.stats)
+        name, model = self.get_fully_qualified_name(), self._engine.manifest.name
+        array = diagnostics(name, model, level, message, values)
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    def _state(self) -> tuple[bytes, str]:
+        """Level and message, the most serious first."""
+        topics, monitor = self._rig_topics, self._monitor
+        if self._intake is None:
+            return DiagnosticStatus.OK, 'not active'
+        if topics and topics.problems:
+            return DiagnosticStatus.ERROR, '; '.join(topics.problems.values())
+        if monitor.problem:
+            return DiagnosticStatus.ERROR, monitor.problem.strip().splitlines()[-1]
+        if topics and self._processor.pipeline is None:
+            return DiagnosticStatus.WARN, f'waiting for {topics.missing()}'
+        if self._silent:
+            return DiagnosticStatus.WARN, f'no images on {", ".join(self._silent)}'
+        if self._outputs and not self._outputs.wanted:
+            return DiagnosticStatus.OK, 'idle: nobody listens'
+        if monitor.missing:
+            return DiagnosticStatus.WARN, f'clouds without {", ".join(monitor.missing)}'
+        return DiagnosticStatus.OK, 'running'
+
+    def _warn_silent(self) -> None:
+        if self._intake is None:
+            return
+        before, now_s = self._silent, time.monotonic()
+        self._silent = self._intake.silent(self._active_since_s, now_s, _SILENT_AFTER_S)
+        for topic in set(self._silent) - set(before):
+            self.get_logger().warning(
+                f'no images on {topic} for {_SILENT_AFTER_S:.0f} s; it has '
+                f'{self.count_publishers(topic)} publishers: check image_topic, transport, QoS'
+            )
+
+
+def _model(config: SurroundDepthConfig) -> Path:
+    if config.model:
+        return Path(config.model)
+    if not shipped('model.onnx').is_file():
+        raise EngineError('this copy of the package holds no model: give one with model:=<path>')
+    return shipped('model.onnx')
+
+
+def _rig(config: SurroundDepthConfig) -> Path | None:
+    """The rig file to use; None: listen to CameraInfo and TF."""
+    if config.rig:
+        return None if config.rig == FROM_TOPICS else Path(config.rig)
+    model = _model(config)
+    beside = (model if model.is_dir() else model.parent) / 'rig.yaml'
+    return beside if beside.is_file() else None
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of the process."""
+    return execution.run(NAME, SurroundDepthNode, SurroundDepthNode.start, args)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

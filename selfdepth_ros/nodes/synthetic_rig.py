@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The node `synthetic_rig`: the street world as a live camera rig.
+
+Renders its loop once at the start and then only plays it, there and back again, so that rendering
+steals nothing from what is measured. Stamps are the time of publication and never go back.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from nav_msgs.msg import Odometry
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from selfdepth_ros.core.rig import Rig, RigCamera
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.messages import camera_info_fields
+from selfdepth_ros.nodes import execution
+from selfdepth_ros.nodes.loop import (
+    RenderedLoop,
+    SyntheticRigConfig,
+    TruthWriter,
+    render_loop,
+    there_and_back,
+)
+from selfdepth_ros.nodes.outputs import byte_array, header, image_message
+from selfdepth_ros.nodes.parameters import declare, read
+
+NAME = 'synthetic_rig'
+ODOMETRY_HZ = 50.0
+
+
+def camera_info_message(item: RigCamera) -> CameraInfo:
+    """Return the CameraInfo of a camera, without a stamp."""
+    fields = camera_info_fields(item.camera)._asdict()
+    values = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+    return CameraInfo(header=header(0, item.frame_id), **values)
+
+
+def _set_pose(position: Any, rotation: Any, pose: SE3) -> None:
+    position.x, position.y, position.z = map(float, pose.translation)
+    rotation.x, rotation.y, rotation.z, rotation.w = map(float, pose.quaternion())
+
+
+class _CameraPlayer:
+    """One camera: its messages are made once, only their stamps change."""
+
+    def __init__(self, node: Node, item: RigCamera, images: list[Any], config: Any) -> None:
+        self.name = item.name
+        compressed = config.transport == 'compressed'
+        kind, ending = (CompressedImage, '/compressed') if compressed else (Image, '')
+        self._images = [_picture(image, item.frame_id) for image in images]
+        self._info = camera_info_message(item)
+        topic = f'{item.name}/image_raw{ending}'
+        self._publisher = node.create_publisher(kind, topic, qos_profile_sensor_data)
+        self._info_publisher = node.create_publisher(
+            CameraInfo, f'{item.name}/camera_info', qos_profile_sensor_data
+        )
+        self._truth_publisher = None
+        if config.depth_truth:
+            self._truth_publisher = node.create_publisher(
+                Image, f'{item.name}/depth_truth', qos_profile_sensor_data
+            )
+
+    def play(self, frame: int, stamp: Any, z_depth: Any) -> None:
+        """Publish one frame."""
+        image = self._images[frame]
+        image.header.stamp = self._info.header.stamp = stamp
+        self._publisher.publish(image)
+        self._info_publisher.publish(self._info)
+        if self._truth_publisher and self._truth_publisher.get_subscription_count():
+            truth = image_message(z_depth, '32FC1', 0, image.header.frame_id)
+            truth.header.stamp = stamp
+            self._truth_publisher.publish(truth)
+
+
+def _picture(image: Any, frame_id: str) -> Any:
+    """An image message: encoded bytes (n,) become a CompressedImage, pixels an Image."""
+    if image.ndim == 1:
+        return CompressedImage(header=header(0, frame_id), format='jpeg', data=byte_array(image))
+    return image_message(image, 'rgb8', 0, frame_id)
+
+
+class SyntheticRigNode(Node):
+    """See the module."""
+
+    def __init__(self) -> None:
+        super().__init__(NAME)
+        declare(self, SyntheticRigConfig)
+        self._truth: TruthWriter | None = None
+
+    def start(self) -> None:
+        """Render the loop, then play it. Raises SyntheticError for options out of range."""
+        config = read(self, SyntheticRigConfig)
+        began = time.monotonic()
+        loop = render_loop(config, ODOMETRY_HZ, self._progress, rclpy.ok)
+        if loop is None:  # asked to stop
+            return
+        if config.truth_folder:
+            self._truth = TruthWriter(Path(config.truth_folder), loop)
+        self._play(loop, config)
+        spent_s = time.monotonic() - began
+        self.get_logger().info(f'playing {config.frames} frames, rendered in {spent_s:.1f} s')
+
+    def _progress(self, done: int) -> None:
+        if done % 10 == 0:
+            self.get_logger().info(f'{done} frames rendered')
+
+    def _play(self, loop: RenderedLoop, config: SyntheticRigConfig) -> None:
+        self._loop, self._step = loop, 0
+        self._players = [
+            _CameraPlayer(self, item, [frame[i] for frame in loop.images], config)
+            for i, item in enumerate(loop.rig.cameras)
+        ]
+        self._silent = config.silent
+        self._publish_tf(loop.rig)
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1 / config.rate_hz, self._next_frame, clock=clock)
+        if config.odometry:
+            self._odometry, self._odometry_step = self.create_publisher(Odometry, 'odom', 10), 0
+            self.create_timer(1 / ODOMETRY_HZ, self._next_odometry, clock=clock)
+
+    def _next_frame(self) -> None:
+        frame = there_and_back(self._step, len(self._loop.images))
+        self._step += 1
+        stamps_ns = {}
+        for index, player in enumerate(self._players):
+            if player.name not in self._silent:
+                now = self.get_clock().now()
+                player.play(frame, now.to_msg(), self._loop.z_depths[frame, index])
+                stamps_ns[player.name] = now.nanoseconds
+        if self._truth:
+            self._truth.published(frame, stamps_ns)
+
+    def _next_odometry(self) -> None:
+        poses = self._loop.odom_from_body
+        pose = SE3(poses[there_and_back(self._odometry_step, len(poses))])
+        self._odometry_step += 1
+        msg = Odometry(header=header(0, 'odom'), child_frame_id=self._loop.rig.body_frame)
+        msg.header.stamp = self.get_clock().now().to_msg()
+        _set_pose(msg.pose.pose.position, msg.pose.pose.orientation, pose)
+        self._odometry.publish(msg)
+
+    def _publish_tf(self, rig: Rig) -> None:
+        """Publish where the cameras are on /tf_static, where the message package is installed."""
+        try:
+            from geometry_msgs.msg import TransformStamped
+            from tf2_msgs.msg import TFMessage  # from a ROS installation
+        except ImportError:
+            self.get_logger().info('tf2_msgs is not installed: no /tf_static, use a rig file')
+            return
+        transforms = []
+        for item in rig.cameras:
+            edge = TransformStamped(header=header(0, rig.body_frame), child_frame_id=item.frame_id)
+            edge.header.stamp = self.get_clock().now().to_msg()
+            transform = edge.transform
+            _set_pose(transform.translation, transform.rotation, item.body_from_camera)
+            transforms.append(edge)
+        qos = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+        self._tf = self.create_publisher(TFMessage, '/tf_static', qos)
+        self._tf.publish(TFMessage(transforms=transforms))
+
+    def destroy_node(self) -> None:
+        """Close the list of published frames, too."""
+        if self._truth:
+            self._truth.close()
+        super().destroy_node()
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of the process."""
+    return execution.run(NAME, SyntheticRigNode, SyntheticRigNode.start, args)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
