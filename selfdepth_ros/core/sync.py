@@ -24,96 +24,24 @@ time; then it becomes the current one. A camera with a wrong clock thus loses on
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from selfdepth_ros.core.sync_values import (
+    Collector,
+    Image,
+    Released,
+    SetReady,
+    SyncStats,
+    check_arguments,
+)
+
+__all__ = ['SetReady', 'SurroundSync', 'SyncStats']
 
 MAX_PENDING = 64
 """Sets that may wait at once; beyond it the oldest leaves as it is. Bounds the memory."""
 ALIVE_WITHIN = 3
 """A camera that was missing in this many sets in a row has no vote on the time line."""
-
-
-@dataclass(frozen=True)
-class SetReady:
-    """Images that belong together, in the order of the cameras."""
-
-    stamp_ns: int
-    """The reference camera's stamp where it is present, else the earliest (offsets removed)."""
-    members: tuple[int | None, ...]
-    """Each camera's own stamp as pushed, None where the camera is missing."""
-    payloads: tuple[Any, ...]
-    """What was pushed with each image, None where the camera is missing."""
-    missing: tuple[str, ...]
-    """Names of the cameras without an image."""
-
-    @property
-    def complete(self) -> bool:
-        """True when every camera has an image."""
-        return not self.missing
-
-
-@dataclass
-class SyncStats:
-    """Counters since the start: pushed = matched + duplicate + late + stray + images pending."""
-
-    pushed: int = 0
-    """Images pushed."""
-    matched: int = 0
-    """Images that left in a set."""
-    duplicate: int = 0
-    """Images with the stamp of the camera's image before."""
-    late: int = 0
-    """Images older than a set that had left already, or belonging to it, or out of order."""
-    stray: int = 0
-    """Images on a time line that never became the current one (a camera's clock is wrong)."""
-    complete_sets: int = 0
-    """Sets with every camera."""
-    partial_sets: int = 0
-    """Sets with at least one camera missing."""
-    jumps_back: int = 0
-    """Changes to an earlier time line: a bag that started again or looped."""
-    jumps_ahead: int = 0
-    """Changes to a later time line: a pause, or a seek."""
-
-
-@dataclass(frozen=True)
-class _Image:
-    camera: int
-    stamp_ns: int
-    time_ns: int  # the stamp with the camera's offset removed
-    arrival_ns: int
-    payload: Any
-
-    def distance(self, collector: _Collector) -> int:
-        return abs(collector.opened_by.time_ns - self.time_ns)
-
-
-class _Released(NamedTuple):
-    """What is remembered of the last set: not its payloads."""
-
-    first_ns: int
-    last_ns: int
-    cameras: frozenset[int]
-
-
-@dataclass
-class _Collector:
-    """A set in the making."""
-
-    opened_by: _Image
-    images: dict[int, _Image] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.images[self.opened_by.camera] = self.opened_by
-
-    @property
-    def first_ns(self) -> int:
-        return min(image.time_ns for image in self.images.values())
-
-    @property
-    def last_ns(self) -> int:
-        return max(image.time_ns for image in self.images.values())
 
 
 class SurroundSync:
@@ -142,7 +70,7 @@ class SurroundSync:
         jump_ns: int = 2_000_000_000,
     ) -> None:
         offsets = dict(offsets_ns or {})
-        _check_arguments(cameras, (reference, *offsets), tolerance_ns, deadline_ns, jump_ns)
+        check_arguments(cameras, (reference, *offsets), tolerance_ns, deadline_ns, jump_ns)
         self.cameras = tuple(cameras)
         self.stats = SyncStats()
         self._index = {name: index for index, name in enumerate(self.cameras)}
@@ -151,7 +79,7 @@ class SurroundSync:
         self._tolerance_ns, self._deadline_ns, self._jump_ns = tolerance_ns, deadline_ns, jump_ns
         self._absent_after = absent_after
         self._missed = [0] * len(self.cameras)  # sets in a row without this camera
-        self._waiting: dict[int, _Image] = {}  # images on another time line, one per camera
+        self._waiting: dict[int, Image] = {}  # images on another time line, one per camera
         self._heard_ns = 0  # arrival of the last image on the current time line
         self._start_time_line()
 
@@ -173,7 +101,7 @@ class SurroundSync:
         `payload` travels with the stamp and comes back in the set, or is let go with the image.
         """
         index = self._index[camera]
-        image = _Image(index, stamp_ns, stamp_ns - self._offsets[index], arrival_ns, payload)
+        image = Image(index, stamp_ns, stamp_ns - self._offsets[index], arrival_ns, payload)
         self.stats.pushed += 1
         ready = self.expire(arrival_ns)
         if self._is_far(image):
@@ -196,13 +124,13 @@ class SurroundSync:
     # -- one time line --
 
     def _start_time_line(self) -> None:
-        self._collectors: list[_Collector] = []  # sorted by their earliest stamp
+        self._collectors: list[Collector] = []  # sorted by their earliest stamp
         self._newest_ns: int | None = None  # of all cameras
         self._newest_of: list[int | None] = [None] * len(self.cameras)
-        self._released: _Released | None = None
+        self._released: Released | None = None
         self._released_stamp_ns: int | None = None
 
-    def _take(self, image: _Image) -> list[SetReady]:
+    def _take(self, image: Image) -> list[SetReady]:
         self._missed[image.camera] = 0
         self._heard_ns = image.arrival_ns
         if self._is_dropped(image):
@@ -214,10 +142,10 @@ class SurroundSync:
         if collector is not None:
             collector.images[image.camera] = image
         else:
-            insort(self._collectors, _Collector(image), key=lambda item: item.first_ns)
+            insort(self._collectors, Collector(image), key=lambda item: item.first_ns)
         return self._release(max(self._settled(), len(self._collectors) - MAX_PENDING))
 
-    def _is_dropped(self, image: _Image) -> bool:
+    def _is_dropped(self, image: Image) -> bool:
         newest, released = self._newest_of[image.camera], self._released
         if newest is not None and image.time_ns == newest:
             self.stats.duplicate += 1
@@ -230,9 +158,9 @@ class SurroundSync:
         self.stats.late += out_of_order or too_late
         return out_of_order or too_late
 
-    def _best_collector(self, image: _Image) -> _Collector | None:
+    def _best_collector(self, image: Image) -> Collector | None:
         """The set nearest in time that may take the image without breaking the order of sets."""
-        best: _Collector | None = None
+        best: Collector | None = None
         before_ns = None if self._released is None else self._released.first_ns
         for collector in self._collectors:
             in_order = before_ns is None or image.time_ns > before_ns
@@ -243,7 +171,7 @@ class SurroundSync:
                 best = collector if best is None else min(best, collector, key=image.distance)
         return best
 
-    def _belongs(self, image: _Image, to: _Collector | _Released) -> bool:
+    def _belongs(self, image: Image, to: Collector | Released) -> bool:
         spread_ns = max(to.last_ns, image.time_ns) - min(to.first_ns, image.time_ns)
         return spread_ns <= self._tolerance_ns
 
@@ -259,7 +187,7 @@ class SurroundSync:
     def _cameras_missed(self, sets: int) -> set[int]:
         return {camera for camera, missed in enumerate(self._missed) if missed >= sets}
 
-    def _deadline_of(self, collector: _Collector) -> int:
+    def _deadline_of(self, collector: Collector) -> int:
         return collector.opened_by.arrival_ns + self._deadline_ns
 
     def _release(self, count: int) -> list[SetReady]:
@@ -268,7 +196,7 @@ class SurroundSync:
         leaving, self._collectors = self._collectors[:count], self._collectors[count:]
         return [self._ready(collector) for collector in leaving]
 
-    def _ready(self, collector: _Collector) -> SetReady:
+    def _ready(self, collector: Collector) -> SetReady:
         images = [collector.images.get(camera) for camera in range(len(self.cameras))]
         missing = [i for i, image in enumerate(images) if image is None]
         self._missed = [
@@ -278,7 +206,7 @@ class SurroundSync:
         self.stats.partial_sets += bool(missing)
         self.stats.complete_sets += not missing
         first_ns, last_ns = collector.first_ns, collector.last_ns
-        self._released = _Released(first_ns, last_ns, frozenset(collector.images))
+        self._released = Released(first_ns, last_ns, frozenset(collector.images))
         return SetReady(
             stamp_ns=self._stamp_of(collector),
             members=tuple(None if image is None else image.stamp_ns for image in images),
@@ -286,7 +214,7 @@ class SurroundSync:
             missing=tuple(self.cameras[i] for i in missing),
         )
 
-    def _stamp_of(self, collector: _Collector) -> int:
+    def _stamp_of(self, collector: Collector) -> int:
         reference = None if self._reference is None else collector.images.get(self._reference)
         stamp_ns = collector.first_ns if reference is None else reference.time_ns
         if self._released_stamp_ns is not None:  # sets overlap when tolerance > frame period
@@ -296,10 +224,10 @@ class SurroundSync:
 
     # -- several time lines --
 
-    def _is_far(self, image: _Image) -> bool:
+    def _is_far(self, image: Image) -> bool:
         return self._newest_ns is not None and abs(image.time_ns - self._newest_ns) > self._jump_ns
 
-    def _wait_on_other_time_line(self, image: _Image) -> list[SetReady]:
+    def _wait_on_other_time_line(self, image: Image) -> list[SetReady]:
         before = self._waiting.get(image.camera)
         if before is not None and before.time_ns == image.time_ns:
             self.stats.duplicate += 1
@@ -316,7 +244,7 @@ class SurroundSync:
         silent = image.arrival_ns - self._heard_ns >= self._jump_ns
         return self._change_time_line(near) if silent or 2 * len(near) > len(voters) else []
 
-    def _change_time_line(self, images: list[_Image]) -> list[SetReady]:
+    def _change_time_line(self, images: list[Image]) -> list[SetReady]:
         ready = self._release(len(self._collectors))
         ahead = self._newest_ns is not None and images[0].time_ns > self._newest_ns
         self.stats.jumps_ahead += ahead
@@ -327,23 +255,3 @@ class SurroundSync:
         for image in images:
             ready += self._take(image)
         return ready
-
-
-def _check_arguments(
-    cameras: Sequence[str],
-    named: Iterable[str | None],
-    tolerance_ns: int,
-    deadline_ns: int,
-    jump_ns: int,
-) -> None:
-    if not cameras or len(set(cameras)) != len(cameras):
-        raise ValueError(f'cameras are {list(cameras)}; expected one name or more, none twice')
-    unknown = sorted(name for name in named if name is not None and name not in cameras)
-    if unknown:
-        have = ', '.join(cameras)
-        raise ValueError(f'no camera is called {", ".join(unknown)}; the cameras are {have}')
-    if tolerance_ns < 0 or deadline_ns < 0 or jump_ns <= tolerance_ns:
-        raise ValueError(
-            f'tolerance {tolerance_ns} ns, deadline {deadline_ns} ns, jump {jump_ns} ns: expected '
-            'the first two not negative and the jump larger than the tolerance'
-        )

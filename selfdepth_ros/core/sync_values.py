@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Values of the synchronizer: what leaves it, what it counts, what it holds meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True)
+class SetReady:
+    """Images that belong together, in the order of the cameras."""
+
+    stamp_ns: int
+    """The reference camera's stamp where it is present, else the earliest (offsets removed)."""
+    members: tuple[int | None, ...]
+    """Each camera's own stamp as pushed, None where the camera is missing."""
+    payloads: tuple[Any, ...]
+    """What was pushed with each image, None where the camera is missing."""
+    missing: tuple[str, ...]
+    """Names of the cameras without an image."""
+
+    @property
+    def complete(self) -> bool:
+        """True when every camera has an image."""
+        return not self.missing
+
+
+@dataclass
+class SyncStats:
+    """Counters since the start: pushed = matched + duplicate + late + stray + images pending."""
+
+    pushed: int = 0
+    """Images pushed."""
+    matched: int = 0
+    """Images that left in a set."""
+    duplicate: int = 0
+    """Images with the stamp of the camera's image before."""
+    late: int = 0
+    """Images older than a set that had left already, or belonging to it, or out of order."""
+    stray: int = 0
+    """Images on a time line that never became the current one (a camera's clock is wrong)."""
+    complete_sets: int = 0
+    """Sets with every camera."""
+    partial_sets: int = 0
+    """Sets with at least one camera missing."""
+    jumps_back: int = 0
+    """Changes to an earlier time line: a bag that started again or looped."""
+    jumps_ahead: int = 0
+    """Changes to a later time line: a pause, or a seek."""
+
+
+@dataclass(frozen=True)
+class Image:
+    camera: int
+    stamp_ns: int
+    time_ns: int  # the stamp with the camera's offset removed
+    arrival_ns: int
+    payload: Any
+
+    def distance(self, collector: Collector) -> int:
+        return abs(collector.opened_by.time_ns - self.time_ns)
+
+
+class Released(NamedTuple):
+    """What is remembered of the last set: not its payloads."""
+
+    first_ns: int
+    last_ns: int
+    cameras: frozenset[int]
+
+
+@dataclass
+class Collector:
+    """A set in the making."""
+
+    opened_by: Image
+    images: dict[int, Image] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.images[self.opened_by.camera] = self.opened_by
+
+    @property
+    def first_ns(self) -> int:
+        return min(image.time_ns for image in self.images.values())
+
+    @property
+    def last_ns(self) -> int:
+        return max(image.time_ns for image in self.images.values())
+
+
+def check_arguments(
+    cameras: Sequence[str],
+    named: Iterable[str | None],
+    tolerance_ns: int,
+    deadline_ns: int,
+    jump_ns: int,
+) -> None:
+    if not cameras or len(set(cameras)) != len(cameras):
+        raise ValueError(f'cameras are {list(cameras)}; expected one name or more, none twice')
+    unknown = sorted(name for name in named if name is not None and name not in cameras)
+    if unknown:
+        have = ', '.join(cameras)
+        raise ValueError(f'no camera is called {", ".join(unknown)}; the cameras are {have}')
+    if tolerance_ns < 0 or deadline_ns < 0 or jump_ns <= tolerance_ns:
+        raise ValueError(
+            f'tolerance {tolerance_ns} ns, deadline {deadline_ns} ns, jump {jump_ns} ns: expected '
+            'the first two not negative and the jump larger than the tolerance'
+        )
