@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.typesys import Stores, get_typestore
 
+from selfdepth_ros.bags.types import typestore
 from selfdepth_ros.core.cameras import Camera
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import (
@@ -28,7 +28,7 @@ class MessageFactory:
     """
 
     def __init__(self) -> None:
-        self.store = get_typestore(Stores.ROS2_HUMBLE)
+        self.store = typestore()
         self._types = self.store.types
 
     def make(self, kind: str, **fields: Any) -> Any:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rosbags.rosbag2 import Reader
-from rosbags.typesys import Stores, get_typestore
 
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.salvage import Damage, RawMessage, salvage_mcap, salvage_sqlite
+from selfdepth_ros.bags.types import typestore
 
 _SALVAGE: dict[str, Callable[[Path, Damage], Iterator[RawMessage]]] = {
     '.mcap': salvage_mcap,
@@ -40,7 +40,7 @@ class BagStorage:
             raise BagError(f'{path} does not exist: expected a rosbag2 folder, .mcap or .db3 file')
         self.path = path
         self._report = report
-        self._store = get_typestore(Stores.ROS2_HUMBLE)
+        self._store = typestore()
         self._salvaging = False
         try:
             self._open_healthy()

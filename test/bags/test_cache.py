@@ -1,0 +1,217 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The frame cache holds what the bag holds, is built once, and never stays half-built."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_training.data.cache import CacheError, FrameCache, build_cache, resized
+
+WIDTH, HEIGHT = 16, 12
+START, PERIOD = 1_700_000_000_000_000_000, 100_000_000
+
+
+def build(bag, root, width=WIDTH, height=HEIGHT, **how):
+    return build_cache(bag, root, width, height, progress=False, **how)
+
+
+def left_over(root):
+    return [item.name for item in root.iterdir() if 'partial' in item.name]
+
+
+def test_frames_stamps_and_poses_are_those_of_the_bag(record, tmp_path):
+    bag = record()
+    cache = build(bag, tmp_path / 'cache')
+    reader = BagReader(bag)
+    frames = list(reader.surround_frames())
+    assert cache.images.shape == (len(frames), 3, HEIGHT, WIDTH, 3)
+    assert isinstance(cache.images, np.memmap)
+    assert not cache.images.flags.writeable
+    assert cache.present.all()
+    for cached, frame in zip(cache.images, frames, strict=True):
+        for image, source in zip(cached, frame.images, strict=True):
+            np.testing.assert_array_equal(image, resized(source, WIDTH, HEIGHT))
+    np.testing.assert_array_equal(cache.stamps_ns, [frame.stamps_ns for frame in frames])
+    poses, valid = reader.poses_at(cache.stamps_ns)
+    assert valid.all()
+    np.testing.assert_array_equal(cache.world_from_body, poses.matrix)
+    assert cache.source == bag
+    assert left_over(tmp_path / 'cache') == []
+
+
+def test_the_rig_is_that_of_the_resized_images(record, tmp_path, rig):
+    cache = build(record(), tmp_path / 'cache')
+    assert cache.rig.names == rig.names
+    for cached, camera in zip(cache.rig.cameras, rig.scaled(WIDTH, HEIGHT).cameras, strict=True):
+        assert cached.camera == camera.camera
+        np.testing.assert_allclose(
+            cached.body_from_camera.matrix, camera.body_from_camera.matrix, atol=1e-11
+        )
+
+
+def test_resizing_agrees_with_the_scaled_camera(rig):
+    """A bright spot is found where the scaled camera says its ray is."""
+    camera = rig.cameras[2].camera
+    image = np.zeros((camera.height, camera.width, 3), np.uint8)
+    image[12:16, 20:24] = 255
+    ray, _ = camera.rays(np.array([21.5, 13.5]))
+    small = resized(image, 24, 18)[..., 0].astype(float)
+    rows, columns = np.indices(small.shape)
+    found = np.array([(small * columns).sum(), (small * rows).sum()]) / small.sum()
+    pixel, seen = camera.scaled(24, 18).project(ray)
+    assert seen
+    np.testing.assert_allclose(pixel, found, atol=1e-6)
+
+
+def test_a_missing_camera_is_absent_not_invented(record, tmp_path):
+    def lost(name, frame, stamp):
+        return 0 if (name, frame) == ('camera_left', 3) else stamp
+
+    cache = build(record(stamp=lost), tmp_path / 'cache')
+    assert cache.present.sum() == 3 * 8 - 1
+    ((frame, camera),) = np.argwhere(~cache.present)
+    assert (frame, camera) == (3, 1)
+    assert not cache.images[3, 1].any()
+    assert cache.stamps_ns[3, 1] == START + 3 * PERIOD
+
+
+def test_without_odometry_there_are_no_poses(record, tmp_path):
+    assert build(record(odometry=False), tmp_path / 'cache').world_from_body is None
+
+
+def test_frames_that_odometry_does_not_reach_are_left_out(record, tmp_path, caplog):
+    def later(_, frame, stamp):
+        return stamp + 3 * PERIOD
+
+    with caplog.at_level(logging.WARNING):
+        cache = build(record(stamp=later), tmp_path / 'cache')
+    assert len(cache) == 5
+    assert 'dropped 3 x sets: odometry does not reach them' in caplog.text
+
+
+def test_odometry_of_another_clock_is_an_error(record, tmp_path):
+    bag = record(stamp=lambda name, frame, stamp: stamp - 86400 * 10**9)
+    with pytest.raises(BagError, match='not one surround set lies between poses'):
+        build(bag, tmp_path / 'cache')
+    assert left_over(tmp_path / 'cache') == []
+
+
+def test_it_is_built_once_per_size(record, tmp_path, caplog):
+    bag = record()
+    first = build(bag, tmp_path / 'cache')
+    built = (first.folder / 'images.npy').stat().st_mtime_ns
+    with caplog.at_level(logging.WARNING):
+        again = build(bag, tmp_path / 'cache')
+        other = build(bag, tmp_path / 'cache', 8, 8)
+    assert (again.folder / 'images.npy').stat().st_mtime_ns == built
+    assert other.folder != first.folder
+    assert caplog.text == ''
+
+
+def test_it_is_built_again_when_the_bag_has_changed(record, tmp_path, caplog):
+    bag = record()
+    folder = build(bag, tmp_path / 'cache').folder
+    for file in bag.iterdir():
+        os.utime(file, (1, 1))
+    with caplog.at_level(logging.WARNING):
+        cache = build(bag, tmp_path / 'cache')
+    assert 'has changed since' in caplog.text
+    assert cache.folder == folder
+    assert left_over(tmp_path / 'cache') == []
+
+
+@pytest.mark.parametrize('ruin', ['images.npy', 'stamps_ns.npy', 'about.json', 'rig.yaml'])
+@pytest.mark.parametrize('how', ['missing', 'shorter', 'other'])
+def test_it_is_built_again_when_a_file_is_damaged(record, tmp_path, caplog, ruin, how):
+    bag = record(frames=2)
+    folder = build(bag, tmp_path / 'cache').folder
+    file = folder / ruin
+    if how == 'missing':
+        file.unlink()
+    else:
+        data = file.read_bytes()
+        file.write_bytes(data[: len(data) // 2] if how == 'shorter' else b'{{' + data[2:])
+    with pytest.raises(CacheError, match='remove it to have it built again'):
+        FrameCache.open(folder)
+    with caplog.at_level(logging.WARNING):
+        cache = build(bag, tmp_path / 'cache')
+    assert 'it is built again' in caplog.text
+    assert len(FrameCache.open(cache.folder)) == 2
+
+
+BUILD = """
+import sys
+from selfdepth_training.data.cache import build_cache
+print(len(build_cache(sys.argv[1], sys.argv[2], 320, 192, progress=False)))
+"""
+
+
+def run_build(*arguments, **how):
+    command = [sys.executable, '-c', how.pop('before', '') + BUILD, *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how
+    )
+
+
+def test_a_killed_build_leaves_nothing_that_could_be_taken_for_a_cache(record, tmp_path):
+    root = tmp_path / 'cache'
+    bag = record(frames=120)
+    process = run_build(bag, root)
+    while process.poll() is None and not list(root.glob('.*partial*/images.npy')):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not [item for item in root.iterdir() if not item.name.startswith('.')]
+    assert len(build(bag, root, 320, 192)) == 120
+    assert left_over(root) == []
+
+
+def test_several_processes_build_it_once(record, tmp_path):
+    root = tmp_path / 'cache'
+    bag = record(frames=30)
+    together = [run_build(bag, root) for _ in range(3)]
+    results = [process.communicate() for process in together]
+    assert [out for out, _ in results] == ['30\n'] * 3
+    assert not any('built again' in err for _, err in results)
+    assert len([item for item in root.iterdir() if item.is_dir()]) == 1
+
+
+def test_a_disk_that_is_full_is_one_clear_error(record, tmp_path):
+    """The system refuses files above a size, as it refuses them on a full disk."""
+    limit = 'import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))\n'
+    root = tmp_path / 'cache'
+    _, error = run_build(record(frames=20), root, before=limit).communicate()
+    assert 'CacheError: the frame cache cannot be written' in error
+    assert 'choose another cache folder' in error
+    assert [item for item in root.iterdir() if item.is_dir()] == []
+
+
+def test_what_cannot_fit_is_refused_before_it_is_begun(record, tmp_path):
+    with pytest.raises(CacheError, match=r'needs \d+ MB, .* MB free'):
+        build(record(frames=2), tmp_path / 'cache', 2_000_000, 1_000_000)
+    assert left_over(tmp_path / 'cache') == []
+
+
+def test_about_tells_where_it_comes_from(record, tmp_path):
+    bag = record(frames=2)
+    about = json.loads((build(bag, tmp_path / 'cache').folder / 'about.json').read_text())
+    assert about['source'] == str(bag)
+    assert about['frames'] == 2
+
+
+def test_enlarging_is_allowed(record, tmp_path):
+    cache = build(record(frames=2), tmp_path / 'cache', 64, 48)
+    source = next(BagReader(cache.source).surround_frames()).images[0]
+    expected = cv2.resize(source, (64, 48), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(cache.images[0, 0], expected)
