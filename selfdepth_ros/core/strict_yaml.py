@@ -24,16 +24,14 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f'key {key.value!r} is given twice', problem_mark=key.start_mark
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
-
-
-# YAML 1.1, which PyYAML reads, takes 1e-4 (no dot) for a string.
-_Loader.add_implicit_resolver('tag:yaml.org,2002:float', _NUMBER, list('-+.0123456789'))
 
 
 def parse(text: str) -> Any:
@@ -87,6 +85,12 @@ def suggestion(key: Any, known: Sequence[str]) -> str:
 
 class _Dumper(yaml.SafeDumper):
     """Writes lists of plain values in one line, mappings in a block."""
+
+
+# YAML 1.1, which PyYAML reads, takes 1e-4 (no dot) for a string. The dumper must know what the
+# loader takes for a number, to put the string '1e4' in quotes.
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver('tag:yaml.org,2002:float', _NUMBER, list('-+.0123456789'))
 
 
 def _represent_list(dumper: yaml.SafeDumper, values: Any) -> yaml.SequenceNode:

@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""YAML in and out: values keep their kind, files are whole or not there."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfdepth_ros.core import strict_yaml
+from selfdepth_ros.core.errors import ConfigError
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18), 10**18)
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.from_regex(r'[-+]?[0-9.]{1,3}[eE][-+]?[0-9]{1,3}', fullmatch=True)
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(min_size=1), inner)
+)
+
+
+@given(st.dictionaries(st.text(min_size=1), values))
+def test_what_is_written_is_read_back_kind_and_bit(data):
+    assert repr(strict_yaml.parse(strict_yaml.dump(data, 'a heading\n\nof lines'))) == repr(data)
+
+
+def test_a_write_that_fails_leaves_nothing_and_breaks_nothing(tmp_path):
+    (tmp_path / 'taken').mkdir()
+    with pytest.raises(OSError, match='taken'):
+        strict_yaml.write(tmp_path / 'taken', 'text')
+    assert [path.name for path in tmp_path.iterdir()] == ['taken']
+
+
+def test_a_written_file_has_the_permissions_of_any_other(tmp_path):
+    strict_yaml.write(tmp_path / 'new' / 'a.yaml', 'a: 1\n')
+    (tmp_path / 'b.yaml').write_text('b: 1\n')
+    modes = {path.stat().st_mode for path in (tmp_path / 'new' / 'a.yaml', tmp_path / 'b.yaml')}
+    assert len(modes) == 1
+
+
+def test_a_nested_repeated_key_is_refused_with_its_line(tmp_path):
+    path = tmp_path / 'a.yaml'
+    path.write_text('a:\n  b: 1\n  b: 2\n')
+    with pytest.raises(ConfigError, match="'b' is given twice(.|\n)*line 3"):
+        strict_yaml.read(path, ConfigError, 'a test')
