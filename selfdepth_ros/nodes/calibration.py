@@ -4,7 +4,6 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,6 @@ from selfdepth_ros.messages import camera_from_info, transform_from_msg
 
 Lookup = Callable[[str], SE3 | None]
 """Frame of a camera -> body_from_camera, None while it is not known."""
-
-
-def shipped(name: str) -> Path:
-    """Path of a file of the model that comes with the package."""
-    return Path(str(resources.files('selfdepth_ros').joinpath('models', 'street', name)))
 
 
 def rig_from_file(path: Path, cameras: Sequence[str], output_frame: str) -> Rig:

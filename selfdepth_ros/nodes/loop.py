@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from selfdepth_ros.core.config import knob
 from selfdepth_ros.core.rig import Rig, save_rig
-
-DEMO_SEED = 4242
-"""The world of the demo and of the live rig; no training bag is made of it (a test holds that)."""
+from selfdepth_ros.shipped import DEMO_SEED
 
 
 @dataclass(frozen=True)

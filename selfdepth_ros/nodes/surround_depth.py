@@ -21,7 +21,7 @@ from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.inference import EngineError, load_engine
 from selfdepth_ros.nodes import execution
-from selfdepth_ros.nodes.calibration import RigFromTopics, TfLookup, rig_from_file, shipped
+from selfdepth_ros.nodes.calibration import RigFromTopics, TfLookup, rig_from_file
 from selfdepth_ros.nodes.intake import Intake, make_queue, topic_of
 from selfdepth_ros.nodes.monitor import Monitor, diagnostics
 from selfdepth_ros.nodes.outputs import Outputs
@@ -29,6 +29,7 @@ from selfdepth_ros.nodes.parameters import SurroundDepthConfig, declare, read
 from selfdepth_ros.nodes.processing import Processor
 from selfdepth_ros.nodes.sets import Worker
 from selfdepth_ros.pipeline import SurroundDepth
+from selfdepth_ros.shipped import shipped
 
 NAME = 'surround_depth'
 FROM_TOPICS = 'topics'
