@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from jaxtyping import install_import_hook
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,6 +38,9 @@ TYPE_CHECKED = (
     'selfdepth_training',
 )
 DOMAINS = range(50, 91)
+
+# Here and not in pytest_configure: the conftest.py files of subfolders are imported before that.
+install_import_hook(TYPE_CHECKED, 'beartype.beartype')
 
 
 def free_domain(domains: Iterable[int] = DOMAINS) -> int:
@@ -122,7 +126,6 @@ def pytest_configure(config: pytest.Config) -> None:
         gate = SkipGate(load_allowlist(HERE / 'skips_allowed.toml'))
         config.pluginmanager.register(gate, 'skip-gate')
     _check_numpy(config.getoption('--numpy-major'))
-    _check_shapes()
     os.environ['ROS_DOMAIN_ID'] = str(free_domain())
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['ROS_LOG_DIR'] = tempfile.mkdtemp(prefix='selfdepth_ros_log_')
@@ -135,12 +138,3 @@ def _check_numpy(major: int | None) -> None:
 
     if int(np.__version__.partition('.')[0]) != major:
         raise pytest.UsageError(f'NumPy {major}.x was asked for, found {np.__version__}')
-
-
-def _check_shapes() -> None:
-    from jaxtyping import install_import_hook
-
-    loaded = [name for name in sys.modules if name.startswith(TYPE_CHECKED)]
-    if loaded:
-        raise pytest.UsageError(f'imported before the type-checking hook: {loaded}')
-    install_import_hook(TYPE_CHECKED, 'beartype.beartype')
