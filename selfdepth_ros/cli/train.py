@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`selfdepth train`: learn depth from bags, without labels."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from selfdepth_training.config import load_recipe
+from selfdepth_training.train import train
+
+
+def add_parser(subparsers) -> argparse.ArgumentParser:
+    """Declare the command's arguments."""
+    parser = subparsers.add_parser(
+        'train', help='learn depth from bags, without labels',
+        epilog='Any setting of training/config.py can follow --set, as loss.spatial=0.2. '
+        'Many GPUs: torchrun --nproc-per-node=N -m selfdepth_ros.cli train ...',
+    )  # fmt: skip
+    parser.add_argument('bags', nargs='+', type=Path, metavar='BAG', help='rosbag2 recordings')
+    parser.add_argument('--recipe', default='fsm', help='name or YAML file (default: fsm)')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the training')
+    parser.add_argument('--minutes', type=float, help='length of the whole run, cache included')
+    parser.add_argument('--steps', type=int, help='number of steps, instead of --minutes')
+    parser.add_argument('--seed', type=int, help='seed of weights and samples')
+    parser.add_argument('--resume', action='store_true', help='go on with the training in --out')
+    parser.add_argument('--cache', type=Path, help='folder of frame caches (default: OUT/cache)')
+    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, and say what comes next."""
+    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    settings = list(args.settings)
+    for name in ('steps', 'seed'):
+        if getattr(args, name) is not None:
+            settings.append(f'{name}={getattr(args, name)}')
+    config = load_recipe(args.recipe, settings)
+    path = train(args.bags, args.out, config, args.minutes, args.resume, args.cache)
+    print(f'{path}\nnext: selfdepth evaluate {args.out} BAG; selfdepth export {args.out} MODEL')
+    return 0

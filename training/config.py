@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Every knob of training, once, with its unit and range. A recipe is a YAML file of these keys."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from selfdepth_ros.core.config import knob, load_config
+from selfdepth_ros.core.errors import ConfigError
+
+RECIPES = Path(__file__).parent / 'recipes'
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The depth network (and the pose network's width)."""
+
+    layers: Literal[18, 34] = 18
+    """Depth of the ResNet encoder (He et al. 2016)."""
+    width: int = knob(32, low=8, high=128)
+    """Channels of the encoder's first stage; the standard ResNet has 64."""
+    decoder: tuple[int, ...] = (16, 24, 48, 96)
+    """Channels of the decoder at 1/2, 1/4, 1/8 and 1/16 of the input size."""
+    min_depth_m: float = knob(0.5, unit='m', low=0.01, high=10.0)
+    """Nearest depth the network can say, for a camera of the reference focal length."""
+    max_depth_m: float = knob(100.0, unit='m', low=10.0, high=1000.0)
+    """Farthest depth the network can say, for a camera of the reference focal length."""
+    initial_depth_m: float = knob(12.0, unit='m', low=0.1, high=100.0)
+    """What an untrained network says everywhere: near the median depth of a street."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which frames are shown, and how."""
+
+    width: int = knob(320, unit='px', low=64, high=2048)
+    """Training width; a multiple of 32."""
+    height: int = knob(192, unit='px', low=64, high=2048)
+    """Training height; a multiple of 32."""
+    rigs_per_step: int = knob(1, low=1, high=64)
+    """Surround frames in a step on each device; every one brings all of its cameras."""
+    min_motion_m: float = knob(0.25, unit='m', low=0.0, high=10.0)
+    """A temporal neighbour nearer than this is not used: it has no parallax."""
+    max_motion_m: float = knob(1.8, unit='m', low=0.1, high=20.0)
+    """A temporal neighbour farther than this is not used: it shares too little."""
+    max_offset: int = knob(3, unit='frames', low=1, high=20)
+    """Temporal neighbours are at most this many frames away."""
+    flip: bool = True
+    """Flip the network's input (and its output back) at random; the geometry stays as it is."""
+    jitter: float = knob(0.2, low=0.0, high=0.5)
+    """Strength of the random brightness, contrast and colour of the network's input."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms, and the fraction of the training at which each begins."""
+
+    ssim: float = knob(0.85, low=0.0, high=1.0)
+    """Share of SSIM in the photometric error; the rest is L1 (Godard et al. 2017)."""
+    smoothness: float = knob(1e-3, low=0.0, high=1.0)
+    """Weight of the edge-aware smoothness of the mean-normalised inverse depth."""
+    spatial: float = knob(0.1, low=0.0, high=10.0)
+    """Weight of the spatial and spatio-temporal terms (Guizilini et al. 2022)."""
+    spatial_from: float = knob(0.1, low=0.0, high=1.0)
+    """Fraction of the training before the spatial terms begin."""
+    automask_from: float = knob(0.2, low=0.0, high=1.0)
+    """Fraction of the training before pixels that the unwarped source fits better are dropped."""
+    coarse_until: tuple[float, float] = (0.15, 0.4)
+    """Fractions of the training seen at a quarter, then at half of the image size: coarse images
+    have a wide basin of convergence, full ones the accuracy."""
+    far: float = knob(0.0, low=0.0, high=1.0)
+    """Weight that pulls pixels without any parallax evidence (sky) to the farthest depth."""
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW with warm-up and cosine decay."""
+
+    learning_rate: float = knob(1e-3, low=1e-6, high=1.0)
+    """Peak learning rate."""
+    weight_decay: float = knob(1e-2, low=0.0, high=1.0)
+    """Decoupled weight decay (Loshchilov and Hutter 2019)."""
+    warmup: float = knob(0.02, low=0.0, high=0.5)
+    """Fraction of the steps in which the learning rate rises."""
+    clip: float = knob(10.0, low=0.0, high=1000.0)
+    """Largest norm of the gradient."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A recipe: what `selfdepth train --recipe NAME` runs."""
+
+    name: str = 'fsm'
+    """Name of the recipe."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    steps: int = knob(4000, low=1, high=10_000_000)
+    """Steps of the whole training; `--minutes` replaces it by what fits into that time."""
+    seed: int = knob(0, low=0, high=2**31 - 1)
+    """Seed of the weights and of the order of the samples."""
+    precision: Literal['auto', '32-true', 'bf16-mixed'] = 'auto'
+    """'auto' takes bfloat16 where the processor computes it natively. Losses are float32 always."""
+
+
+def load_recipe(name: str, overrides: Mapping[str, Any] | Iterable[str] = ()) -> TrainConfig:
+    """Load a recipe by the name of a built-in one, or from a YAML file.
+
+    Raises ConfigError for an unknown name, an unknown key, a wrong type or a value out of range.
+    """
+    path = Path(name) if name.endswith(('.yaml', '.yml')) else RECIPES / f'{name}.yaml'
+    if not path.is_file():
+        known = ', '.join(sorted(p.stem for p in RECIPES.glob('*.yaml')))
+        raise ConfigError(
+            f'Found no recipe {name!r}, expected one of {known} or the path of a YAML file.'
+        )
+    return load_config(TrainConfig, path, overrides)

@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which three surround frames a step sees: chosen by distance moved, drawn from the step's number.
+
+A sample depends on (seed, step) alone, so that a resumed training goes on with the very samples
+it would have had, and no loader state needs saving.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_training.config import DataConfig
+from selfdepth_training.data.cache import FrameCache
+
+# Mean brightness change (of 255) below which two frames count as taken from standstill; used
+# only where there is no odometry to tell.
+LEAST_CHANGE = 2.0
+
+
+class DataError(SelfdepthError):
+    """A recording from which nothing can be learned."""
+
+
+@dataclass(frozen=True)
+class RigSample:
+    """Three surround frames (before, now, after) of one recording."""
+
+    source: int
+    """Index of the recording."""
+    frames: tuple[int, int, int]
+    images: UInt8[Tensor, '3 c h w 3']
+    present: Bool[Tensor, '3 c']
+    stamps_s: Float[Tensor, '3 c']
+    """Seconds since the middle frame's first stamp, float64."""
+    world_from_body: Float[Tensor, '3 c 4 4'] | None
+    """Body pose at each camera's own stamp, float64; None without odometry."""
+
+    def to(self, device: torch.device) -> 'RigSample':
+        """Return this sample with its images on `device`; poses stay where the algebra is."""
+        return replace(self, images=self.images.to(device), present=self.present.to(device))
+
+
+class SampleBatch:
+    """The samples of one step and process.
+
+    Neither a sequence nor a dataclass, so that Fabric passes it on as it is: it would cast the
+    float64 poses to the network's precision.
+    """
+
+    def __init__(self, samples: list[RigSample]) -> None:
+        self.samples = samples
+
+
+class SampleSource:
+    """Draws samples from frame caches; recordings with more usable frames are drawn more often."""
+
+    def __init__(self, caches: list[FrameCache], config: DataConfig) -> None:
+        self.caches = caches
+        self.config = config
+        self.triplets = [_triplets(cache, config) for cache in caches]
+        self._entries = np.array(
+            [(s, now) for s, found in enumerate(self.triplets) for now in found], dtype=np.int64
+        ).reshape(-1, 2)
+        if len(self._entries) == 0:
+            raise DataError(
+                f'Found no frame in {len(caches)} recording(s) with a neighbour {config.min_motion_m} to '
+                f'{config.max_motion_m} m away on both sides, expected a robot that moves. Record '
+                'while driving, or lower data.min_motion_m.'
+            )
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def draw(self, seed: int, step: int) -> RigSample:
+        """Return the sample of a step: an epoch is a permutation, neighbours are drawn anew."""
+        epoch, position = divmod(step, len(self))
+        order = np.random.default_rng([seed, 1, epoch]).permutation(len(self))
+        source, now = (int(value) for value in self._entries[order[position]])
+        rng = np.random.default_rng([seed, 2, step])
+        before, after = (int(rng.choice(c)) for c in self.triplets[source][now])
+        return self._load(source, (before, now, after))
+
+    def _load(self, source: int, frames: tuple[int, int, int]) -> RigSample:
+        cache = self.caches[source]
+        index = list(frames)
+        stamps = np.asarray(cache.stamps_ns[index])
+        poses = cache.world_from_body
+        return RigSample(
+            source,
+            frames,
+            torch.from_numpy(np.stack([np.asarray(cache.images[i]) for i in index])),
+            torch.from_numpy(np.asarray(cache.present[index]).astype(bool)),
+            torch.from_numpy((stamps - stamps[1, 0]) * 1e-9),
+            None if poses is None else torch.from_numpy(np.asarray(poses[index], dtype=np.float64)),
+        )
+
+
+def _triplets(
+    cache: FrameCache, config: DataConfig
+) -> dict[int, tuple[Int[np.ndarray, ' b'], Int[np.ndarray, ' a']]]:
+    """For each usable frame, the frames before and after it that show parallax."""
+    moved = _parallax(cache, config)
+    count = len(cache.images)
+    found = {}
+    for now in range(count):
+        if not np.asarray(cache.present[now]).any():
+            continue
+        before = [f for f in range(max(0, now - config.max_offset), now) if moved(f, now)]
+        after = [f for f in range(now + 1, min(count, now + config.max_offset + 1)) if moved(now, f)]
+        if before and after:
+            found[now] = np.array(before), np.array(after)
+    return found
+
+
+def _parallax(cache: FrameCache, config: DataConfig):
+    """Return a test whether the robot moved between two frames."""
+    if cache.world_from_body is not None:
+        # Mean over the cameras present at either time of the body's positions.
+        position = np.asarray(cache.world_from_body)[:, :, :3, 3].mean(1)
+
+        def by_odometry(first: int, second: int) -> bool:
+            distance = float(np.linalg.norm(position[second] - position[first]))
+            return config.min_motion_m <= distance <= config.max_motion_m
+
+        return by_odometry
+    grey = np.stack([np.asarray(image[:, ::4, ::4, 1], dtype=np.float32) for image in cache.images])
+
+    def by_change(first: int, second: int) -> bool:
+        return float(np.abs(grey[second] - grey[first]).mean()) >= LEAST_CHANGE
+
+    return by_change
+
+
+def jitter(
+    images: Float[Tensor, 'n 3 h w'], strength: float, rng: np.random.Generator
+) -> Float[Tensor, 'n 3 h w']:
+    """Random brightness, contrast, gamma and colour balance, one draw for each image."""
+    if strength == 0:
+        return images
+    count = len(images)
+
+    def draw(channels: int, spread: float) -> Tensor:
+        values = rng.uniform(-spread, spread, (count, channels, 1, 1)).astype(np.float32)
+        return torch.from_numpy(values).to(images.device)
+
+    gain = torch.exp(draw(1, strength) + draw(3, strength / 4))
+    mean = images.mean((1, 2, 3), keepdim=True)
+    contrasted = mean + (images - mean) * torch.exp(draw(1, strength))
+    return (contrasted * gain + draw(1, strength / 4)).clamp(0, 1)

@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoint to `model.onnx` + `model.yaml`: what a camera gives in, metres out."""
+
+import logging
+import shutil
+import tempfile
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from jaxtyping import Float, UInt8
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.manifest import Manifest, file_sha256
+from selfdepth_training.networks import DepthNetwork
+from selfdepth_training.predict import TrainedNetwork
+
+MANIFEST_KEY = 'selfdepth_manifest'
+OPSET = 18
+# Largest difference from torch that an export may show, relative to the depth.
+TOLERANCE = {'fp32': 1e-3, 'fp16': 2e-2}
+# Weights that stay float32 whatever the storage: an 8- or 16-bit logit is a step in depth.
+HEAD = 'head'
+
+
+class ExportError(SelfdepthError):
+    """An export that does not say what the network says."""
+
+
+class CameraToMetres(nn.Module):
+    """The deployed interface: uint8 images as cameras give them, depth in metres."""
+
+    def __init__(self, network: DepthNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, images: UInt8[Tensor, 'n h w 3'], focal: Float[Tensor, ' n']
+    ) -> Float[Tensor, 'n h w']:
+        """Cast first: uint8 is legal at the boundary of a TensorRT network only."""
+        return self.network(images.float().permute(0, 3, 1, 2) / 255, focal)
+
+
+def export(
+    trained: TrainedNetwork, out: Path, manifest: Manifest, weights: str = 'fp32'
+) -> tuple[Path, float]:
+    """Write `out/model.onnx` and `out/model.yaml`; return the path and the largest relative
+    difference from torch on random and structured images.
+
+    `weights='fp16'` stores the convolutions' weights in 16 bits (they are cast back to float32
+    when the model is loaded); the inverse-depth head stays float32. Raises ExportError, and
+    writes nothing, when the graph does not agree with torch.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'model.onnx'
+        _to_onnx(trained.network, path, manifest)
+        model = onnx.load(path)
+        if weights == 'fp16':
+            store_weights_as_float16(model)
+        helper.set_model_props(model, {MANIFEST_KEY: manifest.to_json()})
+        onnx.checker.check_model(model, full_check=True)
+        onnx.save(model, path)
+        difference = _difference(trained, path, manifest)
+        if difference > TOLERANCE[weights]:
+            raise ExportError(
+                f'Found depths that differ from torch by {difference:.2%}, expected at most '
+                f'{TOLERANCE[weights]:.2%}. Nothing was written; export with --weights fp32, and '
+                'if that fails too, report it with the checkpoint.'
+            )
+        out.mkdir(parents=True, exist_ok=True)
+        final = out / 'model.onnx'
+        part = out / 'model.onnx.part'
+        shutil.copyfile(path, part)
+        part.replace(final)
+        replace(manifest, onnx_sha256=file_sha256(final)).save(out / 'model.yaml')
+    return final, difference
+
+
+def _to_onnx(network: DepthNetwork, path: Path, manifest: Manifest) -> None:
+    images = torch.zeros(2, manifest.height, manifest.width, 3, dtype=torch.uint8)
+    batch = torch.export.Dim('n', min=1, max=1024)
+    with warnings.catch_warnings():
+        # The exporter speaks of torchvision and of its own deprecations; neither concerns a user.
+        warnings.simplefilter('ignore')
+        previous = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+        try:
+            torch.onnx.export(
+                CameraToMetres(network).eval(), (images, torch.full((2,), 200.0)), str(path),
+                input_names=['images', 'focal'], output_names=['depth'], opset_version=OPSET,
+                dynamo=True, external_data=False, verbose=False, optimize=True,
+                dynamic_shapes=({0: batch}, {0: batch}),
+            )  # fmt: skip
+        finally:
+            logging.disable(previous)
+
+
+def store_weights_as_float16(model: onnx.ModelProto) -> None:
+    """Keep large float32 weights as float16 followed by a Cast, all but the head's."""
+    graph = model.graph
+    kept, casts = [], []
+    for tensor in graph.initializer:
+        large = tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= 256
+        if not large or f'.{HEAD}.' in tensor.name:
+            kept.append(tensor)
+            continue
+        values = numpy_helper.to_array(tensor)
+        stored = f'{tensor.name}_fp16'
+        kept.append(numpy_helper.from_array(values.astype(np.float16), stored))
+        casts.append(
+            helper.make_node('Cast', [stored], [tensor.name], f'widen_{tensor.name}',
+                             to=TensorProto.FLOAT)
+        )  # fmt: skip
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _difference(trained: TrainedNetwork, path: Path, manifest: Manifest) -> float:
+    """Largest relative difference between ONNX Runtime and torch over a few batches."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    for batch in (1, 2, 6):
+        shape = batch, manifest.height, manifest.width, 3
+        noise = rng.integers(0, 256, shape, dtype=np.uint8)
+        ramp = np.broadcast_to(np.linspace(0, 255, shape[1])[None, :, None, None], shape)
+        for images in (noise, np.ascontiguousarray(ramp.astype(np.uint8))):
+            focal = rng.uniform(100, 400, batch).astype(np.float32)
+            ours: Any = session.run(['depth'], {'images': images, 'focal': focal})[0]
+            theirs = trained.infer(images, focal)
+            worst = max(worst, float(np.max(np.abs(ours - theirs) / theirs)))
+    return worst

@@ -1,0 +1,114 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A rig as the losses need it: ray tables, masks and overlaps at one image size, as tensors."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from selfdepth_ros.core.cameras import Camera, PinholeCamera
+from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.se3 import SE3
+
+# Depths at which the rays of one camera are looked for in its neighbour, metres.
+OVERLAP_DEPTHS_M = (3.0, 6.0, 12.0, 30.0)
+# Share of a column's visible pixels that must land in the neighbour for it to count.
+OVERLAP_COLUMN = 0.15
+
+
+def depth_kind(rig: Rig) -> str:
+    """'z_depth' for a rig of pinholes; 'ray_distance' when a lens sees to the side or behind."""
+    pinhole = all(isinstance(entry.camera, PinholeCamera) for entry in rig.cameras)
+    return 'z_depth' if pinhole else 'ray_distance'
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Columns of the target camera in which the source camera sees the same things."""
+
+    target: int
+    source: int
+    first_column: int
+
+
+@dataclass(frozen=True)
+class RigGeometry:
+    """Tables for the C cameras of a rig whose images are all (H, W)."""
+
+    cameras: tuple[Camera, ...]
+    rays: Float[Tensor, 'c h w 3']
+    """What one metre of depth is, in the camera frame."""
+    visible: Bool[Tensor, 'c h w']
+    """False where the lens has no ray or the camera sees the robot itself."""
+    body_from_camera: SE3
+    focal: Float[Tensor, ' c']
+
+    @classmethod
+    def of(cls, rig: Rig, width: int, height: int, kind: str, device: torch.device) -> 'RigGeometry':
+        """Build the tables of `rig` for images of `width` x `height` pixels."""
+        scaled = rig.scaled(width, height)
+        rays, visible = [], []
+        for entry in scaled.cameras:
+            directions, valid = entry.camera.pixel_rays()
+            if kind == 'z_depth':
+                directions = directions / np.maximum(directions[..., 2:], 1e-6)
+            rays.append(directions)
+            visible.append(valid if entry.self_occlusion is None else valid & ~entry.self_occlusion)
+        poses = np.stack([entry.body_from_camera.matrix for entry in scaled.cameras])
+        cameras = tuple(entry.camera for entry in scaled.cameras)
+        return cls(
+            cameras,
+            torch.from_numpy(np.stack(rays)).float().to(device),
+            torch.from_numpy(np.stack(visible)).to(device),
+            SE3(torch.from_numpy(poses).double().to(device)),
+            torch.tensor([camera.focal for camera in cameras], device=device),
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.rays.shape[1], self.rays.shape[2]
+
+    @cached_property
+    def overlaps(self) -> tuple[Overlap, ...]:
+        """Ordered pairs of cameras that share a view; all crops have `overlap_width` columns."""
+        return self._overlaps[0]
+
+    @cached_property
+    def overlap_width(self) -> int:
+        """Columns in the crop of every overlap, a multiple of 8 where the image allows it."""
+        return self._overlaps[1]
+
+    @cached_property
+    def _overlaps(self) -> tuple[tuple[Overlap, ...], int]:
+        width = self.size[1]
+        ranges = {}
+        for target in range(len(self.cameras)):
+            for source in range(len(self.cameras)):
+                columns = self._shared_columns(target, source) if source != target else None
+                if columns is not None and len(columns):
+                    ranges[target, source] = int(columns.min()), int(columns.max()) + 1
+        if not ranges:
+            return (), 0
+        widest = max(last - first for first, last in ranges.values())
+        crop = min(width, -(-widest // 8) * 8)
+        overlaps = tuple(
+            Overlap(target, source, min(max(0, (first + last - crop) // 2), width - crop))
+            for (target, source), (first, last) in ranges.items()
+        )
+        return overlaps, crop
+
+    def _shared_columns(self, target: int, source: int) -> Tensor:
+        """Columns of `target` of which enough pixels lie in `source` at some plausible depth."""
+        source_from_target = self.body_from_camera[source].inverse() @ self.body_from_camera[target]
+        seen = torch.zeros_like(self.visible[target])
+        for depth in OVERLAP_DEPTHS_M:
+            points = source_from_target.apply(self.rays[target] * depth)
+            seen |= self.cameras[source].project(points)[1]
+        usable = self.visible[target]
+        share = (seen & usable).sum(0) / usable.sum(0).clamp(min=1)
+        return torch.nonzero(share > OVERLAP_COLUMN)[:, 0]

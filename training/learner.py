@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From three surround frames to one loss: networks, geometry and the schedule of the terms."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.config import TrainConfig
+from selfdepth_training.data.samples import RigSample, SampleBatch, jitter
+from selfdepth_training.geometry import RigGeometry, depth_kind
+from selfdepth_training.losses import edge_aware_smoothness
+from selfdepth_training.losses.surround import (
+    AFTER,
+    BEFORE,
+    NOW,
+    SurroundReprojection,
+    Views,
+    reprojection_loss,
+)
+from selfdepth_training.networks import DepthNetwork
+
+# Image pyramid: full, half and quarter size.
+LEVELS = 3
+
+
+class Losses(NamedTuple):
+    """The loss of a step, and its terms for the log (detached)."""
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+class SurroundLearner(nn.Module):
+    """Full Surround Monodepth as one module: samples in, loss out.
+
+    One recording may have another rig than the next; `rigs[i]` belongs to `sample.source == i`,
+    and has its self-occlusion masks.
+    """
+
+    def __init__(self, config: TrainConfig, rigs: list[Rig]) -> None:
+        super().__init__()
+        self.config = config
+        self.rigs = rigs
+        kinds = {depth_kind(rig) for rig in rigs}
+        self.depth_kind = 'ray_distance' if 'ray_distance' in kinds else 'z_depth'
+        width, height = config.data.width, config.data.height
+        focals = [entry.camera.focal for entry in rigs[0].scaled(width, height).cameras]
+        self.depth = DepthNetwork(config.network, float(np.mean(focals)))
+        self._geometry: dict[tuple[int, int, torch.device], SurroundReprojection] = {}
+
+    @property
+    def depth_bounds_m(self) -> tuple[float, float]:
+        """Nearest and farthest depth that the network can say for any camera of its rigs."""
+        data, network = self.config.data, self.config.network
+        scaled = [rig.scaled(data.width, data.height) for rig in self.rigs]
+        focals = [entry.camera.focal for rig in scaled for entry in rig.cameras]
+        reference = float(self.depth.reference_focal)
+        return (
+            network.min_depth_m * min(focals) / reference,
+            network.max_depth_m * max(focals) / reference,
+        )
+
+    def forward(self, batch: SampleBatch, progress: float, seed: list[int]) -> Losses:
+        """Loss of some samples at `progress` (0..1) of the training.
+
+        `seed` drives the augmentation, and which neighbour in time the spatial terms take.
+        """
+        samples = batch.samples
+        rng = np.random.default_rng(seed)
+        inverse = self._inverse_depths(samples, rng)
+        losses = [
+            self._sample_loss(sample, depths, progress, rng)
+            for sample, depths in zip(samples, inverse, strict=True)
+        ]
+        terms = {
+            name: torch.stack([loss[name] for loss in losses]).mean() for name in losses[0]
+        }
+        return Losses(
+            torch.stack(list(terms.values())).sum(),
+            {name: value.detach() for name, value in terms.items()},
+        )
+
+    def reprojection(self, source: int, level: int, device: torch.device) -> SurroundReprojection:
+        """Tables of one recording's rig at one pyramid level."""
+        key = source, level, device
+        if key not in self._geometry:
+            data = self.config.data
+            # Depth comes at half size: no finer geometry than that.
+            shift = max(level, 1)
+            geometry = RigGeometry.of(
+                self.rigs[source], data.width >> shift, data.height >> shift, self.depth_kind, device
+            )
+            factor = 1 << (shift - level)
+            self._geometry[key] = SurroundReprojection(geometry, factor, self.config.loss.ssim)
+        return self._geometry[key]
+
+    def _focal(self, sample: RigSample, device: torch.device) -> Float[Tensor, ' c']:
+        """Focal lengths at the network's input size: twice those of the half-size geometry."""
+        return 2 * self.reprojection(sample.source, 0, device).geometry.focal
+
+    def level_at(self, progress: float) -> int:
+        """Pyramid level of the photometric terms: coarse to fine."""
+        return sum(progress < until for until in self.config.loss.coarse_until)
+
+    def _inverse_depths(
+        self, samples: list[RigSample], rng: np.random.Generator
+    ) -> list[Float[Tensor, 'c 1 h/2 w/2']]:
+        """Inverse depth of every sample's middle frame, all samples in one batch."""
+        images = torch.cat([_to_float(sample.images[NOW]) for sample in samples])
+        focal = torch.cat([self._focal(sample, images.device) for sample in samples])
+        shown = jitter(images, self.config.data.jitter, rng)
+        flip = self.config.data.flip and bool(rng.integers(2))
+        if flip:
+            shown = shown.flip(-1)
+        shown = shown.contiguous(memory_format=torch.channels_last)
+        inverse = self.depth.inverse_depth(shown, focal)
+        if flip:
+            inverse = inverse.flip(-1)
+        return list(inverse.split([sample.images.shape[1] for sample in samples]))
+
+    def _sample_loss(
+        self, sample: RigSample, inverse: Tensor, progress: float, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        loss, level = self.config.loss, self.level_at(progress)
+        reprojection = self.reprojection(sample.source, level, inverse.device)
+        views = self._views(sample, reprojection.geometry, level)
+        shrunk = functional.avg_pool2d(inverse, 1 << (level - 1)) if level > 1 else inverse
+        depth = 1 / shrunk[:, 0]
+        temporal = reprojection.temporal(views, depth, progress >= loss.automask_from)
+        small = functional.avg_pool2d(_to_float(sample.images[NOW]), 2)
+        terms = {
+            'temporal': reprojection_loss(temporal),
+            'smoothness': loss.smoothness * edge_aware_smoothness(inverse, small),
+        }
+        other = (BEFORE, AFTER)[int(rng.integers(2))]
+        if loss.spatial and progress >= loss.spatial_from and reprojection.geometry.overlaps:
+            spatial = reprojection.spatial(views, depth, other)
+            terms['spatial'] = loss.spatial * reprojection_loss(spatial)
+        return terms
+
+    def _views(self, sample: RigSample, geometry: RigGeometry, level: int) -> Views:
+        images = _to_float(sample.images.flatten(0, 1))
+        if level:
+            images = functional.avg_pool2d(images, 1 << level)
+        world_from_body = SE3(sample.world_from_body)
+        return Views(
+            images.unflatten(0, sample.images.shape[:2]).contiguous(),
+            sample.present,
+            SE3(world_from_body.matrix @ geometry.body_from_camera.matrix),
+        )
+
+
+def _to_float(images: Tensor) -> Float[Tensor, 'n 3 h w']:
+    """Images (n, h, w, 3) uint8 to planes in 0..1."""
+    return images.permute(0, 3, 1, 2).float() / 255
+

@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The three contexts of Full Surround Monodepth: temporal, spatial and spatio-temporal.
+
+Guizilini et al., "Full Surround Monodepth from Multiple Cameras", RA-L 2022. The target is always
+the middle one of three frames; the sources are the same camera before and after (temporal), the
+neighbour now (spatial) and the neighbour before or after (spatio-temporal).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.losses.photometric import fast_photometric_error, masked_mean
+from selfdepth_training.warp import SampleGrid, sample, source_grid, upsampled
+
+# Stands for "no source sees this pixel" in a minimum over sources; any real error is below 1.
+UNSEEN = 10.0
+BEFORE, NOW, AFTER = 0, 1, 2
+
+
+class Views(NamedTuple):
+    """Three surround frames (before, now, after) of one rig, at one image size."""
+
+    images: Float[Tensor, '3 c 3 h w']
+    present: Bool[Tensor, '3 c']
+    world_from_camera: SE3
+    """Batch (3, C): each camera's pose at its own stamp."""
+
+
+class WarpedViews(NamedTuple):
+    """Source views as the target cameras would see them, and where that is known."""
+
+    images: Float[Tensor, 'n 3 h w']
+    valid: Bool[Tensor, 'n h w']
+
+
+class Reprojection(NamedTuple):
+    """Photometric error per target pixel, least over the sources, and where there is one."""
+
+    error: Float[Tensor, '*b h w']
+    valid: Bool[Tensor, '*b h w']
+
+
+@dataclass(frozen=True)
+class SurroundReprojection:
+    """Reprojection errors of a rig's views for given depths.
+
+    `geometry` is at the size of the depths, the images are `factor` times as large.
+    """
+
+    geometry: RigGeometry
+    factor: int
+    ssim_weight: float
+
+    def temporal(
+        self, views: Views, depth: Float[Tensor, 'c h w'], automask: bool
+    ) -> Reprojection:
+        """Own camera before and after: minimum reprojection, auto-masking (Monodepth2).
+
+        Auto-masking drops pixels that an unwarped source explains better than the warped ones:
+        things that move along with the robot, and views from standstill.
+        """
+        columns = slice(None)
+        cameras = range(len(self.geometry.cameras))
+        grids = [
+            self._grid(views, each, camera, columns, camera, (BEFORE, AFTER))
+            for camera, each in zip(cameras, depth.unbind(0), strict=True)
+        ]
+        sources = views.images[[BEFORE, AFTER]].transpose(0, 1).flatten(0, 1)
+        targets = views.images[NOW].repeat_interleave(2, 0)
+        view = self._warp(sources, grids)
+        least = self._least(targets, view)
+        valid = least.valid & self._enlarged(self.geometry.visible)
+        valid = valid & views.present[NOW][:, None, None]
+        if automask:
+            with torch.no_grad():
+                still = fast_photometric_error()(targets, sources.contiguous(), self.ssim_weight)
+            valid = valid & (least.error < still.unflatten(0, (-1, 2)).amin(1))
+        return Reprojection(least.error, valid)
+
+    def spatial(
+        self, views: Views, depth: Float[Tensor, 'c h w'], other_time: int
+    ) -> Reprojection:
+        """Neighbours now and at `other_time` (BEFORE or AFTER), in the overlaps only."""
+        geometry, crops = self.geometry, []
+        grids, sources, targets, visible = [], [], [], []
+        depths = depth.unbind(0)
+        for overlap in geometry.overlaps:
+            columns = slice(overlap.first_column, overlap.first_column + geometry.overlap_width)
+            times = NOW, other_time
+            grids.append(
+                self._grid(
+                    views, depths[overlap.target], overlap.target, columns, overlap.source, times
+                )
+            )
+            sources.append(views.images[list(times), overlap.source])
+            large = slice(columns.start * self.factor, columns.stop * self.factor)
+            targets.append(views.images[NOW, overlap.target, :, :, large].expand(2, -1, -1, -1))
+            visible.append(geometry.visible[overlap.target][:, columns])
+            crops.append(overlap.target)
+        view = self._warp(torch.cat(sources), grids)
+        target = torch.cat(targets)
+        least = self._least(target, view._replace(images=match_brightness(view, target)))
+        valid = least.valid & self._enlarged(torch.stack(visible))
+        return Reprojection(least.error, valid & views.present[NOW, crops, None, None])
+
+    def _grid(
+        self, views: Views, depth: Tensor, target: int, columns: slice, source: int,
+        times: tuple[int, int],
+    ) -> SampleGrid:  # fmt: skip
+        """Where camera `source` at `times` sees what camera `target` sees now."""
+        points = depth[:, columns, None] * self.geometry.rays[target][:, columns]
+        source_from_world = views.world_from_camera[list(times), source].inverse()
+        poses = SE3(source_from_world.matrix @ views.world_from_camera.matrix[NOW, target])
+        grid = source_grid(
+            self.geometry.cameras[source], poses.like(depth), points,
+            self.geometry.visible[source],
+        )  # fmt: skip
+        return grid._replace(valid=grid.valid & views.present[list(times), source, None, None])
+
+    def _warp(self, sources: Tensor, grids: list[SampleGrid]) -> WarpedViews:
+        """Sample every source at its grid, at the size of the images."""
+        grid = SampleGrid(*(torch.cat(parts) for parts in zip(*grids, strict=True)))
+        grid = upsampled(grid, self.factor)
+        return WarpedViews(sample(sources, grid.coordinates), grid.valid)
+
+    def _least(self, targets: Tensor, view: WarpedViews) -> Reprojection:
+        """Least error of each pair of consecutive views."""
+        error = fast_photometric_error()(targets, view.images, self.ssim_weight)
+        error = torch.where(view.valid, error, UNSEEN).unflatten(0, (-1, 2)).amin(1)
+        return Reprojection(error, error < UNSEEN)
+
+    def _enlarged(self, mask: Bool[Tensor, 'n h w']) -> Bool[Tensor, 'n y x']:
+        return mask.repeat_interleave(self.factor, 1).repeat_interleave(self.factor, 2)
+
+
+def match_brightness(view: WarpedViews, target: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n 3 h w']:
+    """Give the warped view the target's mean and spread of brightness where both are known.
+
+    Two cameras seldom agree on exposure; VFDepth (Kim et al. 2022) aligns overlaps alike. The
+    gain is bounded and carries no gradient, so that it cannot explain a wrong depth away.
+    """
+    with torch.no_grad():
+        # Every fourth pixel says enough about brightness.
+        weight = view.valid[:, None, ::2, ::2].float()
+        count = weight.sum((2, 3), keepdim=True).clamp(min=1)
+
+        def moments(images: Tensor) -> tuple[Tensor, Tensor]:
+            mean = (images * weight).sum((2, 3), keepdim=True) / count
+            variance = ((images - mean) ** 2 * weight).sum((2, 3), keepdim=True) / count
+            return mean, (variance + 1e-4).sqrt()
+
+        mean_view, spread_view = moments(view.images[..., ::2, ::2])
+        mean_target, spread_target = moments(target[..., ::2, ::2])
+        gain = (spread_target / spread_view).clamp(0.7, 1.4)
+    return (view.images - mean_view) * gain + mean_target
+
+
+def reprojection_loss(reprojection: Reprojection) -> Tensor:
+    """Mean error over the valid pixels."""
+    return masked_mean(reprojection.error, reprojection.valid)

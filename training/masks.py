@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Self-occlusion masks from the recording itself: what never changes while the robot drives.
+
+Full Surround Monodepth needs such masks and draws them by hand; here they are measured. The
+robot's own body keeps its brightness in every frame, while anything of the world, sky included,
+changes over a drive.
+"""
+
+import logging
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from selfdepth_ros.core.rig import Rig
+from selfdepth_training.data.cache import FrameCache
+
+log = logging.getLogger(__name__)
+
+# Frames looked at, spread over the drive.
+FRAMES = 120
+# Fewer frames than this, and a chance alignment could pass for the robot's body.
+LEAST_FRAMES = 20
+# A pixel belongs to the body when its deviation over the drive stays below this share of the
+# image's median deviation. Shadows and JPEG noise move a body by some per cent of what a street does.
+STILL_SHARE = 0.35
+# The body is one piece at the border of the image; smaller pieces are chance (share of the image).
+LEAST_AREA = 0.002
+
+
+def with_self_occlusion(rig: Rig, cache: FrameCache) -> Rig:
+    """Return `rig` with masks measured on `cache`, for cameras that have none yet."""
+    cameras = []
+    for index, entry in enumerate(rig.cameras):
+        if entry.self_occlusion is None:
+            frames = _spread_frames(cache, index)
+            mask = still_mask(frames) if len(frames) >= LEAST_FRAMES else None
+            if mask is None:
+                log.warning(
+                    '%s: found %d frames in motion, expected %d or more to measure a '
+                    'self-occlusion mask; it stays without one.',
+                    entry.name, len(frames), LEAST_FRAMES,
+                )  # fmt: skip
+            else:
+                log.info('%s: %.1f %% robot body', entry.name, 100 * mask.mean())
+            entry = replace(entry, self_occlusion=mask)
+        cameras.append(entry)
+    return replace(rig, cameras=tuple(cameras))
+
+
+def still_mask(frames: UInt8[np.ndarray, 'n h w 3']) -> Bool[np.ndarray, 'h w']:
+    """True where a camera sees the robot: unchanging pixels connected to the image border."""
+    deviation = brightness_deviation(frames)
+    still = deviation < STILL_SHARE * np.median(deviation)
+    still = cv2.morphologyEx(still.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(still, connectivity=4)
+    height, width = still.shape
+    mask = np.zeros((height, width), np.uint8)
+    for label in range(1, count):
+        x, y, w, h, area = stats[label]
+        lower = y + h > height // 2
+        at_border = y + h == height or (lower and (x == 0 or x + w == width))
+        if at_border and area >= LEAST_AREA * height * width:
+            mask |= labels == label
+    # One pixel more: where body and world mix in a pixel, neither's depth is right.
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    return cv2.dilate(closed, np.ones((3, 3), np.uint8)).astype(bool)
+
+
+def brightness_deviation(frames: UInt8[np.ndarray, 'n h w 3']) -> Float[np.ndarray, 'h w']:
+    """How much each pixel's brightness changes over the frames (standard deviation, of 255)."""
+    total = np.zeros(frames.shape[1:3], np.float64)
+    square = np.zeros_like(total)
+    for frame in frames:
+        grey = cv2.GaussianBlur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (3, 3), 0).astype(float)
+        total += grey
+        square += grey * grey
+    count = len(frames)
+    return np.sqrt(np.maximum(square / count - (total / count) ** 2, 0)).astype(np.float32)
+
+
+def _spread_frames(cache: FrameCache, camera: int) -> UInt8[np.ndarray, 'n h w 3']:
+    """Frames of one camera spread over the part of the drive in which the robot moves."""
+    usable = np.nonzero(np.asarray(cache.present[:, camera]))[0]
+    if cache.world_from_body is not None and len(usable):
+        position = np.asarray(cache.world_from_body)[usable, camera, :3, 3]
+        travelled = np.cumsum(np.linalg.norm(np.diff(position, axis=0, prepend=position[:1]), axis=1))
+        marks = np.linspace(0, travelled[-1], FRAMES)
+        usable = np.unique(usable[np.searchsorted(travelled, marks).clip(0, len(usable) - 1)])
+    elif len(usable) > FRAMES:
+        usable = usable[np.linspace(0, len(usable) - 1, FRAMES).astype(int)]
+    return np.stack([np.asarray(cache.images[f, camera]) for f in usable]) if len(usable) else np.zeros((0, 1, 1, 3), np.uint8)

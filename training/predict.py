@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A trained network as a function from a surround frame to z-depth at each camera's own size."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from selfdepth_ros.core.config import config_from_dict
+from selfdepth_ros.core.depth import z_depth_from_ray_distance
+from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_ros.core.rig import Rig
+from selfdepth_training.checkpoint import load_checkpoint
+from selfdepth_training.config import TrainConfig
+from selfdepth_training.evaluate import Predictor
+from selfdepth_training.networks import DepthNetwork
+
+# Images uint8 (n, h, w, 3) RGB and focal lengths (n,) in pixels in, depth (n, h, w) metres out.
+Infer = Callable[
+    [UInt8[np.ndarray, 'n h w 3'], Float[np.ndarray, ' n']], Float[np.ndarray, 'n h w']
+]
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A depth network read from a checkpoint, ready to run, and what the checkpoint knows."""
+
+    network: DepthNetwork
+    config: TrainConfig
+    state: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> 'TrainedNetwork':
+        """Read a training's folder or checkpoint; CheckpointError says what is wrong with it."""
+        state = load_checkpoint(path)
+        config = config_from_dict(TrainConfig, state['config'])
+        network = DepthNetwork(config.network, 1.0)
+        prefix = 'depth.'
+        weights = {k[len(prefix):]: v for k, v in state['learner'].items() if k.startswith(prefix)}
+        network.load_state_dict(weights)
+        return cls(network.eval().to(memory_format=torch.channels_last), config, state)
+
+    @torch.no_grad()
+    def infer(
+        self, images: UInt8[np.ndarray, 'n h w 3'], focal: Float[np.ndarray, ' n']
+    ) -> Float[np.ndarray, 'n h w']:
+        """Depth in metres, of the checkpoint's kind."""
+        batch = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        return self.network(batch, torch.from_numpy(focal).float()).numpy()
+
+
+def surround_predictor(infer: Infer, rig: Rig, width: int, height: int, kind: str) -> Predictor:
+    """Wrap `infer` for the cameras of `rig`: resize in, z-depth at each camera's own size out."""
+    scaled = rig.scaled(width, height)
+    focal = np.array([entry.camera.focal for entry in scaled.cameras], np.float32)
+    rays = [entry.camera.pixel_rays()[0] for entry in scaled.cameras]
+
+    def predict(frame: SurroundFrame) -> list[np.ndarray | None]:
+        batch = np.zeros((len(rig.cameras), height, width, 3), np.uint8)
+        for index, image in enumerate(frame.images):
+            if image is not None:
+                same = image.shape[:2] == (height, width)
+                batch[index] = image if same else cv2.resize(
+                    image, (width, height), interpolation=cv2.INTER_AREA
+                )  # fmt: skip
+        depths = infer(batch, focal)
+        if kind == 'ray_distance':
+            depths = [z_depth_from_ray_distance(d, r) for d, r in zip(depths, rays, strict=True)]
+        return [
+            None if image is None else _resized(depth, entry.camera.width, entry.camera.height)
+            for image, depth, entry in zip(frame.images, depths, rig.cameras, strict=True)
+        ]
+
+    return predict
+
+
+def _resized(
+    depth: Float[np.ndarray, 'h w'], width: int, height: int
+) -> Float[np.ndarray, 'y x']:
+    """Depth at another size, interpolated as inverse depth, which is linear on planes."""
+    if depth.shape == (height, width):
+        return depth
+    return 1 / cv2.resize(1 / depth, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,266 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Training: one loop that reads top to bottom."""
+
+import logging
+import math
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric, seed_everything
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from selfdepth_ros.core.config import config_from_dict, to_dict
+from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.rig import Rig, save_rig
+from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
+from selfdepth_training.config import OptimizerConfig, TrainConfig
+from selfdepth_training.data.cache import FrameCache, build_cache
+from selfdepth_training.data.samples import SampleBatch, SampleSource
+from selfdepth_training.learner import SurroundLearner
+from selfdepth_training.masks import with_self_occlusion
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY_S = 60.0
+LOG_EVERY = 20
+# Steps timed on each pyramid level before a `--minutes` run; the first ones are warm-up.
+WARMUP_STEPS, TIMED_STEPS = 2, 3
+# Share of `--minutes` kept back for checkpoints, logs and a machine that is a little busier.
+RESERVE = 0.04
+
+
+class TrainingError(SelfdepthError):
+    """A training that cannot start or go on."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is frozen when a training starts, so that a resumed one is the same training."""
+
+    config: TrainConfig
+    steps: int
+    bags: tuple[str, ...]
+    command: str
+
+
+def train(
+    bags: list[Path],
+    out: Path,
+    config: TrainConfig,
+    minutes: float | None = None,
+    resume: bool = False,
+    cache_root: Path | None = None,
+) -> Path:
+    """Learn depth from recordings without labels; return the checkpoint.
+
+    `minutes` bounds the whole run, cache included: the step time is measured once and the number
+    of steps is then frozen in the checkpoint. `resume` continues `out` bit for bit on a CPU.
+    Raises TrainingError, CalibrationError, BagError or CheckpointError, each with what to do.
+    """
+    started = time.monotonic()
+    state = load_checkpoint(out) if resume else None
+    if state is None and (out / FILE_NAME).exists():
+        raise TrainingError(
+            f'Found a training in {out}, expected an empty folder. Add --resume to go on with it, '
+            'or choose another --out.'
+        )
+    if state is not None:
+        config = config_from_dict(TrainConfig, state['config'])
+    fabric = Fabric(accelerator='auto', devices='auto', precision=_precision(config.precision))
+    fabric.launch()
+    caches = _caches(fabric, bags, cache_root or out / 'cache', config)
+    rigs = _masked_rigs(caches, state)
+    source = SampleSource(caches, config.data)
+
+    if state is not None:
+        plan = Plan(config, state['steps'], tuple(state['bags']), state['command'])
+    else:
+        steps = config.steps
+        if minutes is not None:
+            seconds = 60 * minutes - (time.monotonic() - started)
+            steps = _steps_within(fabric, config, rigs, source, seconds)
+        plan = Plan(config, steps, tuple(map(str, bags)), shlex.join(['selfdepth', *sys.argv[1:]]))
+    if fabric.is_global_zero:
+        out.mkdir(parents=True, exist_ok=True)
+        for index, rig in enumerate(rigs):
+            save_rig(rig, out / ('rig.yaml' if index == 0 else f'rig_{index}.yaml'))
+    return _run(fabric, plan, rigs, source, out, state)
+
+
+def _run(
+    fabric: Fabric, plan: Plan, rigs: list[Rig], source: SampleSource, out: Path,
+    state: dict[str, Any] | None,
+) -> Path:  # fmt: skip
+    """The loop: samples, loss, backward, clip, step, log, checkpoint."""
+    config = plan.config
+    learner, optimizer = _start(fabric, config, rigs)
+    first, seconds = 0, 0.0
+    if state is not None:
+        learner.module.load_state_dict(state['learner'])
+        optimizer.load_state_dict(state['optimizer'])
+        first, seconds = state['step'], state['seconds']
+    learner.train()
+    board = SummaryWriter(str(out), purge_step=first) if fabric.is_global_zero else None
+    bar = tqdm(
+        range(first, plan.steps), 'train', plan.steps, initial=first, unit='step',
+        disable=not fabric.is_global_zero, dynamic_ncols=True, mininterval=1.0,
+    )  # fmt: skip
+    last_save = last_step = time.monotonic()
+    for step in bar:
+        progress = step / plan.steps
+        for group in optimizer.param_groups:
+            group['lr'] = learning_rate(config.optimizer, progress)
+        batch = _draw(fabric, source, config, step)
+        losses = learner(batch, progress, [config.seed, step, fabric.global_rank])
+        if not torch.isfinite(losses.total):
+            raise TrainingError(
+                f'Found a loss of {losses.total.item()} at step {step} (frames '
+                f'{[sample.frames for sample in batch.samples]}), expected a number. The checkpoint of '
+                'an earlier step is intact; lower optimizer.learning_rate or look at these frames.'
+            )
+        fabric.backward(losses.total)
+        if config.optimizer.clip:
+            fabric.clip_gradients(learner, optimizer, max_norm=config.optimizer.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+        now = time.monotonic()
+        seconds, last_step = seconds + now - last_step, now
+        if step % LOG_EVERY == 0 and board is not None:
+            _log(board, bar, step, losses.terms, optimizer.param_groups[0]['lr'])
+        done = step + 1
+        if done == plan.steps or now - last_save > CHECKPOINT_EVERY_S:
+            if fabric.is_global_zero:
+                save_checkpoint(
+                    out / FILE_NAME, _state(plan, learner, optimizer, done, seconds)
+                )
+            last_save = now
+    if board is not None:
+        board.close()
+    return out / FILE_NAME
+
+
+def learning_rate(config: OptimizerConfig, progress: float) -> float:
+    """Linear warm-up, then a cosine to one per cent of the peak."""
+    if progress < config.warmup:
+        return config.learning_rate * (progress + 1e-3) / (config.warmup + 1e-3)
+    share = (progress - config.warmup) / max(1e-9, 1 - config.warmup)
+    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def _start(fabric: Fabric, config: TrainConfig, rigs: list[Rig]) -> tuple[Any, Any]:
+    """A fresh learner and its optimizer, the same for the same seed."""
+    seed_everything(config.seed, verbose=False)
+    learner = SurroundLearner(config, rigs)
+    learner.to(memory_format=torch.channels_last)
+    decayed = [p for p in learner.parameters() if p.ndim > 1]
+    rest = [p for p in learner.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{'params': decayed, 'weight_decay': config.optimizer.weight_decay},
+         {'params': rest, 'weight_decay': 0.0}],
+        lr=config.optimizer.learning_rate,
+    )  # fmt: skip
+    return fabric.setup(learner, optimizer)
+
+
+def _draw(fabric: Fabric, source: SampleSource, config: TrainConfig, step: int) -> SampleBatch:
+    """The samples of this step and this process, on its device."""
+    count = config.data.rigs_per_step
+    first = (step * fabric.world_size + fabric.global_rank) * count
+    samples = [source.draw(config.seed, first + index) for index in range(count)]
+    return SampleBatch([sample.to(fabric.device) for sample in samples])
+
+
+def _steps_within(
+    fabric: Fabric, config: TrainConfig, rigs: list[Rig], source: SampleSource, seconds: float
+) -> int:
+    """Number of steps that fit into `seconds`, from the measured time of each pyramid level."""
+    began = time.monotonic()
+    learner, optimizer = _start(fabric, config, rigs)
+    ends = sorted(config.loss.coarse_until)
+    spans = [(0.0, ends[0]), (ends[0], ends[1]), (ends[1], 1.0)]
+    mean = 0.0
+    for begin, end in spans:
+        progress = max(end - 1e-3, begin)
+        times = []
+        for step in range(WARMUP_STEPS + TIMED_STEPS):
+            start = time.monotonic()
+            losses = learner(_draw(fabric, source, config, step), progress, [step])
+            fabric.backward(losses.total)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            losses.total.item()
+            times.append(time.monotonic() - start)
+        mean += (end - begin) * min(times[WARMUP_STEPS:])
+    left = seconds * (1 - RESERVE) - (time.monotonic() - began)
+    steps = fabric.broadcast(int(left / mean))
+    if steps < 10:
+        raise TrainingError(
+            f'Found room for {steps} steps in the time given, expected 10 or more (a step takes '
+            f'{mean:.2f} s here). Give more --minutes or a smaller data.width and data.height.'
+        )
+    log.info('A step takes %.2f s here: %d steps in %.1f minutes', mean, steps, left / 60)
+    return steps
+
+
+def _caches(
+    fabric: Fabric, bags: list[Path], root: Path, config: TrainConfig
+) -> list[FrameCache]:
+    """Frame caches of all bags, built by the first process while the others wait."""
+    caches: list[FrameCache] = []
+    with fabric.rank_zero_first():
+        for bag in bags:
+            caches.append(build_cache(bag, root, config.data.width, config.data.height))
+    return caches
+
+
+def _masked_rigs(caches: list[FrameCache], state: dict[str, Any] | None) -> list[Rig]:
+    """The rigs with self-occlusion masks; overlaps are required, for they carry the scale."""
+    rigs = [with_self_occlusion(cache.rig, cache) for cache in caches]
+    for rig, cache in zip(rigs, caches, strict=True):
+        if cache.world_from_body is None:
+            rig.require_overlap()
+    return rigs
+
+
+def _precision(name: str) -> Any:
+    if name != 'auto':
+        return name
+    if torch.cuda.is_available():
+        return 'bf16-mixed' if torch.cuda.is_bf16_supported() else '32-true'
+    native = getattr(torch.cpu, '_is_avx512_bf16_supported', lambda: False)()
+    return 'bf16-mixed' if native else '32-true'
+
+
+def _state(
+    plan: Plan, learner: Any, optimizer: Any, step: int, seconds: float
+) -> dict[str, Any]:
+    return {
+        'learner': learner.module.state_dict(),
+        'optimizer': optimizer.state_dict(),
+        'step': step,
+        'steps': plan.steps,
+        'seconds': seconds,
+        'bags': list(plan.bags),
+        'command': plan.command,
+        'config': to_dict(plan.config),
+        'cameras': list(learner.module.rigs[0].names),
+        'depth_kind': learner.module.depth_kind,
+        'min_depth_m': learner.module.depth_bounds_m[0],
+        'max_depth_m': learner.module.depth_bounds_m[1],
+    }
+
+
+def _log(board: SummaryWriter, bar: Any, step: int, terms: dict, rate: float) -> None:
+    values = {name: value.item() for name, value in terms.items()}
+    for name, value in values.items():
+        board.add_scalar(f'loss/{name}', value, step)
+    board.add_scalar('learning_rate', rate, step)
+    bar.set_postfix({name: f'{value:.4f}' for name, value in values.items()}, refresh=False)

@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What is known to be true about an image: depth images of a simulator, or projected LiDAR."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_ros.core.rig import Rig, RigCamera
+from selfdepth_ros.core.se3 import SE3, interpolate_poses
+
+# A sweep farther from an image than this is not its truth.
+SWEEP_TOLERANCE_NS = 60_000_000
+
+
+class CameraTruth(NamedTuple):
+    """True z-depths at pixels of one image."""
+
+    u: Int[np.ndarray, ' n']
+    v: Int[np.ndarray, ' n']
+    z_depth_m: Float[np.ndarray, ' n']
+
+
+def frame_truths(
+    reader: BagReader, rig: Rig, every: int = 1
+) -> Iterator[tuple[str, SurroundFrame, list[CameraTruth | None]]]:
+    """Surround frames with what is known about each camera's image, in the rig's order."""
+    if reader.has_depth_truth:
+        yield from _depth_image_truths(reader, rig, every)
+    else:
+        yield from _lidar_truths(reader, rig, every)
+
+
+def _depth_image_truths(
+    reader: BagReader, rig: Rig, every: int
+) -> Iterator[tuple[str, SurroundFrame, list[CameraTruth | None]]]:
+    pending: dict[tuple[int, int], np.ndarray] = {}
+    depths = iter(reader.depth_truth())
+    latest = -1
+    for index, frame in enumerate(reader.surround_frames()):
+        last = max(stamp for stamp in frame.stamps_ns if stamp is not None)
+        # Truth is recorded beside its image: read on until one second past this frame.
+        while latest < last + 1_000_000_000:
+            item = next(depths, None)
+            if item is None:
+                break
+            camera, latest, depth = item
+            pending[camera, latest] = depth
+        if index % every == 0:
+            found = [pending.get((c, stamp)) for c, stamp in enumerate(frame.stamps_ns)]
+            yield 'depth truth', frame, [
+                None if depth is None else _all_pixels(depth, entry)
+                for depth, entry in zip(found, rig.cameras, strict=True)
+            ]
+        pending = {key: depth for key, depth in pending.items() if key[1] > last}
+
+
+def _all_pixels(depth: Float[np.ndarray, 'h w'], entry: RigCamera) -> CameraTruth:
+    known = np.isfinite(depth) & (depth > 0)
+    if entry.self_occlusion is not None:
+        known &= ~entry.self_occlusion
+    v, u = np.nonzero(known)
+    return CameraTruth(u, v, depth[v, u])
+
+
+def _lidar_truths(
+    reader: BagReader, rig: Rig, every: int
+) -> Iterator[tuple[str, SurroundFrame, list[CameraTruth | None]]]:
+    odometry = reader.odometry()
+    sweeps = list(_sweep_stamps(reader))
+    if not sweeps:
+        return
+    stamps = np.array(sweeps)
+    clouds = iter(reader.lidar())
+    current = next(clouds, None)
+    for index, frame in enumerate(reader.surround_frames()):
+        nearest = int(stamps[np.abs(stamps - frame.stamp_ns).argmin()])
+        while current is not None and current[0] < nearest:
+            current = next(clouds, None)
+        if index % every or current is None or current[0] != nearest:
+            continue
+        if abs(nearest - frame.stamp_ns) > SWEEP_TOLERANCE_NS:
+            continue
+        truths = [
+            None if stamp is None else _project(current[1], nearest, stamp, entry, odometry)
+            for stamp, entry in zip(frame.stamps_ns, rig.cameras, strict=True)
+        ]
+        yield 'LiDAR', frame, truths
+
+
+def _sweep_stamps(reader: BagReader) -> Iterator[int]:
+    for stamp, _ in reader.lidar():
+        yield stamp
+
+
+def _project(
+    points_in_body: Float[np.ndarray, 'n 3'],
+    sweep_ns: int,
+    image_ns: int,
+    entry: RigCamera,
+    odometry: tuple[np.ndarray, np.ndarray] | None,
+) -> CameraTruth:
+    """LiDAR points as an image sees them, moved by the robot's motion between the stamps."""
+    body_then_from_sweep = SE3.identity()
+    if odometry is not None:
+        poses, valid = interpolate_poses(*odometry, np.array([sweep_ns, image_ns]))
+        if valid.all():
+            body_then_from_sweep = poses[1].inverse() @ poses[0]
+    camera_from_body = entry.body_from_camera.inverse()
+    points = (camera_from_body @ body_then_from_sweep).apply(points_in_body.astype(np.float64))
+    pixels, valid = entry.camera.project(points)
+    pixels, z = pixels[valid], points[valid, 2]
+    u, v = np.rint(pixels).astype(np.int64).T
+    inside = (u >= 0) & (u < entry.camera.width) & (v >= 0) & (v < entry.camera.height)
+    if entry.self_occlusion is not None:
+        inside[inside] &= ~entry.self_occlusion[v[inside], u[inside]]
+    # Of several points in a pixel the nearest is what the camera sees.
+    u, v, z = u[inside], v[inside], z[inside]
+    order = np.argsort(-z)
+    nearest = np.full((entry.camera.height, entry.camera.width), np.inf, np.float32)
+    nearest[v[order], u[order]] = z[order]
+    v, u = np.nonzero(np.isfinite(nearest))
+    return CameraTruth(u, v, nearest[v, u])
