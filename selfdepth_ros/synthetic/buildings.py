@@ -26,7 +26,6 @@ def building(mesh: MeshBuilder, rng: Rng, bays: int, depth_m: float, floors: int
     _walls(mesh, width, depth_m, 0.0, GROUND_M, ground, (start_u, 0.0), tint)
     if floors:
         _walls(mesh, width, depth_m, GROUND_M, top, upper, (start_u, start_v), tint)
-        _ledge(mesh, width, tint)
     _roof(mesh, rng, width, depth_m, top, tint)
     _relief(mesh, rng, bays, floors, upper, (start_u, start_v), tint)
 
@@ -37,11 +36,6 @@ def _walls(mesh: MeshBuilder, w: float, d: float, low: float, high: float, tile:
         [[*c[i], low], [*c[i + 1], low], [*c[i + 1], high], [*c[i], high]] for i in range(4)
     ]
     mesh.quads(quads, tile, start_m=start, tint=tint)
-
-
-def _ledge(mesh: MeshBuilder, width: float, tint) -> None:
-    mesh.box([-0.02, -0.14, GROUND_M - 0.2], [width + 0.02, 0.0, GROUND_M], 'concrete', tint,
-             bottom=True)  # fmt: skip
 
 
 def _roof(mesh: MeshBuilder, rng: Rng, w: float, d: float, top: float, tint) -> None:
@@ -77,7 +71,7 @@ def _relief(mesh, rng: Rng, bays: int, floors: int, upper: str, start, tint) -> 
         x = BAY_M * rng.integers(bays)
         colour, reach = rng.uniform(0.3, 1.3, 3), rng.uniform(0.9, 1.6)
         mesh.quads([[[x, -reach, 2.5], [x + BAY_M, -reach, 2.5], [x + BAY_M, 0, 3.1], [x, 0, 3.1]]],
-                   'cargo', (0.25, 0.5), tint=colour)  # fmt: skip
+                   'cargo', (1.0, 1.25), tint=colour)  # fmt: skip
     if rng.random() < 0.4:
         x = BAY_M * (rng.integers(bays) + 0.5)
         mesh.box([x - 0.9, -1.1, 0], [x + 0.9, 0, 0.32], 'concrete')

@@ -11,6 +11,7 @@ import open3d as o3d
 from numpy.typing import NDArray
 
 from selfdepth_ros.synthetic.mesh import Array
+from selfdepth_ros.synthetic.movers import world_from_movers
 from selfdepth_ros.synthetic.world import StreetWorld, add_triangles, make_scene
 
 F32 = np.float32
@@ -45,17 +46,10 @@ class Caster:
 
     def traffic(self, times_s: Array, eyes: Array) -> Traffic:
         """Place the movers near the eyes (k, 3) at times (k,)."""
-        world, movers = self.world, self.world.movers
-        poses = np.tile(np.eye(4), (len(times_s), len(movers), 1, 1))
-        near = np.zeros((len(times_s), len(movers)), bool)
-        driven = world.drive.speed.distance(times_s)
-        for k, (t, eye) in enumerate(zip(times_s, eyes)):
-            for m, mover in enumerate(movers):
-                if abs(mover.path(float(t))[0] - driven[k]) > 1.3 * _FAR_M:
-                    continue
-                pose = mover.world_from_local(world.street, float(t))
-                if pose is not None and np.linalg.norm(pose[:3, 3] - eye) < _FAR_M:
-                    poses[k, m], near[k, m] = pose, True
+        world = self.world
+        poses, inside = world_from_movers(world.movers, world.street, times_s)
+        away = np.linalg.norm(poses[..., :3, 3] - np.asarray(eyes)[:, None], axis=-1)
+        near = inside & (away < _FAR_M)
         parts, rows, owners, corners = [], [], [], []
         for k, m in zip(*np.nonzero(near)):
             local = world.mover_surfaces[m].triangles

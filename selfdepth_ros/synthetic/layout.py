@@ -76,7 +76,7 @@ def make_section(seed: int) -> Section:
     rng = np.random.default_rng([seed, 30])
     parking = float(rng.choice([2.1, 2.3, 2.5]))
     tile = str(rng.choice(['asphalt', 'cobbles', 'slabs']))
-    return Section(float(rng.uniform(3.0, 3.8)), parking, tile, str(rng.choice(['dash', 'line'])))
+    return Section(float(rng.uniform(3.1, 3.7)), parking, tile, str(rng.choice(['dash', 'line'])))
 
 
 def strip(street: Street, s0: float, s1: float, d0: float, d1: float, z: float, tile: str) -> None:
@@ -112,8 +112,8 @@ def lay_road(street: Street, s0: float, s1: float) -> None:
 def lay_side(street: Street, rng: Rng, s0: float, s1: float, side: int) -> None:
     """One side of a block: pavement, gardens, houses, vehicles, furniture."""
     edge = street.section.kerb
-    walk = float(rng.uniform(2.2, 4.6))
-    setback = float(rng.choice([0.0, 0.0, rng.uniform(1.5, 4), rng.uniform(4, 9)]))
+    walk = float(rng.uniform(2.2, 3.6) if rng.random() < 0.6 else rng.uniform(4, 7.5))
+    setback = float(rng.choice([0.0, 0.0, rng.uniform(1.5, 5), rng.uniform(5, 12)]))
     tile = str(rng.choice(['grass', 'slabs', 'cobbles']))
     kerb(street, s0, s1, side * edge)
     near, far = (edge, edge + walk), (edge + walk, edge + _YARD_M)
@@ -131,7 +131,7 @@ def lay_side(street: Street, rng: Rng, s0: float, s1: float, side: int) -> None:
 def _houses(street: Street, rng: Rng, s: float, end: float, side: int, edge: float, setback: float):
     floors = int(rng.integers(1, 5))
     while end - s > 2 * BAY_M:
-        if rng.random() < 0.14:
+        if rng.random() < 0.17:
             length = min(float(rng.uniform(7, 16)), end - s)
             _open_lot(street, rng, s, length, side, edge)
             s += length
@@ -179,7 +179,7 @@ def _garden(street, rng: Rng, s: float, width: float, side: int, edge: float, ba
 
 def _open_lot(street, rng: Rng, s: float, length: float, side: int, edge: float) -> None:
     """A gap between houses: trees or parked vehicles before a house set far back."""
-    depth = float(rng.uniform(9, 17))
+    depth = float(rng.uniform(9, 22))
     bays = max(int(length // BAY_M), 2)
     _house(street, rng, s + length / 2, side * (edge + depth), side, bays, int(rng.integers(0, 4)))
     if rng.random() < 0.5:
@@ -197,7 +197,7 @@ def _open_lot(street, rng: Rng, s: float, length: float, side: int, edge: float)
 
 
 def _parked(street: Street, rng: Rng, s: float, end: float, side: int) -> None:
-    fill, d = rng.uniform(0.25, 0.95), street.section.lane + street.section.parking / 2
+    fill, d = rng.choice([0.1, rng.uniform(0.4, 0.9)], p=[0.3, 0.7]), street.section.lane + street.section.parking / 2
     while s < end - 4:
         if rng.random() > fill:
             s += rng.uniform(3, 7)
@@ -212,16 +212,16 @@ def _parked(street: Street, rng: Rng, s: float, end: float, side: int) -> None:
 
 def _pavement(street: Street, rng: Rng, s0: float, s1: float, side: int, walk: float) -> None:
     edge, face = street.section.kerb, -np.pi / 2 if side > 0 else np.pi / 2
-    if rng.random() < 0.6:
+    if rng.random() < 0.65:
         step, size = rng.uniform(7, 13), rng.uniform(0.8, 1.15)
         for s in np.arange(s0 + rng.uniform(1, 5), s1, step):
             with street.place(s, side * (edge + 0.6), rng.uniform(0, 6)) as mesh:
                 fit.tree(mesh, rng, size * rng.uniform(0.85, 1.15))
     for s in np.arange(s0 + rng.uniform(0, 20), s1, rng.uniform(22, 32)):
-        with street.place(s, side * (edge + 0.35), face + np.pi / 2 * 0 - np.pi / 2) as mesh:
+        with street.place(s, side * (edge + 0.35), face - np.pi / 2) as mesh:
             fit.lamp(mesh, rng)
     kinds, chances = ('sign', 'person', 'box', 'column'), (0.3, 0.36, 0.28, 0.06)
-    for _ in range(rng.poisson((s1 - s0) / 7.0)):
+    for _ in range(rng.poisson((s1 - s0) / 5.0)):
         kind = str(rng.choice(kinds, p=chances))
         near = {'sign': 0.35, 'column': 1.0}.get(kind)
         d = edge + (rng.uniform(0.5, walk - 0.4) if near is None else near)

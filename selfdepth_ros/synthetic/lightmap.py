@@ -56,7 +56,7 @@ def bake(scene: o3d.t.geometry.RaycastingScene, street: Street, sun: NDArray) ->
         _open(scene, points, np.array([np.cos(a), np.sin(a), 0.55])).astype(np.float32)
         for a in np.arange(4) * np.pi / 2 + 0.6
     )
-    bright = 0.40 * _open(scene, points, sun) + 0.12 * sky + 0.12
+    bright = 0.40 * _open(scene, points, sun) + 0.11 * sky + 0.22
     light = np.ones(shape, np.float32)
     light[mask] = bright
     return Lightmap(cv2.GaussianBlur(light, (0, 0), 0.8), (float(low[0]), float(low[1])))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selfdepth_ros.synthetic.furniture import person
 from selfdepth_ros.synthetic.layout import KERB_M, MARGIN_M, Street
@@ -27,12 +28,23 @@ class Mover:
     path: Path
     lift_m: float = 0.0
 
-    def world_from_local(self, street: Street, t: float) -> Array | None:
-        """Pose at time t (s), or None outside the street."""
-        s, d, turn = self.path(t)
-        if not (-MARGIN_M < s < street.end_m + MARGIN_M) or abs(d) > 60:
-            return None
-        return street.frame(s, d, turn, self.lift_m)
+
+def world_from_movers(
+    movers: list[Mover], street: Street, times_s: Array
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Poses (k, m, 4, 4) of m movers at k times (s), and which are inside the street."""
+    way = [mover.path(float(t)) for t in times_s for mover in movers]
+    s, d, turn = np.array(way, float).reshape(-1, 3).T
+    inside = (s > -MARGIN_M) & (s < street.end_m + MARGIN_M) & (np.abs(d) < 60)
+    xy = street.line.points(s, d)
+    yaw = street.line.heading(s) + turn
+    poses = np.tile(np.eye(4), (len(s), 1, 1))
+    poses[:, 0, 0], poses[:, 0, 1] = np.cos(yaw), -np.sin(yaw)
+    poses[:, 1, 0], poses[:, 1, 1] = np.sin(yaw), np.cos(yaw)
+    poses[:, :2, 3] = xy
+    poses[:, 2, 3] = np.tile([mover.lift_m for mover in movers], len(times_s))
+    shape = (len(times_s), len(movers))
+    return poses.reshape(*shape, 4, 4), inside.reshape(shape)
 
 
 def _vehicle(mesh: MeshBuilder, rng: np.random.Generator) -> Surfaces:
@@ -77,7 +89,7 @@ def make_movers(seed: int, street: Street, drive: Drive, duration_s: float) -> l
     while t < duration_s + 8:
         path = _oncoming(_distance(drive, t), t, speed, lane / 2 + float(rng.uniform(0, 0.2)))
         out.append(Mover(_vehicle(mesh, rng), path))
-        t += float(rng.uniform(3.5, 13))
+        t += float(rng.uniform(2.5, 9))
     walkers = np.random.default_rng([seed, 43])
     for s in np.arange(-30, street.end_m + 60, 24.0):
         child, side = mesh.child(), int(walkers.choice([-1, 1]))

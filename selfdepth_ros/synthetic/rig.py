@@ -12,12 +12,12 @@ from selfdepth_ros.core.se3 import SE3
 
 # name, x, y, z (m), yaw, pitch (down positive), roll, horizontal field of view (deg)
 _MOUNTS = (
-    ('camera_front', 0.62, 0.02, 1.58, 0.0, 2.0, 0.4, 72.0),
-    ('camera_front_left', 0.42, 0.46, 1.61, 57.0, 3.0, -0.8, 86.0),
-    ('camera_back_left', -0.35, 0.48, 1.60, 118.0, 2.0, 0.9, 80.0),
-    ('camera_back', -0.80, 0.00, 1.62, 180.0, 4.0, -0.5, 98.0),
-    ('camera_back_right', -0.38, -0.47, 1.60, -119.0, 1.5, 0.6, 84.0),
-    ('camera_front_right', 0.40, -0.46, 1.60, -56.0, 3.5, -0.6, 78.0),
+    ('camera_front', 0.62, 0.02, 1.58, 0.0, 0.8, 0.4, 72.0),
+    ('camera_front_left', 0.42, 0.46, 1.61, 57.0, 1.2, -0.8, 86.0),
+    ('camera_back_left', -0.35, 0.48, 1.60, 118.0, 0.4, 0.9, 80.0),
+    ('camera_back', -0.80, 0.00, 1.62, 180.0, 1.8, -0.5, 98.0),
+    ('camera_back_right', -0.38, -0.47, 1.60, -119.0, 0.3, 0.6, 84.0),
+    ('camera_front_right', 0.40, -0.46, 1.60, -56.0, 1.6, -0.6, 78.0),
 )
 _DISTORTION = (-0.045, 0.012, 0.0006, -0.0004, -0.001)
 

@@ -57,12 +57,12 @@ def asphalt(rng: Rng, size: int = 1024) -> Image:
     for _ in range(26):
         points = np.cumsum(rng.normal(0, 16, (24, 2)) + rng.normal(0, 12, 2), 0)
         points += rng.uniform(150, size - 150, 2)
-        cv2.polylines(grey, [points.astype(np.int32)], False, float(rng.uniform(0.4, 0.65)), 2)
+        cv2.polylines(grey, [points.astype(np.int32)], False, float(rng.uniform(0.5, 0.75)), 2)
     for _ in range(40):
         centre = tuple(int(c) for c in rng.integers(20, size - 20, 2))
         axes = tuple(int(a) for a in rng.integers(3, 16, 2))
         cv2.ellipse(grey, centre, axes, 0, 0, 360, float(rng.uniform(0.45, 1.35)), -1)
-    base = rng.uniform(88, 112)
+    base = rng.uniform(98, 124)
     return tint(grey, (base, base, base * rng.uniform(0.98, 1.05)))
 
 

@@ -12,6 +12,7 @@ from selfdepth_ros.synthetic.atlas import Texture
 from selfdepth_ros.synthetic.vehicles import paint_textures
 
 UPPER, GROUND, CLOTHES = 10, 8, 6
+_VEHICLE_SIZES_M = {'paint': (2, 2), 'cargo': (4, 2.5), 'car_nose': (2, 1)}
 
 
 def _metric(image: np.ndarray, width_m: float, height_m: float) -> Texture:
@@ -50,7 +51,7 @@ def make_tiles(seed: int) -> dict[str, Texture]:
     for i in range(GROUND):
         tiles[f'ground{i}'] = _metric(facades.ground_floor(rng), facades.SPAN_M, facades.GROUND_M)
     for name, image in paint_textures(rng).items():
-        tiles[name] = _metric(image, 2 if name == 'paint' else 1, 2 if name == 'paint' else 1)
+        tiles[name] = _metric(image, *_VEHICLE_SIZES_M.get(name, (1, 1)))
     return tiles
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from selfdepth_ros.synthetic.mesh import Array, MeshBuilder
 from selfdepth_ros.synthetic.textures import Rng, noise, to_uint8
 
-PAINTS = ((0.92, 0.92, 0.92), (0.2, 0.2, 0.22), (0.55, 0.57, 0.6), (0.62, 0.12, 0.1),
-          (0.14, 0.24, 0.5), (0.8, 0.8, 0.76), (0.1, 0.3, 0.22), (0.75, 0.6, 0.2), (0.36, 0.4, 0.44),
+PAINTS = ((0.92, 0.92, 0.92), (0.3, 0.3, 0.33), (0.55, 0.57, 0.6), (0.72, 0.2, 0.17),
+          (0.2, 0.32, 0.62), (0.8, 0.8, 0.76), (0.2, 0.42, 0.32), (0.75, 0.6, 0.2), (0.36, 0.4, 0.44),
           (0.3, 0.45, 0.6))  # fmt: skip
 KINDS = {
     # length, width, belt height, roof height, bonnet height, windscreen foot, roof front,
@@ -25,7 +25,7 @@ KINDS = {
 def paint_textures(rng: Rng) -> dict[str, np.ndarray]:
     """Tiles: body side (whole length), nose, glass, wheel, plain paint, cargo side."""
     h, w = 64, 256
-    side = 200 * (1 + 0.05 * noise(rng, h, w, 4, 0.8)) * np.linspace(1.1, 0.75, h)[:, None]
+    side = 200 * (1 + 0.085 * noise(rng, h, w, 4, 0.85)) * np.linspace(1.1, 0.75, h)[:, None]
     side = np.repeat(side[..., None], 3, -1).astype(np.float32)
     for x in (84, 130, 176):
         cv2.line(side, (x, 2), (x, h - 12), (60, 60, 60), 2)
@@ -44,7 +44,7 @@ def paint_textures(rng: Rng) -> dict[str, np.ndarray]:
         cv2.line(nose, (40, y), (88, y), (40, 40, 40), 3)
     cv2.rectangle(nose, (46, 42), (82, 51), (235, 235, 225), -1)
     nose[56:] *= 0.4
-    glass = 60 * (1 + 0.12 * noise(rng, 64, 128, 2, 0.7)) * np.linspace(1.7, 0.7, 64)[:, None]
+    glass = 66 * (1 + 0.22 * noise(rng, 64, 128, 4, 0.75)) * np.linspace(1.7, 0.7, 64)[:, None]
     glass = np.ascontiguousarray(glass[..., None] * np.float32((0.9, 1.0, 1.1)))
     cv2.line(glass, (64, 0), (64, 63), (24.0, 24.0, 24.0), 7)
     glass[:4] = glass[60:] = glass[:, :5] = glass[:, 123:] = 26
@@ -54,7 +54,7 @@ def paint_textures(rng: Rng) -> dict[str, np.ndarray]:
         a = 2 * np.pi * k / 5
         tip = int(32 + 15 * np.cos(a)), int(32 + 15 * np.sin(a))
         cv2.circle(wheel, tip, 5, (46, 46, 48), -1)
-    paint = 205 * (1 + 0.06 * noise(rng, 128, 128, 4, 0.75))[..., None] * np.ones(3)
+    paint = 200 * (1 + 0.09 * noise(rng, 128, 128, 4, 0.8))[..., None] * np.ones(3)
     return {'car_side': to_uint8(side), 'car_nose': to_uint8(nose), 'glass': to_uint8(glass),
             'wheel': to_uint8(wheel), 'paint': to_uint8(paint), 'cargo': _cargo(rng)}  # fmt: skip
 
@@ -115,16 +115,16 @@ def passenger_vehicle(mesh: MeshBuilder, kind: str, tint, scale: float = 1.0) ->
              for i in range(3)]  # fmt: skip
     mesh.quads(np.array(strip)[:, [1, 0, 2, 3]][:, ::-1], 'paint', tint=tint)
     nose = [[x, h, low], [x, -h, low], [x, -h, bonnet - 0.14], [x, h, bonnet - 0.14]]
-    mesh.quads([nose[::-1][2:] + nose[::-1][:2]], 'car_nose', (1, 1), tint=tint)
+    mesh.quads([nose[::-1][2:] + nose[::-1][:2]], 'car_nose', (2, 1), tint=tint)
     stern = [[-x, h, low], [-x, -h, low], [-x, -h, back], [-x, h, back]]
-    mesh.quads([stern], 'car_nose', (1, 1), tint=np.array(tint) * [0.9, 0.55, 0.55])
+    mesh.quads([stern], 'car_nose', (2, 1), tint=np.array(tint) * [0.9, 0.55, 0.55])
     a, b = h * 0.93, h * (0.76 if kind != 'van' else 0.9)
     base = np.array([[foot, -a, belt], [foot, a, belt], [tail, a, belt], [tail, -a, belt]])
     top = np.array([[front, -b, roof], [front, b, roof], [rear, b, roof], [rear, -b, roof]])
     walls = np.stack([base, np.roll(base, -1, 0), np.roll(top, -1, 0), top], 1)
     mesh.quads(walls if kind != 'van' else walls[:1], 'glass', (1, 1))
     if kind == 'van':
-        mesh.quads(walls[1:], 'cargo', (1, 1), tint=tint)
+        mesh.quads(walls[1:], 'cargo', (4, 2.5), tint=tint)
     mesh.quads([top], 'paint', tint=tint)
     mesh.quads([[[x, h, low], [x, -h, low], [-x, -h, low], [-x, h, low]]], 'paint', tint=0.12)
     _wheels(mesh, (x - 0.85, 0.85 - x), h, 0.33)

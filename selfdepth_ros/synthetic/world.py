@@ -78,7 +78,7 @@ def plan_drive(seed: int, duration_s: float) -> tuple[Drive, Section, float]:
     end_m = float(speed.distance(duration_s + 1.0))
     line = Centerline(seed, -MARGIN_M - 60, end_m + MARGIN_M + 120)
     section = make_section(seed)
-    return Drive(seed, line, speed, -section.lane / 2), section, end_m
+    return Drive(seed, line, speed, -0.45 * section.lane), section, end_m
 
 
 def make_scene(surfaces: Surfaces) -> o3d.t.geometry.RaycastingScene:
