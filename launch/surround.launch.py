@@ -23,6 +23,7 @@ from launch_ros.actions import Node
 
 SHARE = Path(get_package_share_directory('selfdepth_ros'))
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+OLDER_NAME_TOO = ('humble', 'iron', 'jazzy')
 TRUE_OR_FALSE = ['true', 'false']
 # name, default, description, choices
 ARGUMENTS = (
@@ -56,7 +57,9 @@ def middleware(context: LaunchContext) -> list[SetEnvironmentVariable]:
     profile = LaunchConfiguration('fastdds_profile').perform(context)
     if not profile or any(name in os.environ for name in PROFILE_VARIABLES):
         return []
-    return [SetEnvironmentVariable(name, profile) for name in PROFILE_VARIABLES]
+    older = os.environ.get('ROS_DISTRO') in OLDER_NAME_TOO
+    names = PROFILE_VARIABLES if older else PROFILE_VARIABLES[:1]
+    return [SetEnvironmentVariable(name, profile) for name in names]
 
 
 def surround_depth(context: LaunchContext) -> list[Node]:

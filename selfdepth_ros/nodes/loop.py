@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,7 +44,7 @@ class SyntheticRigConfig:
     silent: tuple[str, ...] = ()
     """Cameras that publish nothing: to see what becomes of a cloud when one dies."""
     truth_folder: str = ''
-    """Folder for z_depth.npy, rig.yaml and published.jsonl; empty: nothing is written."""
+    """Folder for z_depth.npy, images.npy, rig.yaml and published.jsonl; empty: none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +115,18 @@ def with_masks(rig: Rig, masks: Any) -> Rig:
     return replace(rig, cameras=tuple(cameras))
 
 
+def _pixels(image: Any) -> Any:
+    """Pixels (h, w, 3) RGB of an image as it is kept in the loop: pixels, or JPEG bytes (n,)."""
+    return image if image.ndim == 3 else cv2.imdecode(image, cv2.IMREAD_COLOR)[..., ::-1]
+
+
 class TruthWriter:
     """Leaves the loop in a folder, and a line for every frame that goes out."""
 
     def __init__(self, folder: Path, loop: RenderedLoop) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / 'z_depth.npy', loop.z_depths)
+        np.save(folder / 'images.npy', [[_pixels(i) for i in frame] for frame in loop.images])
         save_rig(loop.rig, folder / 'rig.yaml')
         self._file: TextIO = (folder / 'published.jsonl').open('w', encoding='utf-8')
 

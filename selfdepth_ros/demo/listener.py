@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the demonstration hears: clouds, diagnostics and, for a while, depth images."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image, PointCloud2
+
+from selfdepth_ros.core.frames import PointCloud
+from selfdepth_ros.messages import decode_depth, stamp_ns
+from selfdepth_ros.nodes.execution import make_executor
+
+NODE = '/surround_depth'
+KEEP = 12
+"""Clouds kept: the last ones."""
+_POINT = np.dtype([('xyz', '<f4', 3), ('rgb', '<u4')])
+
+
+def cloud_from_message(msg: Any) -> PointCloud:
+    """Return a cloud of this package's layout (x y z rgb, 16 bytes a point)."""
+    packed = np.frombuffer(msg.data, _POINT)
+    rgb = packed['rgb'][:, None] >> np.array([16, 8, 0], np.uint32)
+    colors = (rgb & 255).astype(np.uint8)
+    camera = np.zeros(len(packed), np.uint8)
+    points = np.ascontiguousarray(packed['xyz'])
+    return PointCloud(points, colors, camera, stamp_ns(msg.header), msg.header.frame_id)
+
+
+class Listener:
+    """A light third role: callbacks only store."""
+
+    def __init__(self) -> None:
+        rclpy.init(args=[])
+        self._node = Node('selfdepth_demo')
+        self._executor = make_executor()
+        self._executor.add_node(self._node)
+        self.clouds: deque[Any] = deque(maxlen=KEEP)
+        self.count = 0
+        """Clouds received since the start."""
+        self.depths: dict[tuple[str, int], Any] = {}
+        """(camera, stamp in ns) -> depth image message."""
+        self.figures: dict[str, str] = {}
+        """The node's last diagnostics."""
+        self.measured: dict[str, str] = {}
+        """The diagnostics at the end of the measurement."""
+        self.received_hz = 0.0
+        self.state = ''
+        self._node.create_subscription(
+            PointCloud2, f'{NODE}/points', self._cloud, QoSProfile(depth=2)
+        )
+        self._node.create_subscription(DiagnosticArray, '/diagnostics', self._status, 10)
+
+    def listen_to_depths(self, cameras: Sequence[str]) -> None:
+        """Subscribe to depth images: from now on the node publishes them, too."""
+        for name in cameras:
+            self._node.create_subscription(
+                Image,
+                f'{NODE}/{name}/depth',
+                lambda msg, name=name: self.depths.__setitem__((name, stamp_ns(msg.header)), msg),
+                QoSProfile(depth=2),
+            )
+
+    def spin(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+        """Listen for so long, or until something is true; returns whether it became true."""
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            if until():
+                return True
+            self._executor.spin_once(timeout_sec=0.1)
+        return until()
+
+    def depth_maps(self) -> dict[tuple[str, int], Any]:
+        """Return the depth images as arrays (h, w), metres."""
+        return {key: decode_depth(msg) for key, msg in self.depths.items()}
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._node.destroy_node()
+        rclpy.try_shutdown()
+
+    def _cloud(self, msg: Any) -> None:
+        self.count += 1
+        self.clouds.append(msg)
+
+    def _status(self, msg: Any) -> None:
+        for status in msg.status:
+            if status.name == NODE:
+                self.state = status.message
+                self.figures = {pair.key: pair.value for pair in status.values}

@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The live graph: one process is the rig, another makes the cloud, this one listens."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfdepth_ros.core.rig import Rig, save_rig
+from selfdepth_ros.demo import report
+from selfdepth_ros.demo.errors import DemoError
+from selfdepth_ros.demo.processes import NodeProcess, set_up_middleware, wait_for_file
+from selfdepth_ros.demo.truth import Truth
+from selfdepth_ros.shipped import demo_rig
+
+RENDER_PATIENCE_S, CLOUD_PATIENCE_S = 300.0, 60.0
+SETTLE_S, COMPARE_S = 2.0, 4.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What the command line says."""
+
+    out: Path
+    seconds: float
+    seed: int
+    size: tuple[int, int]
+    frames: int
+    compressed: bool
+    model: str
+    domain: int
+
+
+def run(options: DemoOptions, say: Say = print) -> dict[str, Any]:
+    """Run the live graph, write the results to `options.out` and return the figures.
+
+    Raises DemoError; all processes are stopped in any case.
+    """
+    set_up_middleware(options.domain)
+    options.out.mkdir(parents=True, exist_ok=True)
+    transport = 'compressed' if options.compressed else 'raw'
+    rig = demo_rig(*options.size)
+    with tempfile.TemporaryDirectory(prefix='selfdepth_demo_') as temporary:
+        folder = Path(temporary)
+        save_rig(rig, folder / 'rig.yaml')
+        street = {
+            'seed': options.seed,
+            'width': options.size[0],
+            'height': options.size[1],
+            'frames': options.frames,
+            'transport': transport,
+            'truth_folder': folder / 'truth',
+        }
+        surround = {'rig': folder / 'rig.yaml', 'transport': transport}
+        if options.model:
+            surround['model'] = options.model
+        say(f'rendering {options.frames} frames of the street of seed {options.seed} ...')
+        with NodeProcess('synthetic_rig', street, options.out / 'synthetic_rig.log') as player:
+            wait_for_file(folder / 'truth' / 'published.jsonl', player, RENDER_PATIENCE_S)
+            say(f'live: six cameras at {options.size[0]}x{options.size[1]}, {transport}')
+            log = options.out / 'surround_depth.log'
+            with NodeProcess('surround_depth', surround, log) as node:
+                listener = _listen(options.seconds, rig, (player, node), say)
+        # The processes have ended: drawing steals nothing, and the truth is whole.
+        return _results(options, rig, listener, Truth(folder / 'truth'))
+
+
+def _listen(seconds: float, rig: Rig, processes: tuple[NodeProcess, ...], say: Say) -> Any:
+    """Hear clouds for so long, then depth images as well."""
+    from selfdepth_ros.demo.listener import Listener  # rclpy reads the environment set above
+
+    def check() -> bool:
+        for process in processes:
+            process.check()
+        return False
+
+    listener = Listener()
+    try:
+        if not listener.spin(CLOUD_PATIENCE_S, lambda: check() or listener.count > 0):
+            raise DemoError(
+                f'no cloud within {CLOUD_PATIENCE_S:.0f} s; the node says {listener.state!r}: '
+                f'{processes[-1].tail()}'
+            )
+        listener.spin(SETTLE_S, check)
+        say(f'measuring for {seconds:.0f} s ...')
+        start, count = time.monotonic(), listener.count
+        listener.spin(seconds, check)
+        listener.received_hz = (listener.count - count) / (time.monotonic() - start)
+        listener.measured = dict(listener.figures)
+        say('comparing with the truth ...')
+        listener.listen_to_depths(rig.names)
+        listener.spin(COMPARE_S, check)
+    finally:
+        listener.close()
+    if not listener.depths:
+        raise DemoError(f'no depth images came within {COMPARE_S:.0f} s; see surround_depth.log')
+    return listener
+
+
+def _results(options: DemoOptions, rig: Rig, listener: Any, truth: Truth) -> dict[str, Any]:
+    from selfdepth_ros.demo.listener import cloud_from_message
+
+    depths = listener.depth_maps()
+    clouds = [cloud_from_message(msg) for msg in listener.clouds]
+    height, width = next(iter(depths.values())).shape
+    at_depth_size = rig.scaled(width, height)
+    comparison = report.compare(depths, clouds, at_depth_size, truth)
+    summary = report.summarize(
+        listener.measured,
+        comparison,
+        seed=options.seed,
+        size=list(options.size),
+        compressed=options.compressed,
+        seconds=options.seconds,
+        received_hz=round(listener.received_hz, 2),
+        processors=os.cpu_count(),
+        state=listener.state,
+    )
+    report.draw(options.out, clouds[-1], depths, at_depth_size, truth)
+    report.save(options.out, summary)
+    return summary
