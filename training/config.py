@@ -15,12 +15,14 @@ RECIPES = Path(__file__).parent / 'recipes'
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The depth network (and the pose network's width)."""
+    """The depth network, and the ego motion network."""
 
     layers: Literal[18, 34] = 18
     """Depth of the ResNet encoder (He et al. 2016)."""
     width: int = knob(32, low=8, high=128)
     """Channels of the encoder's first stage; the standard ResNet has 64."""
+    pose_width: int = knob(16, low=8, high=64)
+    """Channels of the first stage of the ego motion network, used where odometry is missing."""
     decoder: tuple[int, ...] = (16, 24, 48, 96)
     """Channels of the decoder at 1/2, 1/4, 1/8 and 1/16 of the input size."""
     min_depth_m: float = knob(0.5, unit='m', low=0.01, high=10.0)

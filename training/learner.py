@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From three surround frames to one loss: networks, geometry and the schedule of the terms."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from selfdepth_training.losses.surround import (
     Views,
     reprojection_loss,
 )
-from selfdepth_training.networks import DepthNetwork
+from selfdepth_training.networks import DepthNetwork, EgoMotionNetwork
 
 # Image pyramid: full, half and quarter size.
 LEVELS = 3
@@ -41,10 +42,11 @@ class SurroundLearner(nn.Module):
     """Full Surround Monodepth as one module: samples in, loss out.
 
     One recording may have another rig than the next; `rigs[i]` belongs to `sample.source == i`,
-    and has its self-occlusion masks.
+    and has its self-occlusion masks. With `learn_motion`, recordings without odometry are learned
+    from too: a second network then says how the robot moved.
     """
 
-    def __init__(self, config: TrainConfig, rigs: list[Rig]) -> None:
+    def __init__(self, config: TrainConfig, rigs: list[Rig], learn_motion: bool) -> None:
         super().__init__()
         self.config = config
         self.rigs = rigs
@@ -53,6 +55,8 @@ class SurroundLearner(nn.Module):
         width, height = config.data.width, config.data.height
         focals = [entry.camera.focal for entry in rigs[0].scaled(width, height).cameras]
         self.depth = DepthNetwork(config.network, float(np.mean(focals)))
+        self.ego_motion = EgoMotionNetwork(config.network.pose_width) if learn_motion else None
+        self.depth.log_scale.requires_grad_(learn_motion)
         self._geometry: dict[tuple[int, int, torch.device], SurroundReprojection] = {}
 
     @property
@@ -86,6 +90,43 @@ class SurroundLearner(nn.Module):
             torch.stack(list(terms.values())).sum(),
             {name: value.detach() for name, value in terms.items()},
         )
+
+    @torch.no_grad()
+    def find_scale(self, batch: SampleBatch) -> float:
+        """Set the world's scale to the one at which the rig's overlaps agree best; return it.
+
+        Without odometry the temporal terms fix depth and motion up to one factor; the extrinsics
+        decide it. A search over that one number cannot be caught in a local minimum, as gradient
+        descent on the overlaps can.
+        """
+        was_training = self.training
+        self.eval()
+        best = float(self.depth.log_scale)
+        for spread, count in ((2.4, 33), (0.15, 11)):
+            scales = best + np.linspace(-spread, spread, count)
+            scores = np.array([self._overlap_error(batch, float(scale)) for scale in scales])
+            seen = scores[:, 1]
+            errors = np.where(seen > 0.5 * np.median(seen), scores[:, 0], np.inf)
+            best = float(scales[errors.argmin()])
+        self.depth.log_scale.fill_(best)
+        self.train(was_training)
+        return math.exp(best)
+
+    def _overlap_error(self, batch: SampleBatch, log_scale: float) -> tuple[float, float]:
+        """Mean error between neighbours at one time, and how many pixels it was taken over."""
+        self.depth.log_scale.fill_(log_scale)
+        level = LEVELS - 1
+        total, pixels = 0.0, 0.0
+        for sample in batch.samples:
+            images = _to_float(sample.images[NOW])
+            inverse = self.depth.inverse_depth(images, self._focal(sample, images.device))
+            reprojection = self.reprojection(sample.source, level, images.device)
+            views = self._views(sample, reprojection.geometry, level)
+            depth = 1 / functional.avg_pool2d(inverse, 1 << (level - 1))[:, 0]
+            found = reprojection.spatial(views, depth, NOW)
+            total += float(found.error[found.valid].sum())
+            pixels += float(found.valid.sum())
+        return total / max(pixels, 1.0), pixels
 
     def reprojection(self, source: int, level: int, device: torch.device) -> SurroundReprojection:
         """Tables of one recording's rig at one pyramid level."""
@@ -149,12 +190,30 @@ class SurroundLearner(nn.Module):
         images = _to_float(sample.images.flatten(0, 1))
         if level:
             images = functional.avg_pool2d(images, 1 << level)
-        world_from_body = SE3(sample.world_from_body)
+        world_from_body = self._world_from_body(sample, geometry)
         return Views(
             images.unflatten(0, sample.images.shape[:2]).contiguous(),
             sample.present,
-            SE3(world_from_body.matrix @ geometry.body_from_camera.matrix),
+            SE3(world_from_body.matrix @ geometry.body_from_camera.matrix.to(world_from_body.matrix)),
         )
+
+    def _world_from_body(self, sample: RigSample, geometry: RigGeometry) -> SE3:
+        """Body pose at each image's own stamp (3, C): odometry's, or the learned motion's.
+
+        The learned motion is one twist before and one after the middle frame; at constant twist it
+        says where the body was when each camera exposed.
+        """
+        if sample.world_from_body is not None:
+            return SE3(sample.world_from_body)
+        images = _to_float(sample.images.flatten(0, 1)).unflatten(0, sample.images.shape[:2])
+        motions = self.ego_motion(images[[BEFORE, NOW]], images[[NOW, AFTER]], geometry.body_from_camera)
+        scale = torch.exp(self.depth.log_scale)
+        motions = torch.cat([motions[:, :3] * scale, motions[:, 3:]], -1)
+        stamps = sample.stamps_s.to(motions)
+        means = stamps.mean(1)
+        rates = motions / torch.diff(means)[:, None]
+        offsets = stamps - means[NOW]
+        return SE3.exp(rates[[0, 1, 1], None, :] * offsets[..., None])
 
 
 def _to_float(images: Tensor) -> Float[Tensor, 'n 3 h w']:

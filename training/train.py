@@ -32,6 +32,8 @@ CHECKPOINT_EVERY_S = 60.0
 LOG_EVERY = 20
 # Steps timed on each pyramid level before a `--minutes` run; the first ones are warm-up.
 WARMUP_STEPS, TIMED_STEPS = 2, 3
+# Surround frames over which the scale is searched when the recordings have no odometry.
+SCALE_SAMPLES = 8
 # Share of `--minutes` kept back for checkpoints, logs and a machine that is a little busier.
 RESERVE = 0.04
 
@@ -100,7 +102,7 @@ def _run(
 ) -> Path:  # fmt: skip
     """The loop: samples, loss, backward, clip, step, log, checkpoint."""
     config = plan.config
-    learner, optimizer = _start(fabric, config, rigs)
+    learner, optimizer = _start(fabric, config, rigs, source.learn_motion)
     first, seconds = 0, 0.0
     if state is not None:
         learner.module.load_state_dict(state['learner'])
@@ -117,6 +119,9 @@ def _run(
         progress = step / plan.steps
         for group in optimizer.param_groups:
             group['lr'] = learning_rate(config.optimizer, progress)
+        if source.learn_motion and step == round(config.loss.spatial_from * plan.steps):
+            scale = learner.module.find_scale(_scale_samples(fabric, source, config))
+            log.info('The overlaps of the rig fix the scale: x%.3f', scale)
         batch = _draw(fabric, source, config, step)
         losses = learner(batch, progress, [config.seed, step, fabric.global_rank])
         if not torch.isfinite(losses.total):
@@ -155,10 +160,12 @@ def learning_rate(config: OptimizerConfig, progress: float) -> float:
     return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-def _start(fabric: Fabric, config: TrainConfig, rigs: list[Rig]) -> tuple[Any, Any]:
+def _start(
+    fabric: Fabric, config: TrainConfig, rigs: list[Rig], learn_motion: bool
+) -> tuple[Any, Any]:
     """A fresh learner and its optimizer, the same for the same seed."""
     seed_everything(config.seed, verbose=False)
-    learner = SurroundLearner(config, rigs)
+    learner = SurroundLearner(config, rigs, learn_motion)
     learner.to(memory_format=torch.channels_last)
     decayed = [p for p in learner.parameters() if p.ndim > 1]
     rest = [p for p in learner.parameters() if p.ndim <= 1]
@@ -178,12 +185,18 @@ def _draw(fabric: Fabric, source: SampleSource, config: TrainConfig, step: int) 
     return SampleBatch([sample.to(fabric.device) for sample in samples])
 
 
+def _scale_samples(fabric: Fabric, source: SampleSource, config: TrainConfig) -> SampleBatch:
+    """Samples spread over the recordings, the same for every process."""
+    drawn = [source.draw(config.seed + 1, index) for index in range(SCALE_SAMPLES)]
+    return SampleBatch([sample.to(fabric.device) for sample in drawn])
+
+
 def _steps_within(
     fabric: Fabric, config: TrainConfig, rigs: list[Rig], source: SampleSource, seconds: float
 ) -> int:
     """Number of steps that fit into `seconds`, from the measured time of each pyramid level."""
     began = time.monotonic()
-    learner, optimizer = _start(fabric, config, rigs)
+    learner, optimizer = _start(fabric, config, rigs, source.learn_motion)
     ends = sorted(config.loss.coarse_until)
     spans = [(0.0, ends[0]), (ends[0], ends[1]), (ends[1], 1.0)]
     mean = 0.0

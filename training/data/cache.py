@@ -8,16 +8,10 @@ its files) and one set of settings, and is built again when either changed or a 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import logging
 import math
-import shutil
-import struct
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,16 +28,19 @@ from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig, load_rig, save_rig
 from selfdepth_ros.core.se3 import interpolate_poses
+from selfdepth_training.data.folder import (
+    CacheError,
+    appearing,
+    as_cache_error,
+    npy_header,
+    only_one,
+    require_space,
+)
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
 """Raised whenever the meaning of a cache's files changes: older ones are then built again."""
-_HEADER_BYTES = 128
-
-
-class CacheError(SelfdepthError):
-    """A frame cache that cannot be opened or built."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +122,12 @@ def build_cache(
     }
     digest = hashlib.sha256(json.dumps([str(bag), settings]).encode()).hexdigest()[:12]
     folder = root / f'{bag.stem}-{width}x{height}-{digest}'
-    with _as_cache_error(root), _only_one(folder):
+    with as_cache_error(root), only_one(folder):
         identity = _identity(bag)
         found = _open_current(folder, identity)
         if found is None:
             reader = BagReader(bag, topics, tolerance_ns=tolerance_ns)
-            with _appearing(folder) as partial:
+            with appearing(folder) as partial:
                 _build(reader, partial, settings | {'identity': identity}, progress)
             found = FrameCache.open(folder)
     return found
@@ -196,23 +193,24 @@ def _write_images(reader: BagReader, path: Path, rig: Rig, progress: bool) -> li
     """Write the images of every usable frame as one .npy and return the rest of the frames."""
     width, height = rig.cameras[0].camera.width, rig.cameras[0].camera.height
     shape = (len(rig.cameras), height, width, 3)
-    _require_space(path.parent, reader.most_frames * math.prod(shape))
+    require_space(path.parent, reader.most_frames * math.prod(shape))
     odometry = reader.odometry()
+    dropped = reader.report.begin('poses')
     frames = reader.surround_frames(lambda _, image: resized(image, width, height))
     rows: list[_Row] = []
     with path.open('wb') as file:
-        file.write(_npy_header((0, *shape)))
+        file.write(npy_header((0, *shape)))
         for frame in tqdm(
             frames, reader.path.name, reader.most_frames, unit='set', disable=not progress
         ):
             row = _row(frame, odometry)
             if row is None:
-                reader.report.dropped['sets: odometry does not reach them'] += 1
+                dropped['sets: odometry does not reach them'] += 1
                 continue
             rows.append(row)
             file.write(_stacked(frame, shape))
         file.seek(0)
-        file.write(_npy_header((len(rows), *shape)))
+        file.write(npy_header((len(rows), *shape)))
     if not rows:
         raise _no_poses(reader, odometry)
     return rows
@@ -257,66 +255,3 @@ def _no_poses(reader: BagReader, odometry: Any) -> BagError:
         'not one surround set lies between poses less than 0.5 s apart: expected stamps of one '
         'clock; correct the stamps, or record without odometry'
     )
-
-
-def _npy_header(shape: tuple[int, ...]) -> bytes:
-    """Return a header of fixed length, so that the number of frames can be filled in later."""
-    text = repr({'descr': '|u1', 'fortran_order': False, 'shape': shape})
-    length = _HEADER_BYTES - 10
-    return (
-        b'\x93NUMPY\x01\x00' + struct.pack('<H', length) + (text.ljust(length - 1) + '\n').encode()
-    )
-
-
-def _require_space(folder: Path, needed: int) -> None:
-    """Refuse to begin what cannot end."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise CacheError(
-            f'the frame cache needs {needed / 1e6:.0f} MB, {folder.parent} has '
-            f'{free / 1e6:.0f} MB free: free some, or choose another cache folder'
-        )
-
-
-@contextlib.contextmanager
-def _as_cache_error(root: Path) -> Iterator[None]:
-    """Turn what the file system refuses into one clear error."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise CacheError(
-            f'the frame cache cannot be written below {root}: {error.strerror or error}; free '
-            'space there, or choose another cache folder'
-        ) from error
-
-
-@contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Hold a lock beside the folder; the system lets go of it even when the process is killed."""
-    with folder.with_name(f'.{folder.name}.lock').open('w') as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder that takes the name of `folder` when the block ends well."""
-    prefix = f'.{folder.name}.partial-'
-    _remove_all(folder.parent, prefix)  # left by a killed process: the lock is ours now
-    partial = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
-    try:
-        yield partial
-        partial.chmod(0o755)
-        if folder.exists():
-            folder.rename(folder.with_name(f'{prefix}replaced'))
-        partial.rename(folder)
-    finally:
-        _remove_all(folder.parent, prefix)
-
-
-def _remove_all(parent: Path, prefix: str) -> None:
-    """Remove every folder whose name begins so."""
-    for folder in parent.iterdir():
-        if folder.name.startswith(prefix):
-            shutil.rmtree(folder, ignore_errors=True)

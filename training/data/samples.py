@@ -76,6 +76,11 @@ class SampleSource:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def learn_motion(self) -> bool:
+        """Whether some recording lacks odometry, so that motion must be learned."""
+        return any(cache.world_from_body is None for cache in self.caches)
+
     def draw(self, seed: int, step: int) -> RigSample:
         """Return the sample of a step: an epoch is a permutation, neighbours are drawn anew."""
         epoch, position = divmod(step, len(self))

@@ -119,7 +119,7 @@ class SurroundReprojection:
         source_from_world = views.world_from_camera[list(times), source].inverse()
         poses = SE3(source_from_world.matrix @ views.world_from_camera.matrix[NOW, target])
         grid = source_grid(
-            self.geometry.cameras[source], poses.like(depth), points,
+            self.geometry.cameras[source], SE3(poses.matrix.to(depth)), points,
             self.geometry.visible[source],
         )  # fmt: skip
         return grid._replace(valid=grid.valid & views.present[list(times), source, None, None])

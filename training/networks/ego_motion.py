@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One ego motion for the whole rig, from two surround frames."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.core.so3 import skew
+from selfdepth_training.networks.depth import DEVIATION, MEAN
+from selfdepth_training.networks.resnet import ResNetEncoder
+
+# A fresh network should say "hardly moved", and its answers should be metres and radians.
+OUTPUT_SCALE = 0.1
+
+
+class EgoMotionNetwork(nn.Module):
+    """Each camera answers in its own frame; the answers meet in the body frame.
+
+    The extrinsics carry each camera's twist to the body, where they are averaged with learned
+    weights: pose averaging of Guizilini et al. 2022, so that one motion explains every camera.
+    """
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.encoder = ResNetEncoder(18, width, inputs=6)
+        self.squeeze = nn.Conv2d(self.encoder.channels[-1], 64, 1)
+        self.head = nn.Conv2d(64, 8, 3, padding=1)
+        nn.init.normal_(self.head.weight, std=1e-3)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(
+        self,
+        earlier: Float[Tensor, 'n c 3 h w'],
+        later: Float[Tensor, 'n c 3 h w'],
+        body_from_camera: SE3,
+    ) -> Float[Tensor, 'n 6']:
+        """Twist (metres up to scale, radians) of the body from the earlier to the later frame.
+
+        Images in 0..1; its exponential is earlier_from_later. `body_from_camera` has batch (C,).
+        """
+        pairs = torch.cat([earlier, later], 2).flatten(0, 1)
+        pairs = functional.avg_pool2d((pairs - MEAN) / DEVIATION, 2)
+        pairs = pairs.contiguous(memory_format=torch.channels_last)
+        features = torch.relu(self.squeeze(self.encoder(pairs)[-1]))
+        with torch.autocast(features.device.type, enabled=False):
+            answers = self.head(features.float()).mean((2, 3)).unflatten(0, earlier.shape[:2])
+        camera_twist = OUTPUT_SCALE * answers[..., :6]
+        body_twist = carried(camera_twist, body_from_camera)
+        translation_weight, rotation_weight = answers[..., 6:].softmax(1).unbind(-1)
+        return torch.cat(
+            [
+                (body_twist[..., :3] * translation_weight[..., None]).sum(1),
+                (body_twist[..., 3:] * rotation_weight[..., None]).sum(1),
+            ],
+            -1,
+        )
+
+
+def carried(
+    camera_twist: Float[Tensor, 'n c 6'], body_from_camera: SE3
+) -> Float[Tensor, 'n c 6']:
+    """Twists of cameras as twists of the body they are fixed to (the adjoint of the extrinsics)."""
+    matrix = body_from_camera.matrix.to(camera_twist)
+    rotation, offset = matrix[:, :3, :3], matrix[:, :3, 3]
+    turned = torch.einsum('cij,ncj->nci', rotation, camera_twist[..., 3:])
+    moved = torch.einsum('cij,ncj->nci', rotation, camera_twist[..., :3])
+    lever = torch.einsum('cij,ncj->nci', skew(offset), turned)
+    return torch.cat([moved + lever, turned], -1)
