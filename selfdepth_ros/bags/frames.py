@@ -29,10 +29,6 @@ class FrameTree:
             parent = stamped.header.frame_id.lstrip('/')
             self._parents[stamped.child_frame_id.lstrip('/')] = parent, transform_from_msg(stamped)
 
-    def connects(self, first: str, second: str) -> bool:
-        """Return whether a chain of transforms joins two frames."""
-        return self._ascend(first)[-1][0] == self._ascend(second)[-1][0]
-
     def target_from_source(self, target: str, source: str) -> SE3:
         """Return the transform between two frames; BagError when no chain joins them."""
         up_from_source = dict(self._ascend(source.lstrip('/')))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -77,7 +78,7 @@ class BagReader:
         self._storage = BagStorage(self.path, self.report)
         self.topics = self._choose(mapping, body_frame)
         cameras = self.topics.cameras
-        self._frames, infos = read_frames_and_infos(cameras, self.topics.body_frame, self._storage)
+        self._frames, infos = read_frames_and_infos(cameras, self._storage)
         self._rig = build_rig(cameras, self.topics.body_frame, self._frames, infos)
         if mapping is None:
             order = counter_clockwise(self._rig)
@@ -122,12 +123,12 @@ class BagReader:
         `transform` is applied to each image as it is decoded. Raises BagError at the end when not
         one set could be formed; `report` then holds the counts.
         """
-        self.report.begin_sets()
+        dropped = self.report.begin('images')
         sync = SurroundSync(self.cameras, self.tolerance_ns, _DEADLINE_NS)
         with ThreadPoolExecutor(_DECODERS) as pool:
-            for ready in self._sets(sync):
-                yield self._decode(ready, transform, pool)
-        self._count(sync)
+            for ready in self._sets(sync, dropped):
+                yield self._decode(ready, transform, pool, dropped)
+        self._count(sync, dropped)
         if not sync.stats.matched:
             raise BagError(f'{self.path}: not one image can be used; {self.report}')
 
@@ -137,15 +138,16 @@ class BagReader:
         if topic is None:
             return None
         poses: dict[int, NDArray[np.float64]] = {}
-        for _, _, msg in self._storage.messages([topic]):
+        dropped = self.report.begin('odometry')
+        for _, _, msg in self._storage.messages([topic], dropped):
             stamp = stamp_ns(msg.header)
             if not stamp:
-                self.report.dropped[f'{topic}: stamp is 0'] += 1
+                dropped[f'{topic}: stamp is 0'] += 1
                 continue
             try:
                 pose = transform_from_msg(msg.pose.pose)
             except CalibrationError:
-                self.report.dropped[f'{topic}: not a pose'] += 1
+                dropped[f'{topic}: not a pose'] += 1
                 continue
             poses[stamp] = np.asarray((pose @ self._child_from_body(msg.child_frame_id)).matrix)
         if len(poses) < 2:
@@ -161,25 +163,27 @@ class BagReader:
 
     def lidar(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield (stamp_ns, points (n, 3) metres in the body frame); nothing without a LiDAR."""
-        for topic, _, msg in self._storage.messages([self.topics.lidar or '']):
+        dropped = self.report.begin('lidar')
+        for topic, _, msg in self._storage.messages([self.topics.lidar or ''], dropped):
             body_from_lidar = self._frames.target_from_source(
                 self._rig.body_frame, msg.header.frame_id
             )
             try:
                 points = points_from_cloud_msg(msg)
             except MessageError as error:
-                self.report.dropped[f'{topic}: {error}'] += 1
+                dropped[f'{topic}: {error}'] += 1
                 continue
             yield stamp_ns(msg.header), body_from_lidar.apply(points)
 
     def depth_truth(self) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
         """Yield (camera index, stamp_ns, z-depth (H, W) metres); nothing without truth."""
         index = {depth_truth_topic(cam): i for i, cam in enumerate(self.topics.cameras)}
-        for topic, _, msg in self._storage.messages(list(index)):
+        dropped = self.report.begin('depth truth')
+        for topic, _, msg in self._storage.messages(list(index), dropped):
             try:
                 depth = decode_depth(msg)
             except MessageError as error:
-                self.report.dropped[f'{topic}: {error}'] += 1
+                dropped[f'{topic}: {error}'] += 1
                 continue
             yield index[topic], stamp_ns(msg.header), depth
 
@@ -199,19 +203,23 @@ class BagReader:
         period_ns = self._storage.duration_ns / max(1, self.most_frames - 1)
         return int(min(50e6, max(1e6, 0.45 * period_ns))) if self.most_frames > 1 else 50_000_000
 
-    def _sets(self, sync: SurroundSync) -> Iterator[SetReady]:
+    def _sets(self, sync: SurroundSync, dropped: Counter[str]) -> Iterator[SetReady]:
         """Drive the synchronizer with log time; images travel undecoded."""
         names = {camera.image: camera.name for camera in self.topics.cameras}
-        for topic, log_ns, msg in self._storage.messages(list(names)):
+        for topic, log_ns, msg in self._storage.messages(list(names), dropped):
             stamp = stamp_ns(msg.header)
             if stamp:
                 yield from sync.push(names[topic], stamp, log_ns, msg)
             else:
-                self.report.dropped[f'{topic}: stamp is 0'] += 1
+                dropped[f'{topic}: stamp is 0'] += 1
         yield from sync.flush()
 
     def _decode(
-        self, ready: SetReady, transform: ImageTransform | None, pool: ThreadPoolExecutor
+        self,
+        ready: SetReady,
+        transform: ImageTransform | None,
+        pool: ThreadPoolExecutor,
+        dropped: Counter[str],
     ) -> SurroundFrame:
         """Decode one set; what cannot be decoded is missing, and counted."""
 
@@ -230,7 +238,7 @@ class BagReader:
         images = list(pool.map(decode, range(len(self.cameras))))
         for index, problem in enumerate(images):
             if isinstance(problem, str):
-                self.report.dropped[f'{self.topics.cameras[index].image}: {problem}'] += 1
+                dropped[f'{self.topics.cameras[index].image}: {problem}'] += 1
                 images[index] = None
         stamps = [s if i is not None else None for s, i in zip(ready.members, images, strict=True)]
         full = all(image is not None for image in images)
@@ -238,7 +246,7 @@ class BagReader:
         self.report.partial_sets += not full
         return SurroundFrame(ready.stamp_ns, tuple(images), tuple(stamps))
 
-    def _count(self, sync: SurroundSync) -> None:
+    def _count(self, sync: SurroundSync, dropped: Counter[str]) -> None:
         """Put the synchronizer's counters into the report."""
         stats = sync.stats
         for count, reason in (
@@ -247,7 +255,7 @@ class BagReader:
             (stats.stray, 'images: stamp far from all the others'),
         ):
             if count:
-                self.report.dropped[reason] += count
+                dropped[reason] += count
         for count, direction in ((stats.jumps_back, 'back'), (stats.jumps_ahead, 'ahead')):
             if count:
                 self.report.note(f'the stamps jump {direction} {count} times')

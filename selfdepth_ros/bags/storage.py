@@ -58,13 +58,16 @@ class BagStorage:
             return [self.path]
         return sorted(item for item in self.path.iterdir() if item.is_file())
 
-    def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, Any]]:
-        """Yield (topic, log_ns, message) of these topics in log order; damaged ones dropped."""
+    def messages(
+        self, topics: Collection[str], dropped: Counter[str] | None = None
+    ) -> Iterator[tuple[str, int, Any]]:
+        """Yield (topic, log_ns, message) in log order; damaged ones are counted in `dropped`."""
         for raw in self._raw(frozenset(topics)):
             try:
                 msg = self._store.deserialize_cdr(raw.data, raw.msgtype)
             except Exception:  # damaged CDR fails in many ways inside the generated code
-                self._report.dropped[f'{raw.topic}: unreadable message'] += 1
+                if dropped is not None:
+                    dropped[f'{raw.topic}: unreadable message'] += 1
                 continue
             yield raw.topic, raw.log_ns, msg
 

@@ -65,21 +65,17 @@ def _problem(camera: CameraTopics, storage: BagStorage) -> str | None:
 
 
 def read_frames_and_infos(
-    cameras: tuple[CameraTopics, ...], body_frame: str, storage: BagStorage
+    cameras: tuple[CameraTopics, ...], storage: BagStorage
 ) -> tuple[FrameTree, dict[str, Any]]:
-    """Return the fixed frames and each camera's first CameraInfo; reads no further than needed."""
+    """Return the fixed frames and each camera's first CameraInfo, by topic."""
     frames = FrameTree()
+    for _, _, msg in storage.messages(['/tf_static']):
+        frames.add(msg)
     infos: dict[str, Any] = {}
     wanted = {camera.info for camera in cameras}
-    for topic, _, msg in storage.messages([*wanted, '/tf_static']):
-        if topic == '/tf_static':
-            frames.add(msg)
-        else:
-            infos.setdefault(topic, msg)
-        if len(infos) == len(wanted) and all(
-            frames.connects(_frame_id(camera, infos[camera.info]), body_frame)
-            for camera in cameras
-        ):
+    for topic, _, msg in storage.messages(wanted):
+        infos.setdefault(topic, msg)
+        if len(infos) == len(wanted):
             break
     return frames, infos
 
