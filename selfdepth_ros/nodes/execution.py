@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a node to a process: executor, signals, exit status."""
 
+import contextlib
 import signal
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -11,6 +12,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from selfdepth_ros.core.errors import SelfdepthError
 
@@ -18,7 +20,8 @@ NodeT = TypeVar('NodeT', bound=Node)
 EXIT_FAILED = 1
 # Waiting without a limit makes the EventsExecutor of the PyPI wheels spin with the GIL held (its
 # deadline overflows in their older C++ library); with a limit it works everywhere.
-_PATIENCE_S = 0.5
+_PATIENCE_S = 0.25
+_STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 class StartError(SelfdepthError):
@@ -34,13 +37,11 @@ def make_executor() -> Executor:
     return EventsExecutor()
 
 
-def spin(executor: Executor, until: Callable[[], bool] = lambda: False) -> None:
-    """Run callbacks until `until()`, SIGINT, SIGTERM or a shutdown of the context."""
-    try:
-        while rclpy.ok() and not until():
+def spin(executor: Executor) -> None:
+    """Run callbacks until the context is shut down, or SIGINT or SIGTERM interrupt."""
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+        while rclpy.ok():
             executor.spin_once(timeout_sec=_PATIENCE_S)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
 
 
 def run(
@@ -53,7 +54,10 @@ def run(
 
     An error on purpose (or a bad parameter) is one FATAL line and status 1.
     """
-    rclpy.init(args=args)
+    # rclpy's own handlers end the context at once, while the worker may still be publishing.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    for number in _STOP:
+        signal.signal(number, signal.default_int_handler)
     node = None
     try:
         node = make_node()
@@ -69,7 +73,8 @@ def run(
         pass
     finally:
         # A terminal and a launch system may both send SIGINT: the second must not stop this.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in _STOP:
+            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

@@ -234,10 +234,12 @@ class SurroundDepthNode(LifecycleNode):
             return
         before, now_s = self._silent, time.monotonic()
         self._silent = self._intake.silent(self._active_since_s, now_s, _SILENT_AFTER_S)
-        for topic in set(self._silent) - set(before):
+        newly = [topic for topic in self._silent if topic not in before]
+        if newly:
+            seen = ', '.join(f'{topic} ({self.count_publishers(topic)})' for topic in newly)
             self.get_logger().warning(
-                f'no images on {topic} for {_SILENT_AFTER_S:.0f} s; it has '
-                f'{self.count_publishers(topic)} publishers: check image_topic, transport, QoS'
+                f'no images for {_SILENT_AFTER_S:.0f} s on (publishers): {seen}; '
+                'check image_topic, transport, QoS'
             )
 
 
