@@ -65,13 +65,17 @@ class LossConfig:
     """Weight of the edge-aware smoothness of the mean-normalised inverse depth."""
     spatial: float = knob(0.1, low=0.0, high=10.0)
     """Weight of the spatial and spatio-temporal terms (Guizilini et al. 2022)."""
+    sweep: float = knob(0.1, low=0.0, high=10.0)
+    """Weight of the distance (of log depth) to the plane sweep's answer, where poses are known."""
+    sweep_until: float = knob(0.3, low=0.0, high=1.0)
+    """Fraction of the training at which the plane sweep has faded out."""
     spatial_from: float = knob(0.1, low=0.0, high=1.0)
     """Fraction of the training before the spatial terms begin."""
-    automask_from: float = knob(0.2, low=0.0, high=1.0)
+    automask_from: float = knob(0.5, low=0.0, high=1.0)
     """Fraction of the training before pixels that the unwarped source fits better are dropped."""
-    coarse_until: tuple[float, float] = (0.15, 0.4)
-    """Fractions of the training seen at a quarter, then at half of the image size: coarse images
-    have a wide basin of convergence, full ones the accuracy."""
+    coarse_until: tuple[float, float, float] = (0.1, 0.25, 0.5)
+    """Fractions of the training seen at 1/8, 1/4 and 1/2 of the image size: coarse images have a
+    wide basin of convergence, full ones the accuracy."""
     far: float = knob(0.0, low=0.0, high=1.0)
     """Weight that pulls pixels without any parallax evidence (sky) to the farthest depth."""
 
@@ -104,6 +108,8 @@ class TrainConfig:
     """Steps of the whole training; `--minutes` replaces it by what fits into that time."""
     seed: int = knob(0, low=0, high=2**31 - 1)
     """Seed of the weights and of the order of the samples."""
+    checkpoint_seconds: float = knob(60.0, unit='s', low=0.0, high=3600.0)
+    """Time between two checkpoints: what a killed training loses at most."""
     precision: Literal['auto', '32-true', 'bf16-mixed'] = 'auto'
     """'auto' takes bfloat16 where the processor computes it natively. Losses are float32 always."""
 

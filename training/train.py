@@ -28,7 +28,6 @@ from selfdepth_training.masks import with_self_occlusion
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_EVERY_S = 60.0
 LOG_EVERY = 20
 # Steps timed on each pyramid level before a `--minutes` run; the first ones are warm-up.
 WARMUP_STEPS, TIMED_STEPS = 2, 3
@@ -141,7 +140,7 @@ def _run(
         if step % LOG_EVERY == 0 and board is not None:
             _log(board, bar, step, losses.terms, optimizer.param_groups[0]['lr'])
         done = step + 1
-        if done == plan.steps or now - last_save > CHECKPOINT_EVERY_S:
+        if done == plan.steps or now - last_save > config.checkpoint_seconds:
             if fabric.is_global_zero:
                 save_checkpoint(
                     out / FILE_NAME, _state(plan, learner, optimizer, done, seconds)
@@ -198,7 +197,7 @@ def _steps_within(
     began = time.monotonic()
     learner, optimizer = _start(fabric, config, rigs, source.learn_motion)
     ends = sorted(config.loss.coarse_until)
-    spans = [(0.0, ends[0]), (ends[0], ends[1]), (ends[1], 1.0)]
+    spans = list(zip([0.0, *ends], [*ends, 1.0], strict=True))
     mean = 0.0
     for begin, end in spans:
         progress = max(end - 1e-3, begin)
