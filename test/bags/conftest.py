@@ -3,7 +3,9 @@
 """Fixtures that write small bags; the package is imported late, after the type-checking hook."""
 
 import importlib.util
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,12 +23,25 @@ def recording() -> ModuleType:
     return module
 
 
-@pytest.fixture
-def record(tmp_path: Path, recording: ModuleType) -> Callable[..., Path]:
-    """Write a bag as described by the arguments of `Recording`."""
+@pytest.fixture(scope='session')
+def recorded(tmp_path_factory: pytest.TempPathFactory, recording: ModuleType) -> Any:
+    """Write each bag once; bags with a fault that is a function cannot be told apart."""
+    root = tmp_path_factory.mktemp('recorded')
 
-    def write(name: str = 'drive', **how: Any) -> Path:
-        return recording.Recording(**how).write(tmp_path / name)
+    @cache
+    def write(how: tuple[tuple[str, Any], ...]) -> Path:
+        folder = root / str(len(list(root.iterdir())))
+        return recording.Recording(**dict(how)).write(folder / 'drive')
+
+    return write
+
+
+@pytest.fixture
+def record(tmp_path: Path, recorded: Any) -> Callable[..., Path]:
+    """Give a bag of one's own, as described by the arguments of `Recording`."""
+
+    def write(**how: Any) -> Path:
+        return Path(shutil.copytree(recorded(tuple(sorted(how.items()))), tmp_path / 'drive'))
 
     return write
 

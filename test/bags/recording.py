@@ -63,7 +63,7 @@ class Recording:
     no_transform: tuple[str, ...] = ()
     stamp: Callable[[str, int, int], int] = lambda name, frame, stamp: stamp
     shape: Callable[[str, tuple[int, int]], tuple[int, int]] = lambda name, shape: shape
-    rename: dict[str, str] = field(default_factory=dict)
+    rename: tuple[tuple[str, str], ...] = ()
     rig: Rig = field(default_factory=make_rig)
 
     def write(self, path: Path) -> Path:
@@ -81,7 +81,7 @@ class Recording:
         for index, cam in enumerate(self.rig.cameras):
             log = now + index * 3_000_000
             stamp = self.stamp(cam.name, frame, log)
-            base = self.rename.get(cam.name, f'/{cam.name}')
+            base = dict(self.rename).get(cam.name, f'/{cam.name}')
             if cam.name not in self.no_info:
                 bag.write_camera_info(
                     f'{base}/camera_info', stamp, cam.frame_id, cam.camera, log_ns=log

@@ -134,7 +134,7 @@ def test_unknown_storage_is_refused(tmp_path):
 
 
 def test_cameras_go_round_leftwards_from_the_front_whatever_they_are_called(record):
-    names = {'camera_front': '/z/main', 'camera_left': '/b', 'camera_right': '/a'}
+    names = (('camera_front', '/z/main'), ('camera_left', '/b'), ('camera_right', '/a'))
     assert BagReader(record(rename=names)).cameras == ('z_main', 'b', 'a')
 
 
