@@ -60,9 +60,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             f'Found {path}, which cannot be read as a checkpoint ({error}), expected a file that '
             '`selfdepth train` wrote. Use an earlier copy, or train again.'
         ) from error
-    if not isinstance(state, dict) or state.get('format') != FORMAT:
+    found = state.get('format') if isinstance(state, dict) else type(state).__name__
+    if found != FORMAT:
         raise CheckpointError(
-            f'Found a checkpoint of format {state.get("format") if isinstance(state, dict) else type(state).__name__} in {path}, '
-            f'expected format {FORMAT}. Train again with this version.'
+            f'Found a checkpoint of format {found} in {path}, expected format {FORMAT}. Train '
+            'again with this version.'
         )
     return state

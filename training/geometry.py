@@ -45,19 +45,28 @@ class RigGeometry:
     visible: Bool[Tensor, 'c h w']
     """False where the lens has no ray or the camera sees the robot itself."""
     body_from_camera: SE3
+    """Batch (C,), float64."""
     focal: Float[Tensor, ' c']
+    """Focal lengths in pixels of these images."""
 
     @classmethod
-    def of(cls, rig: Rig, width: int, height: int, kind: str, device: torch.device) -> 'RigGeometry':
-        """Build the tables of `rig` for images of `width` x `height` pixels."""
+    def of(
+        cls, rig: Rig, width: int, height: int, kind: str, device: torch.device
+    ) -> 'RigGeometry':
+        """Build the tables of `rig` for images of `width` x `height` pixels.
+
+        `kind` says what the depths will be: 'z_depth' or 'ray_distance'.
+        """
         scaled = rig.scaled(width, height)
         rays, visible = [], []
         for entry in scaled.cameras:
             directions, valid = entry.camera.pixel_rays()
             if kind == 'z_depth':
                 directions = directions / np.maximum(directions[..., 2:], 1e-6)
+            if entry.self_occlusion is not None:
+                valid = valid & ~entry.self_occlusion
             rays.append(directions)
-            visible.append(valid if entry.self_occlusion is None else valid & ~entry.self_occlusion)
+            visible.append(valid)
         poses = np.stack([entry.body_from_camera.matrix for entry in scaled.cameras])
         cameras = tuple(entry.camera for entry in scaled.cameras)
         return cls(
@@ -104,7 +113,8 @@ class RigGeometry:
 
     def _shared_columns(self, target: int, source: int) -> Tensor:
         """Columns of `target` of which enough pixels lie in `source` at some plausible depth."""
-        source_from_target = self.body_from_camera[source].inverse() @ self.body_from_camera[target]
+        body_from_target = self.body_from_camera[target]
+        source_from_target = self.body_from_camera[source].inverse() @ body_from_target
         seen = torch.zeros_like(self.visible[target])
         for depth in OVERLAP_DEPTHS_M:
             points = source_from_target.apply(self.rays[target] * depth)

@@ -24,7 +24,8 @@ FRAMES = 120
 # Fewer frames than this, and a chance alignment could pass for the robot's body.
 LEAST_FRAMES = 20
 # A pixel belongs to the body when its deviation over the drive stays below this share of the
-# image's median deviation. Shadows and JPEG noise move a body by some per cent of what a street does.
+# image's median deviation. Shadows and JPEG noise move a body by some per cent of what a street
+# does.
 STILL_SHARE = 0.35
 # The body is one piece at the border of the image; smaller pieces are chance (share of the image).
 LEAST_AREA = 0.002
@@ -83,12 +84,16 @@ def brightness_deviation(frames: UInt8[np.ndarray, 'n h w 3']) -> Float[np.ndarr
 
 def _spread_frames(cache: FrameCache, camera: int) -> UInt8[np.ndarray, 'n h w 3']:
     """Frames of one camera spread over the part of the drive in which the robot moves."""
-    usable = np.nonzero(np.asarray(cache.present[:, camera]))[0]
+    usable = np.nonzero(cache.present[:, camera])[0]
     if cache.world_from_body is not None and len(usable):
-        position = np.asarray(cache.world_from_body)[usable, camera, :3, 3]
-        travelled = np.cumsum(np.linalg.norm(np.diff(position, axis=0, prepend=position[:1]), axis=1))
+        position = cache.world_from_body[usable, camera, :3, 3]
+        steps = np.linalg.norm(np.diff(position, axis=0, prepend=position[:1]), axis=1)
+        travelled = np.cumsum(steps)
         marks = np.linspace(0, travelled[-1], FRAMES)
         usable = np.unique(usable[np.searchsorted(travelled, marks).clip(0, len(usable) - 1)])
     elif len(usable) > FRAMES:
         usable = usable[np.linspace(0, len(usable) - 1, FRAMES).astype(int)]
-    return np.stack([np.asarray(cache.images[f, camera]) for f in usable]) if len(usable) else np.zeros((0, 1, 1, 3), np.uint8)
+    frames = np.empty((len(usable), *cache.images.shape[2:]), np.uint8)
+    for row, frame in enumerate(usable):
+        frames[row] = cache.images[frame, camera]
+    return frames

@@ -42,8 +42,8 @@ class TrainedNetwork:
         config = config_from_dict(TrainConfig, state['config'])
         network = DepthNetwork(config.network, 1.0)
         prefix = 'depth.'
-        weights = {k[len(prefix):]: v for k, v in state['learner'].items() if k.startswith(prefix)}
-        network.load_state_dict(weights)
+        own = {k: v for k, v in state['learner'].items() if k.startswith(prefix)}
+        network.load_state_dict({k.removeprefix(prefix): v for k, v in own.items()})
         return cls(network.eval().to(memory_format=torch.channels_last), config, state)
 
     @torch.no_grad()
@@ -80,9 +80,7 @@ def surround_predictor(infer: Infer, rig: Rig, width: int, height: int, kind: st
     return predict
 
 
-def _resized(
-    depth: Float[np.ndarray, 'h w'], width: int, height: int
-) -> Float[np.ndarray, 'y x']:
+def _resized(depth: Float[np.ndarray, 'h w'], width: int, height: int) -> Float[np.ndarray, 'y x']:
     """Depth at another size, interpolated as inverse depth, which is linear on planes."""
     if depth.shape == (height, width):
         return depth

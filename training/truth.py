@@ -25,19 +25,29 @@ class CameraTruth(NamedTuple):
     z_depth_m: Float[np.ndarray, ' n']
 
 
-def frame_truths(
-    reader: BagReader, rig: Rig, every: int = 1
-) -> Iterator[tuple[str, SurroundFrame, list[CameraTruth | None]]]:
-    """Surround frames with what is known about each camera's image, in the rig's order."""
+class FrameTruth(NamedTuple):
+    """A surround frame, and what is known about each camera's image (None: nothing)."""
+
+    frame: SurroundFrame
+    cameras: list[CameraTruth | None]
+
+
+def truth_kind(reader: BagReader) -> str:
+    """'depth truth' where a simulator recorded it, else 'LiDAR'."""
+    return 'depth truth' if reader.has_depth_truth else 'LiDAR'
+
+
+def frame_truths(reader: BagReader, rig: Rig, every: int = 1) -> Iterator[FrameTruth]:
+    """Every n-th surround frame with its truth, in the rig's order; nothing where there is none.
+
+    Pixels on the robot's own body are left out where the rig has masks.
+    """
     if reader.has_depth_truth:
-        yield from _depth_image_truths(reader, rig, every)
-    else:
-        yield from _lidar_truths(reader, rig, every)
+        return _depth_image_truths(reader, rig, every)
+    return _lidar_truths(reader, rig, every)
 
 
-def _depth_image_truths(
-    reader: BagReader, rig: Rig, every: int
-) -> Iterator[tuple[str, SurroundFrame, list[CameraTruth | None]]]:
+def _depth_image_truths(reader: BagReader, rig: Rig, every: int) -> Iterator[FrameTruth]:
     pending: dict[tuple[int, int], np.ndarray] = {}
     depths = iter(reader.depth_truth())
     latest = -1
@@ -52,10 +62,11 @@ def _depth_image_truths(
             pending[camera, latest] = depth
         if index % every == 0:
             found = [pending.get((c, stamp)) for c, stamp in enumerate(frame.stamps_ns)]
-            yield 'depth truth', frame, [
+            truths = [
                 None if depth is None else _all_pixels(depth, entry)
                 for depth, entry in zip(found, rig.cameras, strict=True)
             ]
+            yield FrameTruth(frame, truths)
         pending = {key: depth for key, depth in pending.items() if key[1] > last}
 
 
@@ -67,14 +78,11 @@ def _all_pixels(depth: Float[np.ndarray, 'h w'], entry: RigCamera) -> CameraTrut
     return CameraTruth(u, v, depth[v, u])
 
 
-def _lidar_truths(
-    reader: BagReader, rig: Rig, every: int
-) -> Iterator[tuple[str, SurroundFrame, list[CameraTruth | None]]]:
+def _lidar_truths(reader: BagReader, rig: Rig, every: int) -> Iterator[FrameTruth]:
     odometry = reader.odometry()
-    sweeps = list(_sweep_stamps(reader))
-    if not sweeps:
+    stamps = np.array([stamp for stamp, _ in reader.lidar()])
+    if not len(stamps):
         return
-    stamps = np.array(sweeps)
     clouds = iter(reader.lidar())
     current = next(clouds, None)
     for index, frame in enumerate(reader.surround_frames()):
@@ -89,12 +97,7 @@ def _lidar_truths(
             None if stamp is None else _project(current[1], nearest, stamp, entry, odometry)
             for stamp, entry in zip(frame.stamps_ns, rig.cameras, strict=True)
         ]
-        yield 'LiDAR', frame, truths
-
-
-def _sweep_stamps(reader: BagReader) -> Iterator[int]:
-    for stamp, _ in reader.lidar():
-        yield stamp
+        yield FrameTruth(frame, truths)
 
 
 def _project(
@@ -105,23 +108,21 @@ def _project(
     odometry: tuple[np.ndarray, np.ndarray] | None,
 ) -> CameraTruth:
     """LiDAR points as an image sees them, moved by the robot's motion between the stamps."""
-    body_then_from_sweep = SE3.identity()
-    if odometry is not None:
-        poses, valid = interpolate_poses(*odometry, np.array([sweep_ns, image_ns]))
-        if valid.all():
-            body_then_from_sweep = poses[1].inverse() @ poses[0]
-    camera_from_body = entry.body_from_camera.inverse()
-    points = (camera_from_body @ body_then_from_sweep).apply(points_in_body.astype(np.float64))
+    image_from_sweep = _motion(odometry, sweep_ns, image_ns)
+    camera_from_sweep = entry.body_from_camera.inverse() @ image_from_sweep
+    points = camera_from_sweep.apply(points_in_body.astype(np.float64))
     pixels, valid = entry.camera.project(points)
-    pixels, z = pixels[valid], points[valid, 2]
-    u, v = np.rint(pixels).astype(np.int64).T
-    inside = (u >= 0) & (u < entry.camera.width) & (v >= 0) & (v < entry.camera.height)
-    if entry.self_occlusion is not None:
-        inside[inside] &= ~entry.self_occlusion[v[inside], u[inside]]
+    width, height = entry.camera.width, entry.camera.height
+    u, v = np.rint(pixels[valid]).astype(np.int64).T.clip(0, [[width - 1], [height - 1]])
     # Of several points in a pixel the nearest is what the camera sees.
-    u, v, z = u[inside], v[inside], z[inside]
-    order = np.argsort(-z)
-    nearest = np.full((entry.camera.height, entry.camera.width), np.inf, np.float32)
-    nearest[v[order], u[order]] = z[order]
-    v, u = np.nonzero(np.isfinite(nearest))
-    return CameraTruth(u, v, nearest[v, u])
+    nearest = np.full((height, width), np.inf, np.float32)
+    np.minimum.at(nearest, (v, u), points[valid, 2].astype(np.float32))
+    return _all_pixels(nearest, entry)
+
+
+def _motion(odometry: tuple[np.ndarray, np.ndarray] | None, sweep_ns: int, image_ns: int) -> SE3:
+    """Body at the image's stamp from body at the sweep's; no motion where odometry is silent."""
+    if odometry is None:
+        return SE3.identity()
+    poses, valid = interpolate_poses(*odometry, np.array([sweep_ns, image_ns]))
+    return poses[1].inverse() @ poses[0] if valid.all() else SE3.identity()

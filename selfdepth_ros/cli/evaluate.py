@@ -4,16 +4,22 @@
 
 import argparse
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.core.rig import Rig, load_rig
+from selfdepth_ros.core.config import config_from_dict
+from selfdepth_ros.core.rig import Rig, RigCamera, load_rig
 from selfdepth_ros.inference import load_engine
 from selfdepth_training.evaluate import (
     Evaluation,
     EvaluationConfig,
+    EvaluationError,
     Predictor,
     evaluate,
     fit_row_baseline,
@@ -21,7 +27,7 @@ from selfdepth_training.evaluate import (
 from selfdepth_training.predict import TrainedNetwork, surround_predictor
 
 
-def add_parser(subparsers) -> argparse.ArgumentParser:
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Declare the command's arguments."""
     parser = subparsers.add_parser('evaluate', help='measure a model on a bag')
     parser.add_argument('model', type=Path, help='model.onnx, its folder, or a training')
@@ -40,7 +46,8 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, and write it as JSON when asked."""
-    config = EvaluationConfig(args.min_depth, args.max_depth, args.every)
+    settings = {'min_depth_m': args.min_depth, 'max_depth_m': args.max_depth, 'every': args.every}
+    config = config_from_dict(EvaluationConfig, settings)
     reader = BagReader(args.bag)
     rig = _with_masks(reader.rig(), args.rig)
     scores = evaluate(_predictor(args.model, rig), reader, rig, config, _progress)
@@ -50,18 +57,28 @@ def run(args: argparse.Namespace) -> int:
         constant = evaluate(lambda frame: rows, reader, rig, config, _progress)
         results['row_baseline'] = _told(constant, 'constant depth per row and camera')
     if args.json:
-        part = args.json.with_name(args.json.name + '.part')
-        part.write_text(json.dumps(results, indent=1), encoding='utf-8')
-        part.replace(args.json)
+        _write(args.json, results)
     return 0
 
 
-def _told(scores: Evaluation, title: str) -> dict:
+def _write(path: Path, results: dict[str, Any]) -> None:
+    """Write JSON whole or not at all."""
+    part = path.with_name(path.name + '.part')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(results, indent=1), encoding='utf-8')
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise EvaluationError(f'Found that {path} cannot be written ({error}).') from error
+
+
+def _told(scores: Evaluation, title: str) -> dict[str, Any]:
     print(f'{title} against {scores.truth}\n{scores.table()}')
     return scores.to_dict()
 
 
-def _progress(frames):
+def _progress(frames: Iterator[Any]) -> Iterator[Any]:
     return tqdm(frames, 'evaluate', unit='frame', dynamic_ncols=True)
 
 
@@ -84,5 +101,13 @@ def _with_masks(rig: Rig, path: Path | None) -> Rig:
     """Return the bag's rig with the self-occlusion masks of a rig file of the same cameras."""
     if path is None:
         return rig
-    masks = load_rig(path)
-    return rig.with_masks_of(masks)
+    known = load_rig(path)
+    cameras = [
+        replace(entry, self_occlusion=_mask(known[entry.name], entry)) for entry in rig.cameras
+    ]
+    return replace(rig, cameras=tuple(cameras))
+
+
+def _mask(known: RigCamera, entry: RigCamera) -> np.ndarray | None:
+    """The mask of a rig file, which holds it at training size, at the size of the bag's images."""
+    return known.scaled(entry.camera.width, entry.camera.height).self_occlusion

@@ -5,13 +5,14 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_training.export import export
 from selfdepth_training.predict import TrainedNetwork
 
 
-def add_parser(subparsers) -> argparse.ArgumentParser:
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Declare the command's arguments."""
     parser = subparsers.add_parser('export', help='compile a checkpoint to ONNX')
     parser.add_argument('checkpoint', type=Path, help='folder of a training, or its checkpoint')

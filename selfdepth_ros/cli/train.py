@@ -5,12 +5,13 @@
 import argparse
 import logging
 from pathlib import Path
+from typing import Any
 
 from selfdepth_training.config import load_recipe
 from selfdepth_training.train import train
 
 
-def add_parser(subparsers) -> argparse.ArgumentParser:
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Declare the command's arguments."""
     parser = subparsers.add_parser(
         'train', help='learn depth from bags, without labels',

@@ -6,6 +6,7 @@ A sample depends on (seed, step) alone, so that a resumed training goes on with 
 it would have had, and no loader state needs saving.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,9 +69,9 @@ class SampleSource:
         ).reshape(-1, 2)
         if len(self._entries) == 0:
             raise DataError(
-                f'Found no frame in {len(caches)} recording(s) with a neighbour {config.min_motion_m} to '
-                f'{config.max_motion_m} m away on both sides, expected a robot that moves. Record '
-                'while driving, or lower data.min_motion_m.'
+                f'Found no frame in {len(caches)} recording(s) with a neighbour '
+                f'{config.min_motion_m} to {config.max_motion_m} m away on both sides, expected a '
+                'robot that moves. Record while driving, or lower data.min_motion_m.'
             )
 
     def __len__(self) -> int:
@@ -93,15 +94,15 @@ class SampleSource:
     def _load(self, source: int, frames: tuple[int, int, int]) -> RigSample:
         cache = self.caches[source]
         index = list(frames)
-        stamps = np.asarray(cache.stamps_ns[index])
+        stamps = cache.stamps_ns[index]
         poses = cache.world_from_body
         return RigSample(
             source,
             frames,
-            torch.from_numpy(np.stack([np.asarray(cache.images[i]) for i in index])),
-            torch.from_numpy(np.asarray(cache.present[index]).astype(bool)),
+            torch.from_numpy(np.stack([cache.images[i] for i in index])),
+            torch.from_numpy(cache.present[index]),
             torch.from_numpy((stamps - stamps[1, 0]) * 1e-9),
-            None if poses is None else torch.from_numpy(np.asarray(poses[index], dtype=np.float64)),
+            None if poses is None else torch.from_numpy(poses[index]),
         )
 
 
@@ -113,30 +114,31 @@ def _triplets(
     count = len(cache.images)
     found = {}
     for now in range(count):
-        if not np.asarray(cache.present[now]).any():
+        if not cache.present[now].any():
             continue
-        before = [f for f in range(max(0, now - config.max_offset), now) if moved(f, now)]
-        after = [f for f in range(now + 1, min(count, now + config.max_offset + 1)) if moved(now, f)]
+        first, last = max(0, now - config.max_offset), min(count - 1, now + config.max_offset)
+        before = [frame for frame in range(first, now) if moved(frame, now)]
+        after = [frame for frame in range(now + 1, last + 1) if moved(now, frame)]
         if before and after:
             found[now] = np.array(before), np.array(after)
     return found
 
 
-def _parallax(cache: FrameCache, config: DataConfig):
-    """Return a test whether the robot moved between two frames."""
+def _parallax(cache: FrameCache, config: DataConfig) -> Callable[[int, int], bool]:
+    """Return a test whether the robot moved far enough, and not too far, between two frames."""
     if cache.world_from_body is not None:
-        # Mean over the cameras present at either time of the body's positions.
-        position = np.asarray(cache.world_from_body)[:, :, :3, 3].mean(1)
+        # Mean over the cameras' stamps of the body's positions.
+        position = cache.world_from_body[:, :, :3, 3].mean(1)
 
         def by_odometry(first: int, second: int) -> bool:
             distance = float(np.linalg.norm(position[second] - position[first]))
             return config.min_motion_m <= distance <= config.max_motion_m
 
         return by_odometry
-    grey = np.stack([np.asarray(image[:, ::4, ::4, 1], dtype=np.float32) for image in cache.images])
+    small = [image[:, ::4, ::4, 1].astype(np.float32) for image in cache.images]
 
     def by_change(first: int, second: int) -> bool:
-        return float(np.abs(grey[second] - grey[first]).mean()) >= LEAST_CHANGE
+        return float(np.abs(small[second] - small[first]).mean()) >= LEAST_CHANGE
 
     return by_change
 
