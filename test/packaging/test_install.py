@@ -68,7 +68,9 @@ def test_a_wheel_brings_commands_models_and_both_packages(source: Path, tmp_path
         assert {f'{package}/{file}' for file in files} <= names
     assert not any(name.startswith(('training/', 'test/', 'launch/')) for name in names)
     prefix = tmp_path / 'prefix'
-    subprocess.run([*pip, 'install', '--no-deps', '--prefix', prefix, wheel], check=True)
+    # Without --ignore-installed, pip would first uninstall the package from this environment.
+    aside = ['--no-deps', '--ignore-installed', '--prefix', prefix]
+    subprocess.run([*pip, 'install', *aside, wheel], check=True)
     for name in EXECUTABLES:
         assert os.access(prefix / 'bin' / name, os.X_OK), name
     assert (prefix / 'share' / NAME / 'package.xml').is_file()

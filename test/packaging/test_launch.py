@@ -26,7 +26,7 @@ rclpy.init()
 node = rclpy.create_node('first_cloud')
 cloud = rclpy.Future()
 node.create_subscription(PointCloud2, '/surround/points', cloud.set_result, qos_profile_sensor_data)
-rclpy.spin_until_future_complete(node, cloud, timeout_sec=120)
+rclpy.spin_until_future_complete(node, cloud, timeout_sec=400)
 message = cloud.result()
 print(message.header.frame_id, message.width * message.height)
 """
@@ -41,6 +41,7 @@ def launch_system() -> bool:
     return importlib.util.find_spec('launch_ros') is not None
 
 
+pytestmark = pytest.mark.timeout(600)  # the street is rendered before it plays
 needs_launch = pytest.mark.skipif(
     not (launch_system() and shutil.which('ros2')),
     reason='launch_ros and ros2launch are not installed',
