@@ -65,8 +65,10 @@ class LossConfig:
     """Weight of the edge-aware smoothness of the mean-normalised inverse depth."""
     spatial: float = knob(0.1, low=0.0, high=10.0)
     """Weight of the spatial and spatio-temporal terms (Guizilini et al. 2022)."""
-    sweep: float = knob(0.1, low=0.0, high=10.0)
-    """Weight of the distance (of log depth) to the plane sweep's answer, where poses are known."""
+    motion_from: float = knob(0.1, low=0.0, high=1.0)
+    """Fraction of the training before learned motion may teach depth (without odometry)."""
+    sweep: float = knob(1.0, low=0.0, high=10.0)
+    """Weight of the distance (of log depth) to the plane sweep's answer, at the start."""
     sweep_until: float = knob(0.3, low=0.0, high=1.0)
     """Fraction of the training at which the plane sweep has faded out."""
     spatial_from: float = knob(0.1, low=0.0, high=1.0)
@@ -76,8 +78,6 @@ class LossConfig:
     coarse_until: tuple[float, float, float] = (0.1, 0.25, 0.5)
     """Fractions of the training seen at 1/8, 1/4 and 1/2 of the image size: coarse images have a
     wide basin of convergence, full ones the accuracy."""
-    far: float = knob(0.0, low=0.0, high=1.0)
-    """Weight that pulls pixels without any parallax evidence (sky) to the farthest depth."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From three surround frames to one loss: networks, geometry and the schedule of the terms."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import RigSample, SampleBatch, jitter
 from selfdepth_training.geometry import RigGeometry, depth_kind
 from selfdepth_training.losses import edge_aware_smoothness
+from selfdepth_training.losses.photometric import masked_mean
 from selfdepth_training.losses.surround import (
     AFTER,
     BEFORE,
@@ -26,9 +26,12 @@ from selfdepth_training.losses.surround import (
     reprojection_loss,
 )
 from selfdepth_training.networks import DepthNetwork, EgoMotionNetwork
+from selfdepth_training.sweep import SweptDepth, depth_ladder, sweep
 
-# Image pyramid: full, half and quarter size.
-LEVELS = 3
+# Image pyramid: full, half, quarter and eighth size.
+LEVELS = 4
+# The plane sweep: at a quarter of the size, 48 inverse depths from 1.2 m to the farthest.
+SWEEP_LEVEL, SWEEP_RUNGS, SWEEP_NEAR_M = 2, 48, 1.2
 
 
 class Losses(NamedTuple):
@@ -56,7 +59,6 @@ class SurroundLearner(nn.Module):
         focals = [entry.camera.focal for entry in rigs[0].scaled(width, height).cameras]
         self.depth = DepthNetwork(config.network, float(np.mean(focals)))
         self.ego_motion = EgoMotionNetwork(config.network.pose_width) if learn_motion else None
-        self.depth.log_scale.requires_grad_(learn_motion)
         self._geometry: dict[tuple[int, int, torch.device], SurroundReprojection] = {}
 
     @property
@@ -83,50 +85,11 @@ class SurroundLearner(nn.Module):
             self._sample_loss(sample, depths, progress, rng)
             for sample, depths in zip(samples, inverse, strict=True)
         ]
-        terms = {
-            name: torch.stack([loss[name] for loss in losses]).mean() for name in losses[0]
-        }
+        terms = {name: torch.stack([loss[name] for loss in losses]).mean() for name in losses[0]}
         return Losses(
             torch.stack(list(terms.values())).sum(),
             {name: value.detach() for name, value in terms.items()},
         )
-
-    @torch.no_grad()
-    def find_scale(self, batch: SampleBatch) -> float:
-        """Set the world's scale to the one at which the rig's overlaps agree best; return it.
-
-        Without odometry the temporal terms fix depth and motion up to one factor; the extrinsics
-        decide it. A search over that one number cannot be caught in a local minimum, as gradient
-        descent on the overlaps can.
-        """
-        was_training = self.training
-        self.eval()
-        best = float(self.depth.log_scale)
-        for spread, count in ((2.4, 33), (0.15, 11)):
-            scales = best + np.linspace(-spread, spread, count)
-            scores = np.array([self._overlap_error(batch, float(scale)) for scale in scales])
-            seen = scores[:, 1]
-            errors = np.where(seen > 0.5 * np.median(seen), scores[:, 0], np.inf)
-            best = float(scales[errors.argmin()])
-        self.depth.log_scale.fill_(best)
-        self.train(was_training)
-        return math.exp(best)
-
-    def _overlap_error(self, batch: SampleBatch, log_scale: float) -> tuple[float, float]:
-        """Mean error between neighbours at one time, and how many pixels it was taken over."""
-        self.depth.log_scale.fill_(log_scale)
-        level = LEVELS - 1
-        total, pixels = 0.0, 0.0
-        for sample in batch.samples:
-            images = _to_float(sample.images[NOW])
-            inverse = self.depth.inverse_depth(images, self._focal(sample, images.device))
-            reprojection = self.reprojection(sample.source, level, images.device)
-            views = self._views(sample, reprojection.geometry, level)
-            depth = 1 / functional.avg_pool2d(inverse, 1 << (level - 1))[:, 0]
-            found = reprojection.spatial(views, depth, NOW)
-            total += float(found.error[found.valid].sum())
-            pixels += float(found.valid.sum())
-        return total / max(pixels, 1.0), pixels
 
     def reprojection(self, source: int, level: int, device: torch.device) -> SurroundReprojection:
         """Tables of one recording's rig at one pyramid level."""
@@ -136,7 +99,11 @@ class SurroundLearner(nn.Module):
             # Depth comes at half size: no finer geometry than that.
             shift = max(level, 1)
             geometry = RigGeometry.of(
-                self.rigs[source], data.width >> shift, data.height >> shift, self.depth_kind, device
+                self.rigs[source],
+                data.width >> shift,
+                data.height >> shift,
+                self.depth_kind,
+                device,
             )
             factor = 1 << (shift - level)
             self._geometry[key] = SurroundReprojection(geometry, factor, self.config.loss.ssim)
@@ -170,45 +137,64 @@ class SurroundLearner(nn.Module):
         self, sample: RigSample, inverse: Tensor, progress: float, rng: np.random.Generator
     ) -> dict[str, Tensor]:
         loss, level = self.config.loss, self.level_at(progress)
+        world_from_body = self._world_from_body(sample)
         reprojection = self.reprojection(sample.source, level, inverse.device)
-        views = self._views(sample, reprojection.geometry, level)
+        views = _views(sample, world_from_body, reprojection.geometry, level)
         shrunk = functional.avg_pool2d(inverse, 1 << (level - 1)) if level > 1 else inverse
         depth = 1 / shrunk[:, 0]
-        temporal = reprojection.temporal(views, depth, progress >= loss.automask_from)
+        # Until the motion is known, wrong motion must not teach wrong depth.
+        motion_known = sample.world_from_body is not None or progress >= loss.motion_from
+        temporal = reprojection.temporal(
+            views, depth if motion_known else depth.detach(), progress >= loss.automask_from
+        )
         small = functional.avg_pool2d(_to_float(sample.images[NOW]), 2)
         terms = {
             'temporal': reprojection_loss(temporal),
             'smoothness': loss.smoothness * edge_aware_smoothness(inverse, small),
         }
-        other = (BEFORE, AFTER)[int(rng.integers(2))]
+        if loss.sweep and progress < loss.sweep_until:
+            fade = 1 - progress / loss.sweep_until
+            swept = self._sweep_loss(sample, world_from_body, inverse, motion_known)
+            terms['sweep'] = loss.sweep * fade * swept
+        other = (BEFORE, AFTER)[int(rng.integers(2))] if motion_known else NOW
         if loss.spatial and progress >= loss.spatial_from and reprojection.geometry.overlaps:
             spatial = reprojection.spatial(views, depth, other)
             terms['spatial'] = loss.spatial * reprojection_loss(spatial)
         return terms
 
-    def _views(self, sample: RigSample, geometry: RigGeometry, level: int) -> Views:
-        images = _to_float(sample.images.flatten(0, 1))
-        if level:
-            images = functional.avg_pool2d(images, 1 << level)
-        world_from_body = self._world_from_body(sample, geometry)
-        return Views(
-            images.unflatten(0, sample.images.shape[:2]).contiguous(),
-            sample.present,
-            SE3(world_from_body.matrix @ geometry.body_from_camera.matrix.to(world_from_body.matrix)),
-        )
+    @torch.no_grad()
+    def swept_depth(
+        self, sample: RigSample, world_from_body: SE3, temporal: bool, device: torch.device
+    ) -> SweptDepth:
+        """The plane sweep's answer for the middle frame, at a quarter of the size."""
+        geometry = self.reprojection(sample.source, SWEEP_LEVEL, device).geometry
+        views = _views(sample, world_from_body, geometry, SWEEP_LEVEL)
+        far = self.config.network.max_depth_m
+        ladder = depth_ladder(SWEEP_NEAR_M, far, SWEEP_RUNGS, device)
+        return sweep(views, geometry, ladder, self.config.loss.ssim, temporal)
 
-    def _world_from_body(self, sample: RigSample, geometry: RigGeometry) -> SE3:
+    def _sweep_loss(
+        self, sample: RigSample, world_from_body: SE3, inverse: Tensor, temporal: bool
+    ) -> Tensor:
+        """Distance of log depth from the plane sweep's answer, where that is sure."""
+        swept = self.swept_depth(sample, world_from_body, temporal, inverse.device)
+        coarse = functional.avg_pool2d(inverse, 1 << (SWEEP_LEVEL - 1))[:, 0]
+        return masked_mean((torch.log(coarse) + torch.log(swept.depth)).abs(), swept.sure)
+
+    def _world_from_body(self, sample: RigSample) -> SE3:
         """Body pose at each image's own stamp (3, C): odometry's, or the learned motion's.
 
         The learned motion is one twist before and one after the middle frame; at constant twist it
-        says where the body was when each camera exposed.
+        says where the body was when each camera exposed. Its world is the body at the middle
+        frame's mean stamp.
         """
         if sample.world_from_body is not None:
             return SE3(sample.world_from_body)
         images = _to_float(sample.images.flatten(0, 1)).unflatten(0, sample.images.shape[:2])
-        motions = self.ego_motion(images[[BEFORE, NOW]], images[[NOW, AFTER]], geometry.body_from_camera)
-        scale = torch.exp(self.depth.log_scale)
-        motions = torch.cat([motions[:, :3] * scale, motions[:, 3:]], -1)
+        geometry = self.reprojection(sample.source, 0, images.device).geometry
+        motions = self.ego_motion(
+            images[[BEFORE, NOW]], images[[NOW, AFTER]], geometry.body_from_camera
+        )
         stamps = sample.stamps_s.to(motions)
         means = stamps.mean(1)
         rates = motions / torch.diff(means)[:, None]
@@ -216,7 +202,19 @@ class SurroundLearner(nn.Module):
         return SE3.exp(rates[[0, 1, 1], None, :] * offsets[..., None])
 
 
+def _views(sample: RigSample, world_from_body: SE3, geometry: RigGeometry, level: int) -> Views:
+    """Images at a pyramid level, and where each camera was."""
+    images = _to_float(sample.images.flatten(0, 1))
+    if level:
+        images = functional.avg_pool2d(images, 1 << level)
+    body_from_camera = geometry.body_from_camera.matrix.to(world_from_body.matrix)
+    return Views(
+        images.unflatten(0, sample.images.shape[:2]).contiguous(),
+        sample.present,
+        SE3(world_from_body.matrix @ body_from_camera),
+    )
+
+
 def _to_float(images: Tensor) -> Float[Tensor, 'n 3 h w']:
     """Images (n, h, w, 3) uint8 to planes in 0..1."""
     return images.permute(0, 3, 1, 2).float() / 255
-

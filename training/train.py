@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 LOG_EVERY = 20
 # Steps timed on each pyramid level before a `--minutes` run; the first ones are warm-up.
 WARMUP_STEPS, TIMED_STEPS = 2, 3
-# Surround frames over which the scale is searched when the recordings have no odometry.
-SCALE_SAMPLES = 8
 # Share of `--minutes` kept back for checkpoints, logs and a machine that is a little busier.
 RESERVE = 0.04
 
@@ -118,9 +116,6 @@ def _run(
         progress = step / plan.steps
         for group in optimizer.param_groups:
             group['lr'] = learning_rate(config.optimizer, progress)
-        if source.learn_motion and step == round(config.loss.spatial_from * plan.steps):
-            scale = learner.module.find_scale(_scale_samples(fabric, source, config))
-            log.info('The overlaps of the rig fix the scale: x%.3f', scale)
         batch = _draw(fabric, source, config, step)
         losses = learner(batch, progress, [config.seed, step, fabric.global_rank])
         if not torch.isfinite(losses.total):
@@ -142,9 +137,7 @@ def _run(
         done = step + 1
         if done == plan.steps or now - last_save > config.checkpoint_seconds:
             if fabric.is_global_zero:
-                save_checkpoint(
-                    out / FILE_NAME, _state(plan, learner, optimizer, done, seconds)
-                )
+                save_checkpoint(out / FILE_NAME, _state(plan, learner, optimizer, done, seconds))
             last_save = now
     if board is not None:
         board.close()
@@ -184,12 +177,6 @@ def _draw(fabric: Fabric, source: SampleSource, config: TrainConfig, step: int) 
     return SampleBatch([sample.to(fabric.device) for sample in samples])
 
 
-def _scale_samples(fabric: Fabric, source: SampleSource, config: TrainConfig) -> SampleBatch:
-    """Samples spread over the recordings, the same for every process."""
-    drawn = [source.draw(config.seed + 1, index) for index in range(SCALE_SAMPLES)]
-    return SampleBatch([sample.to(fabric.device) for sample in drawn])
-
-
 def _steps_within(
     fabric: Fabric, config: TrainConfig, rigs: list[Rig], source: SampleSource, seconds: float
 ) -> int:
@@ -222,9 +209,7 @@ def _steps_within(
     return steps
 
 
-def _caches(
-    fabric: Fabric, bags: list[Path], root: Path, config: TrainConfig
-) -> list[FrameCache]:
+def _caches(fabric: Fabric, bags: list[Path], root: Path, config: TrainConfig) -> list[FrameCache]:
     """Frame caches of all bags, built by the first process while the others wait."""
     caches: list[FrameCache] = []
     with fabric.rank_zero_first():
@@ -251,9 +236,7 @@ def _precision(name: str) -> Any:
     return 'bf16-mixed' if native else '32-true'
 
 
-def _state(
-    plan: Plan, learner: Any, optimizer: Any, step: int, seconds: float
-) -> dict[str, Any]:
+def _state(plan: Plan, learner: Any, optimizer: Any, step: int, seconds: float) -> dict[str, Any]:
     return {
         'learner': learner.module.state_dict(),
         'optimizer': optimizer.state_dict(),

@@ -140,7 +140,9 @@ class SurroundReprojection:
         return mask.repeat_interleave(self.factor, 1).repeat_interleave(self.factor, 2)
 
 
-def match_brightness(view: WarpedViews, target: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n 3 h w']:
+def match_brightness(
+    view: WarpedViews, target: Float[Tensor, 'n 3 h w']
+) -> Float[Tensor, 'n 3 h w']:
     """Give the warped view the target's mean and spread of brightness where both are known.
 
     Two cameras seldom agree on exposure; VFDepth (Kim et al. 2022) aligns overlaps alike. The

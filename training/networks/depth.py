@@ -50,9 +50,6 @@ class DepthNetwork(nn.Module):
             inputs = outputs
         self.head = nn.Conv2d(inputs, 1, 3, padding=1)
         self.register_buffer('reference_focal', torch.tensor(float(reference_focal)))
-        # Logarithm of one factor on every depth. Where poses are learned too, the world's size is
-        # this one number: images of one camera cannot tell it, the rig's overlaps can.
-        self.log_scale = nn.Parameter(torch.zeros(()), requires_grad=False)
         self._start_at(config.initial_depth_m)
 
     def _start_at(self, depth_m: float) -> None:
@@ -79,7 +76,7 @@ class DepthNetwork(nn.Module):
 
     def to_inverse_depth(self, logits: Tensor, focal: Tensor) -> Tensor:
         near, far = 1 / self.config.min_depth_m, 1 / self.config.max_depth_m
-        scale = (torch.exp(-self.log_scale) * self.reference_focal / focal)[:, None, None, None]
+        scale = (self.reference_focal / focal)[:, None, None, None]
         return (far + (near - far) * torch.sigmoid(logits)) * scale
 
     def forward(

@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Plane sweep: depth by trying every depth, where poses are known.
+
+A network that descends on the photometric error alone stops in the first minimum it meets; a
+near road moves by fifty pixels between two frames, and repeating facades have many minima. Trying
+a ladder of depths and keeping the best has no such trouble. Its answer is coarse and wrong in
+places, so it guides only the start of the training (Collins, "A space-sweep approach to true
+multi-image matching", 1996; used as Depth Hints, Watson et al. 2019, use semi-global matching).
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.losses.photometric import fast_photometric_error
+from selfdepth_training.losses.surround import AFTER, BEFORE, NOW, UNSEEN, Views
+from selfdepth_training.warp import sample, source_grid
+
+# The best depth must beat every depth more than two rungs away by this factor.
+DISTINCT = 0.75
+# And explain the image at least this well.
+GOOD = 0.15
+
+
+class SweptDepth(NamedTuple):
+    """Depth in metres, and where it can be believed."""
+
+    depth: Float[Tensor, 'c h w']
+    sure: Bool[Tensor, 'c h w']
+
+
+def depth_ladder(near_m: float, far_m: float, rungs: int, device: torch.device) -> Tensor:
+    """Depths whose inverses are evenly spaced, which is even in pixels of motion."""
+    return 1 / torch.linspace(1 / far_m, 1 / near_m, rungs, device=device)
+
+
+@torch.no_grad()
+def sweep(
+    views: Views,
+    geometry: RigGeometry,
+    ladder: Float[Tensor, ' d'],
+    ssim_weight: float,
+    temporal: bool = True,
+) -> SweptDepth:
+    """Best depth of the ladder for each pixel of the middle frame.
+
+    Every camera is compared with the neighbours that overlap it, whose poses the rig knows, and,
+    when `temporal`, with itself before and after, for which the robot's motion must be known.
+    """
+    swept = []
+    for camera in range(len(geometry.cameras)):
+        sources = [(NOW, o.source) for o in geometry.overlaps if o.target == camera]
+        if temporal:
+            sources += [(BEFORE, camera), (AFTER, camera)]
+        costs = [
+            _cost(views, geometry, camera, time, source, ladder, ssim_weight)
+            for time, source in sources
+        ]
+        if not costs:
+            costs = [geometry.rays.new_full((len(ladder), *geometry.size), UNSEEN)]
+        swept.append(_best(torch.stack(costs).amin(0), ladder))
+    depth, sure = (torch.stack(parts) for parts in zip(*swept, strict=True))
+    return SweptDepth(depth, sure & geometry.visible & views.present[NOW][:, None, None])
+
+
+def _cost(
+    views: Views, geometry: RigGeometry, camera: int, time: int, source: int, ladder: Tensor,
+    ssim_weight: float,
+) -> Float[Tensor, 'd h w']:  # fmt: skip
+    """Photometric error of one source for every depth of the ladder."""
+    points = geometry.rays[camera] * ladder[:, None, None, None]
+    pose = views.world_from_camera[time, source].inverse() @ views.world_from_camera[NOW, camera]
+    grid = source_grid(
+        geometry.cameras[source], SE3(pose.matrix[None].to(points)), points.flatten(0, 1),
+        geometry.visible[source],
+    )  # fmt: skip
+    coordinates = grid.coordinates.reshape(*points.shape[:3], 2)
+    valid = grid.valid.reshape(points.shape[:3]) & views.present[time, source]
+    image = views.images[time, source].expand(len(ladder), -1, -1, -1)
+    target = views.images[NOW, camera].expand(len(ladder), -1, -1, -1)
+    error = fast_photometric_error()(target, sample(image, coordinates), ssim_weight)
+    error = torch.where(valid, error, UNSEEN)
+    return functional.avg_pool2d(error[:, None], 3, 1, 1, count_include_pad=False)[:, 0]
+
+
+def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SweptDepth:
+    """Minimum over the ladder, refined between its rungs, believed where it stands alone."""
+    least, rung = cost.min(0)
+    rungs = torch.arange(len(ladder), device=cost.device)[:, None, None]
+    apart = (rungs - rung).abs() > 2
+    second = torch.where(apart, cost, UNSEEN).amin(0)
+    inside = (rung > 0) & (rung < len(ladder) - 1)
+    middle = rung.clamp(1, len(ladder) - 2)
+    left, centre, right = (cost.gather(0, (middle + step)[None])[0] for step in (-1, 0, 1))
+    bend = (left - 2 * centre + right).clamp(min=1e-6)
+    offset = (0.5 * (left - right) / bend).clamp(-0.5, 0.5)
+    inverse = 1 / ladder
+    step = inverse[1] - inverse[0]
+    refined = inverse[rung] + torch.where(inside, offset, torch.zeros_like(offset)) * step
+    sure = (least < GOOD) & (least < DISTINCT * second) & inside
+    return SweptDepth(1 / refined.clamp(min=1e-3), sure)
