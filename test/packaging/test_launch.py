@@ -19,13 +19,14 @@ ROOT = Path(__file__).parents[2]
 LAUNCH_FILES = ('demo.launch.py', 'surround.launch.py')
 FIRST_CLOUD = """
 import rclpy
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data as sensor_data
+from rclpy.task import Future
 from sensor_msgs.msg import PointCloud2
 
 rclpy.init()
 node = rclpy.create_node('first_cloud')
-cloud = rclpy.Future()
-node.create_subscription(PointCloud2, '/surround/points', cloud.set_result, qos_profile_sensor_data)
+cloud = Future()
+node.create_subscription(PointCloud2, '/surround/points', cloud.set_result, sensor_data)
 rclpy.spin_until_future_complete(node, cloud, timeout_sec=400)
 message = cloud.result()
 print(message.header.frame_id, message.width * message.height)
