@@ -111,7 +111,7 @@ class TrainConfig:
     checkpoint_seconds: float = knob(60.0, unit='s', low=0.0, high=3600.0)
     """Time between two checkpoints: what a killed training loses at most."""
     precision: Literal['auto', '32-true', 'bf16-mixed'] = 'auto'
-    """'auto' takes bfloat16 where the processor computes it natively. Losses are float32 always."""
+    """'auto' takes bfloat16 where the processor has it; losses are float32 always."""
 
 
 def load_recipe(name: str, overrides: Mapping[str, Any] | Iterable[str] = ()) -> TrainConfig:

@@ -95,6 +95,7 @@ def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SweptDep
     rungs = torch.arange(len(ladder), device=cost.device)[:, None, None]
     apart = (rungs - rung).abs() > 2
     second = torch.where(apart, cost, UNSEEN).amin(0)
+    # The nearest rung is no answer: something nearer still may fit better. The farthest is one.
     inside = (rung > 0) & (rung < len(ladder) - 1)
     middle = rung.clamp(1, len(ladder) - 2)
     left, centre, right = (cost.gather(0, (middle + step)[None])[0] for step in (-1, 0, 1))
@@ -103,5 +104,5 @@ def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SweptDep
     inverse = 1 / ladder
     step = inverse[1] - inverse[0]
     refined = inverse[rung] + torch.where(inside, offset, torch.zeros_like(offset)) * step
-    sure = (least < GOOD) & (least < DISTINCT * second) & inside
+    sure = (least < GOOD) & (least < DISTINCT * second) & (rung < len(ladder) - 1)
     return SweptDepth(1 / refined.clamp(min=1e-3), sure)

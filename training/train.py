@@ -119,10 +119,11 @@ def _run(
         batch = _draw(fabric, source, config, step)
         losses = learner(batch, progress, [config.seed, step, fabric.global_rank])
         if not torch.isfinite(losses.total):
+            frames = [sample.frames for sample in batch.samples]
             raise TrainingError(
-                f'Found a loss of {losses.total.item()} at step {step} (frames '
-                f'{[sample.frames for sample in batch.samples]}), expected a number. The checkpoint of '
-                'an earlier step is intact; lower optimizer.learning_rate or look at these frames.'
+                f'Found a loss of {losses.total.item()} at step {step} (frames {frames}), '
+                'expected a number. The checkpoint of an earlier step is intact; lower '
+                'optimizer.learning_rate or look at these frames.'
             )
         fabric.backward(losses.total)
         if config.optimizer.clip:

@@ -60,7 +60,7 @@ class EgoMotionNetwork(nn.Module):
 
 
 def carried(camera_twist: Float[Tensor, 'n c 6'], body_from_camera: SE3) -> Float[Tensor, 'n c 6']:
-    """Twists of cameras as twists of the body they are fixed to (the adjoint of the extrinsics)."""
+    """Twists of cameras as twists of the body they sit on (the adjoint of the extrinsics)."""
     matrix = body_from_camera.matrix.to(camera_twist)
     rotation, offset = matrix[:, :3, :3], matrix[:, :3, 3]
     turned = torch.einsum('cij,ncj->nci', rotation, camera_twist[..., 3:])
