@@ -47,6 +47,8 @@ ImageTransform = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]
 """(camera index, image) -> image; called from several threads."""
 _DEADLINE_NS = 1_000_000_000
 """Recorders write late and in bursts; offline there is no hurry."""
+_WIDEST_NS = 50_000_000
+"""The widest tolerance that is chosen without being asked for."""
 _DECODERS = 2
 """Threads that decode images: cv2 releases the interpreter lock."""
 
@@ -86,8 +88,9 @@ class BagReader:
             self._rig = replace(
                 self._rig, cameras=tuple(self._rig.cameras[index] for index in order)
             )
-        check_images(self.topics.cameras, self._rig, self._storage, self.report)
-        self.tolerance_ns = self._default_tolerance() if tolerance_ns is None else tolerance_ns
+        period_ns = check_images(self.topics.cameras, self._rig, self._storage, self.report)
+        widest = _WIDEST_NS if period_ns is None else int(min(_WIDEST_NS, 0.45 * period_ns))
+        self.tolerance_ns = widest if tolerance_ns is None else tolerance_ns
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -197,11 +200,6 @@ class BagReader:
         else:
             topics = mapping if isinstance(mapping, BagTopics) else load_mapping(mapping)
         return replace(topics, cameras=usable_cameras(topics, storage, self.report))
-
-    def _default_tolerance(self) -> int:
-        """Return 0.45 periods of the fastest camera, at most 50 ms."""
-        period_ns = self._storage.duration_ns / max(1, self.most_frames - 1)
-        return int(min(50e6, max(1e6, 0.45 * period_ns))) if self.most_frames > 1 else 50_000_000
 
     def _sets(self, sync: SurroundSync, dropped: Counter[str]) -> Iterator[SetReady]:
         """Drive the synchronizer with log time; images travel undecoded."""

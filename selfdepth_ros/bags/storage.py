@@ -34,8 +34,6 @@ class BagStorage:
     """Message type by topic."""
     counts: Counter[str]
     """Messages by topic."""
-    duration_ns: int
-    """Log time between the first and the last message."""
 
     def __init__(self, path: Path, report: BagReport) -> None:
         if not path.exists():
@@ -79,7 +77,6 @@ class BagStorage:
         with self._reader() as reader:
             self.topics = {link.topic: link.msgtype for link in reader.connections}
             self.counts = Counter()
-            self.duration_ns = reader.duration
             for link in reader.connections:
                 self.counts[link.topic] += link.msgcount
 
@@ -93,17 +90,14 @@ class BagStorage:
                 f'{self.path} has compressed files and no usable metadata.yaml: expected both; '
                 'decompress the files first (zstd -d)'
             )
-        times = []
         for raw in self._salvage():
             self.topics[raw.topic] = raw.msgtype
             self.counts[raw.topic] += 1
-            times = [min([raw.log_ns, *times]), max([raw.log_ns, *times])]
         if not self.counts:
             raise BagError(
                 f'{self.path} holds no readable message ({error}): expected a rosbag2 in mcap or '
                 'sqlite3 storage; record it again or copy it anew'
             ) from error
-        self.duration_ns = times[1] - times[0]
 
     @contextmanager
     def _reader(self) -> Iterator[Reader]:

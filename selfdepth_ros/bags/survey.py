@@ -133,9 +133,13 @@ def counter_clockwise(rig: Rig) -> list[int]:
 
 def check_images(
     cameras: tuple[CameraTopics, ...], rig: Rig, storage: BagStorage, report: BagReport
-) -> None:
-    """Look at the first images: their size must be the rig's and their clocks must agree."""
+) -> int | None:
+    """Look at the first images: their size must be the rig's and their clocks must agree.
+
+    Returns the period of the fastest camera (ns); None when every camera has one image only.
+    """
     lags: dict[str, list[int]] = {camera.image: [] for camera in cameras}
+    stamps: dict[str, list[int]] = {camera.image: [] for camera in cameras}
     zero = dict.fromkeys(lags, 0)
     lenses = {topics.image: rig[topics.name].camera for topics in cameras}
     begin = None
@@ -146,12 +150,15 @@ def check_images(
             _check_size(topic, msg, lenses[topic])
         if stamp:
             lags[topic].append(log_ns - stamp)
+            stamps[topic].append(stamp)
         else:
             zero[topic] += 1
         seen = [len(lags[name]) + zero[name] for name in lags]
         if min(seen) >= _LOOK_AT or (min(seen) and log_ns - begin > _LOOK_FOR_NS):
             break
     _check_clocks(lags, zero, report)
+    steps = [np.diff(sorted(set(values))) for values in stamps.values()]
+    return min((int(np.median(values)) for values in steps if values.size), default=None)
 
 
 def _check_size(topic: str, msg: Any, lens: Any) -> None:

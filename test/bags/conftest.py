@@ -41,7 +41,11 @@ def record(tmp_path: Path, recorded: Any) -> Callable[..., Path]:
     """Give a bag of one's own, as described by the arguments of `Recording`."""
 
     def write(**how: Any) -> Path:
-        return Path(shutil.copytree(recorded(tuple(sorted(how.items()))), tmp_path / 'drive'))
+        return Path(
+            shutil.copytree(
+                recorded(tuple(sorted(how.items()))), tmp_path / 'drive', dirs_exist_ok=True
+            )
+        )
 
     return write
 

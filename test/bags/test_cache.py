@@ -168,7 +168,8 @@ def test_a_killed_build_leaves_nothing_that_could_be_taken_for_a_cache(record, t
     root = tmp_path / 'cache'
     bag = record(frames=120)
     process = run_build(bag, root)
-    while process.poll() is None and not list(root.glob('.*partial*/images.npy')):
+    while not list(root.glob('.*partial*/images.npy')):
+        assert process.poll() is None, process.communicate()
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()

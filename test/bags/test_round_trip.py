@@ -76,6 +76,12 @@ def test_depth_truth_comes_with_its_camera(record):
         np.testing.assert_array_equal(depth, np.float32(stamp % 97))
 
 
+def test_the_tolerance_is_below_half_a_period(record):
+    assert BagReader(record()).tolerance_ns == 45_000_000
+    assert BagReader(record(frames=1)).tolerance_ns == 50_000_000
+    assert BagReader(record(frames=1), tolerance_ns=7).tolerance_ns == 7
+
+
 def test_a_bag_without_odometry_has_none(record):
     reader = BagReader(record(odometry=False))
     assert reader.odometry() is None
