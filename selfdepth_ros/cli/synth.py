@@ -33,7 +33,9 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
     parser.add_argument('--lidar-noise', type=float, default=0.0, help='range noise (m)')
     parser.add_argument('--noise', type=float, default=0.0, help='sensor noise (grey levels)')
     parser.add_argument('--gain-spread', type=float, default=0.0, help='camera gains, e.g. 0.05')
-    parser.add_argument('--distorted', action='store_true', help='plumb_bob lenses on some cameras')
+    parser.add_argument(
+        '--distorted', action='store_true', help='plumb_bob lenses on some cameras'
+    )
     parser.add_argument('--workers', type=int, default=2, help='render processes (default: 2)')
     parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
     parser.add_argument('--quiet', action='store_true', help='no progress bar')

@@ -9,6 +9,7 @@ obliquely, along one texture axis, and a filter of one size for both axes would 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ class Texture:
     """A tile: image uint8 (h, w, 3) RGB with sides that are powers of two, and its scale."""
 
     image: NDArray[np.uint8]
-    texels_per_m: tuple[float, float]
+    texels_per_m: tuple[Any, Any]
 
 
 def _reduce(image: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
@@ -104,7 +105,7 @@ class Atlas:
         extent_u: NDArray[np.float32],
         extent_v: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Colours (h, w, 3), 0 to 255, of tiles at texels (u, v), averaged over the extents (texels).
+        """Colours (h, w, 3), 0 to 255, of tiles at texels (u, v), averaged over extents (texels).
 
         All arguments are of one shape (h, w). Two neighbouring levels are blended.
         """

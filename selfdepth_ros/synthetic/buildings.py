@@ -32,9 +32,7 @@ def building(mesh: MeshBuilder, rng: Rng, bays: int, depth_m: float, floors: int
 
 def _walls(mesh: MeshBuilder, w: float, d: float, low: float, high: float, tile: str, start, tint):
     c = np.array([[0, 0], [w, 0], [w, d], [0, d], [0, 0]], float)
-    quads = [
-        [[*c[i], low], [*c[i + 1], low], [*c[i + 1], high], [*c[i], high]] for i in range(4)
-    ]
+    quads = [[[*c[i], low], [*c[i + 1], low], [*c[i + 1], high], [*c[i], high]] for i in range(4)]
     mesh.quads(quads, tile, start_m=start, tint=tint)
 
 
@@ -65,19 +63,25 @@ def _relief(mesh, rng: Rng, bays: int, floors: int, upper: str, start, tint) -> 
                 _balcony(mesh, bay * BAY_M, GROUND_M + floor * FLOOR_M, tint)
     elif kind < 0.6 and floors and bays > 2:
         bay, out = int(rng.integers(0, bays - 1)), rng.uniform(0.7, 1.3)
-        low, high = [bay * BAY_M, -out, GROUND_M], [(bay + 1) * BAY_M, 0, GROUND_M + floors * FLOOR_M]
+        low, high = (
+            [bay * BAY_M, -out, GROUND_M],
+            [(bay + 1) * BAY_M, 0, GROUND_M + floors * FLOOR_M],
+        )
         mesh.box(low, high, upper, tint, top='roof', start_m=start, bottom=True)
     if rng.random() < 0.4:
         x = BAY_M * rng.integers(bays)
         colour, reach = rng.uniform(0.3, 1.3, 3), rng.uniform(0.9, 1.6)
-        mesh.quads([[[x, -reach, 2.5], [x + BAY_M, -reach, 2.5], [x + BAY_M, 0, 3.1], [x, 0, 3.1]]],
+        end = x + BAY_M
+        mesh.quads([[[x, -reach, 2.5], [end, -reach, 2.5], [end, 0, 3.1], [x, 0, 3.1]]],
                    'cargo', (1.0, 1.25), tint=colour)  # fmt: skip
     if rng.random() < 0.4:
         x = BAY_M * (rng.integers(bays) + 0.5)
         mesh.box([x - 0.9, -1.1, 0], [x + 0.9, 0, 0.32], 'concrete')
         mesh.box([x - 1.0, -1.2, 2.7], [x + 1.0, 0, 2.9], 'concrete', tint, bottom=True)
         for side in (-0.85, 0.85):
-            mesh.prism((x + side, -1.05), (0.09, 0.09), (0.32, 2.7), 'concrete', sides=6, cap=False)
+            mesh.prism(
+                (x + side, -1.05), (0.09, 0.09), (0.32, 2.7), 'concrete', sides=6, cap=False
+            )
 
 
 def _balcony(mesh: MeshBuilder, x: float, z: float, tint: Array) -> None:

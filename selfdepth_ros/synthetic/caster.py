@@ -23,7 +23,7 @@ _FAR_M = 110.0
 
 @dataclass(frozen=True)
 class Traffic:
-    """Moving things at the cameras' times: poses (k, m, 4, 4), which are near (k, m), and a scene."""
+    """Movers at k cameras' times: poses (k, m, 4, 4), which are near (k, m), and a scene."""
 
     world_from_local: Array
     near: NDArray[np.bool_]
@@ -51,7 +51,7 @@ class Caster:
         away = np.linalg.norm(poses[..., :3, 3] - np.asarray(eyes)[:, None], axis=-1)
         near = inside & (away < _FAR_M)
         parts, rows, owners, corners = [], [], [], []
-        for k, m in zip(*np.nonzero(near)):
+        for k, m in zip(*np.nonzero(near), strict=True):
             local = world.mover_surfaces[m].triangles
             placed = local @ poses[k, m, :3, :3].T.astype(F32) + poses[k, m, :3, 3].astype(F32)
             corners.append(placed.reshape(-1, 3))

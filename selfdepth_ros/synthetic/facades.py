@@ -43,7 +43,9 @@ def _glass(rng: Rng, h: int, w: int) -> Image:
     return out * (1 + 0.05 * noise(rng, 128, 128, 16)[:h, :w])[..., None]
 
 
-def _window(rng: Rng, out: Image, x: int, y: int, w: int, h: int, frame: Image, style: int) -> None:
+def _window(
+    rng: Rng, out: Image, x: int, y: int, w: int, h: int, frame: Image, style: int
+) -> None:
     """Draw one window with surround, frame, bars and sill into out."""
     surround = np.asarray(frame) * (0.75 if style % 2 else 1.0)
     cv2.rectangle(out, (x - 4, y - 5), (x + w + 3, y + h + 3), surround.tolist(), -1)
@@ -56,7 +58,9 @@ def _window(rng: Rng, out: Image, x: int, y: int, w: int, h: int, frame: Image, 
         cv2.line(out, (at, y), (at, y + h - 1), light, 2)
     if style > 2:
         cv2.line(out, (x, y + h // 3), (x + w - 1, y + h // 3), light, 2)
-    cv2.rectangle(out, (x - 6, y + h + 3), (x + w + 5, y + h + 6), (np.asarray(frame) * 0.9).tolist(), -1)
+    cv2.rectangle(
+        out, (x - 6, y + h + 3), (x + w + 5, y + h + 6), (np.asarray(frame) * 0.9).tolist(), -1
+    )
     cv2.line(out, (x - 6, y + h + 8), (x + w + 5, y + h + 8), (60.0, 58.0, 54.0), 2)
 
 
@@ -80,7 +84,7 @@ def upper_floors(rng: Rng) -> np.ndarray:
 
 
 def ground_floor(rng: Rng) -> np.ndarray:
-    """One storey of five bays with doors, shop windows and signs, uint8 (128, 512, 3), 15 x 3.75 m."""
+    """Five bays with doors, shop windows and signs, uint8 (128, 512, 3) for 15 x 3.75 m."""
     h, w = 128, TEXELS
     out = np.ascontiguousarray(_wall(rng, h, w).astype(np.float32))
     out[h - 18 :] = out[h - 18 :] * 0.45 + 0.25 * out.mean()

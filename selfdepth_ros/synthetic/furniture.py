@@ -22,7 +22,9 @@ def _sphere() -> tuple[Array, Array]:
     corners = np.array(v, float)[np.array(f)]
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
-    faces = np.concatenate([np.stack(t, 1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+    faces = np.concatenate(
+        [np.stack(t, 1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))]
+    )
     points = faces / np.linalg.norm(faces, axis=-1, keepdims=True)
     unique, index = np.unique(points.reshape(-1, 3).round(6), axis=0, return_inverse=True)
     return unique, index.reshape(-1, 3)
@@ -98,7 +100,9 @@ def bin_or_box(mesh: MeshBuilder, rng: Rng) -> None:
     kind = rng.integers(3)
     if kind == 0:
         tint = ((0.3, 0.6, 0.35), (0.35, 0.45, 0.8), (0.8, 0.7, 0.25), (0.5, 0.5, 0.5))
-        mesh.box([-0.3, -0.35, 0], [0.3, 0.35, 1.1], 'paint', np.array(tint[rng.integers(4)]) * 0.8)
+        mesh.box(
+            [-0.3, -0.35, 0], [0.3, 0.35, 1.1], 'paint', np.array(tint[rng.integers(4)]) * 0.8
+        )
     elif kind == 1:
         mesh.box([-0.2, -0.5, 0], [0.2, 0.5, 1.3], 'concrete', rng.uniform(0.7, 1.0, 3))
         mesh.box([0.2, -0.4, 0.2], [0.21, 0.4, 1.1], 'posters', start_m=rng.uniform(0, 4, 2))

@@ -128,7 +128,9 @@ def lay_side(street: Street, rng: Rng, s0: float, s1: float, side: int) -> None:
     _pavement(street, rng, s0 + 1.5, s1 - 1.5, side, walk)
 
 
-def _houses(street: Street, rng: Rng, s: float, end: float, side: int, edge: float, setback: float):
+def _houses(
+    street: Street, rng: Rng, s: float, end: float, side: int, edge: float, setback: float
+):
     floors = int(rng.integers(1, 5))
     while end - s > 2 * BAY_M:
         if rng.random() < 0.17:
@@ -146,7 +148,9 @@ def _houses(street: Street, rng: Rng, s: float, end: float, side: int, edge: flo
         s += width + float(rng.choice([0.0, 0.0, 0.0, rng.uniform(1, 4)]))
 
 
-def _house(street: Street, rng: Rng, s: float, d: float, side: int, bays: int, floors: int) -> None:
+def _house(
+    street: Street, rng: Rng, s: float, d: float, side: int, bays: int, floors: int
+) -> None:
     turn = 0.0 if side > 0 else np.pi
     base = street.frame(s, d, turn)
     base[:3, 3] -= base[:3, 0] * bays * BAY_M / 2
@@ -185,7 +189,9 @@ def _open_lot(street, rng: Rng, s: float, length: float, side: int, edge: float)
     if rng.random() < 0.5:
         for k in range(int(length // 3.2)):
             if rng.random() < 0.7:
-                with street.place(s + 1.6 + 3.2 * k, side * (edge + 3.5), np.pi / 2 * side) as mesh:
+                with street.place(
+                    s + 1.6 + 3.2 * k, side * (edge + 3.5), np.pi / 2 * side
+                ) as mesh:
                     random_vehicle(mesh, rng, 0.0)
         return
     with street.place(s + length / 2, side * (edge + 0.5)) as mesh:
@@ -197,7 +203,10 @@ def _open_lot(street, rng: Rng, s: float, length: float, side: int, edge: float)
 
 
 def _parked(street: Street, rng: Rng, s: float, end: float, side: int) -> None:
-    fill, d = rng.choice([0.1, rng.uniform(0.4, 0.9)], p=[0.3, 0.7]), street.section.lane + street.section.parking / 2
+    fill, d = (
+        rng.choice([0.1, rng.uniform(0.4, 0.9)], p=[0.3, 0.7]),
+        street.section.lane + street.section.parking / 2,
+    )
     while s < end - 4:
         if rng.random() > fill:
             s += rng.uniform(3, 7)
@@ -206,7 +215,9 @@ def _parked(street: Street, rng: Rng, s: float, end: float, side: int) -> None:
         length = random_vehicle(child, rng)
         turn = (np.pi if rng.random() < 0.12 else 0) + (0 if side < 0 else np.pi)
         at = side * (d + rng.uniform(-0.12, 0.12))
-        street.mesh.append(child, street.frame(s + length / 2, at, turn + rng.normal(0, 0.02), 0.0))
+        street.mesh.append(
+            child, street.frame(s + length / 2, at, turn + rng.normal(0, 0.02), 0.0)
+        )
         s += length + rng.uniform(0.6, 2.0)
 
 
@@ -291,7 +302,7 @@ def lay_street(street: Street, seed: int) -> None:
         end, gap = s + float(rng.uniform(34, 86)), float(rng.uniform(9, 14))
         lay_road(street, s, end + gap)
         sides = lay_crossing(street, rng, end, end + gap)
-        for side, there in zip((1, -1), sides):
+        for side, there in zip((1, -1), sides, strict=True):
             own = np.random.default_rng([seed, 32, block, side + 1])
             if there:
                 lay_side(street, own, begins[side], end, side)

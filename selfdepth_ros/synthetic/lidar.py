@@ -29,7 +29,7 @@ class StreetLidar:
     """Scans a world; returns from the ego body are left out, as a driver's filter does."""
 
     def __init__(
-        self, caster: Caster, rings: int = 32, azimuths: int = 1024, range_noise_m: float = 0.0
+        self, caster: Caster, rings: int = 32, azimuths: int = 1024, range_noise_m: float | int = 0
     ) -> None:
         """Rings from -26 to +11 degrees; range up to 100 m; range_noise_m: standard deviation."""
         self._caster, self._noise = caster, range_noise_m
@@ -38,7 +38,9 @@ class StreetLidar:
         rays = [np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up) + 0 * around]
         self._rays = np.stack(rays, -1).reshape(-1, 3).astype(F32)
         self._ring = np.repeat(np.arange(rings, dtype=np.uint16), azimuths)
-        bundle = np.concatenate([np.broadcast_to(F32(LIDAR_XYZ), self._rays.shape), self._rays], -1)
+        bundle = np.concatenate(
+            [np.broadcast_to(F32(LIDAR_XYZ), self._rays.shape), self._rays], -1
+        )
         self._free = ~caster.ego_scene.test_occlusions(o3d.core.Tensor(bundle)).numpy()
 
     def scan(self, stamp_ns: int) -> LidarScan:

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 # columns of a surface table: gradient and offset of u, of v (texels), normal, tint, tile, lit
 U, V, NORMAL, TINT, TILE, LIT = slice(0, 4), slice(4, 8), slice(8, 11), slice(11, 14), 14, 15
 COLUMNS = 16
@@ -33,7 +34,7 @@ class MeshBuilder:
     _parts: list[tuple[Array, Array, int, Array, bool]] = field(default_factory=list)
 
     def triangles(
-        self, points: ArrayLike, uv_m: ArrayLike, tile: str, tint: ArrayLike = 1.0, lit: bool = False
+        self, points: Any, uv_m: Any, tile: str, tint: Any = 1.0, lit: bool = False
     ) -> None:
         """Add triangles (n, 3, 3) with texture coordinates (n, 3, 2) in metres, v upwards.
 
@@ -46,17 +47,20 @@ class MeshBuilder:
 
     def quads(
         self,
-        corners: ArrayLike,
+        corners: Any,
         tile: str,
-        size_m: ArrayLike | None = None,
-        start_m: ArrayLike = (0, 0),
-        tint: ArrayLike = 1.0,
+        size_m: Any | None = None,
+        start_m: Any = (0, 0),
+        tint: Any = 1.0,
         lit: bool = False,
     ) -> None:
         """Add quads (n, 4, 3): corners 0, 1 along u; 3 above 0. size_m None: true lengths."""
         c = np.asarray(corners, float).reshape(-1, 4, 3)
         if size_m is None:
-            lengths = np.linalg.norm(c[:, 1] - c[:, 0], axis=-1), np.linalg.norm(c[:, 3] - c[:, 0], axis=-1)
+            lengths = (
+                np.linalg.norm(c[:, 1] - c[:, 0], axis=-1),
+                np.linalg.norm(c[:, 3] - c[:, 0], axis=-1),
+            )
             size = np.stack(lengths, -1)
         else:
             size = np.broadcast_to(np.asarray(size_m, float), (len(c), 2))
@@ -64,16 +68,20 @@ class MeshBuilder:
         unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1.0]])
         uv = start[:, None] + unit * size[:, None]
         order = [0, 1, 2, 0, 2, 3]
-        self.triangles(c[:, order].reshape(-1, 3, 3), uv[:, order].reshape(-1, 3, 2), tile, tint, lit)
+        self.triangles(
+            c[:, order].reshape(-1, 3, 3), uv[:, order].reshape(-1, 3, 2), tile, tint, lit
+        )
 
     def box(
-        self, low: ArrayLike, high: ArrayLike, tile: str, tint: ArrayLike = 1.0,
-        top: str | None = None, frame: Array | None = None, start_m: ArrayLike = (0, 0),
+        self, low: Any, high: Any, tile: str, tint: Any = 1.0,
+        top: str | None = None, frame: Array | None = None, start_m: Any = (0, 0),
         bottom: bool = False,
     ) -> None:  # fmt: skip
         """An upright box; frame (4, 4) places it; top names another tile for its upper face."""
         lo, hi = np.asarray(low, float), np.asarray(high, float)
-        c = np.array([[x, y, z] for z in (lo[2], hi[2]) for y in (lo[1], hi[1]) for x in (lo[0], hi[0])])
+        c = np.array(
+            [[x, y, z] for z in (lo[2], hi[2]) for y in (lo[1], hi[1]) for x in (lo[0], hi[0])]
+        )
         if frame is not None:
             c = transform(frame, c)
         self.quads(c[_BOX[:4]], tile, start_m=start_m, tint=tint)
@@ -82,8 +90,8 @@ class MeshBuilder:
             self.quads(c[[[2, 3, 1, 0]]], tile, start_m=start_m, tint=tint)
 
     def prism(
-        self, centre: ArrayLike, radius: tuple[float, float], z: tuple[float, float], tile: str,
-        tint: ArrayLike = 1.0, sides: int = 8, cap: bool = True, wrap_m: float | None = None,
+        self, centre: Any, radius: tuple[Any, Any], z: tuple[Any, Any], tile: str,
+        tint: Any = 1.0, sides: int = 8, cap: bool = True, wrap_m: float | None = None,
     ) -> None:  # fmt: skip
         """An upright prism or cone frustum; radius and z at bottom and top."""
         a = np.arange(sides + 1) * 2 * np.pi / sides

@@ -71,7 +71,7 @@ def _walker(s0: float, speed: float, d: float) -> Path:
     return lambda t: (s0 + speed * t, d, 0.0 if speed > 0 else np.pi)
 
 
-def make_movers(seed: int, street: Street, drive: Drive, duration_s: float) -> list[Mover]:
+def make_movers(seed: int, street: Street, drive: Drive, duration_s: float | int) -> list[Mover]:
     """The seeded traffic of a drive."""
     rng = np.random.default_rng([seed, 41])
     mesh, lane, out = street.mesh, street.section.lane, []
@@ -106,7 +106,7 @@ def _distance(drive: Drive, t: float) -> float:
 
 
 def _crossing_traffic(street: Street, drive: Drive, leader: bool, rng) -> list[Mover]:
-    """A vehicle through a crossing while the ego is 16 to 30 m before it (none behind a leader)."""
+    """Vehicles through crossings while the ego is 18 to 30 m before (none behind a leader)."""
     out: list[Mover] = []
     for s, left, right in street.crossings:
         if leader or not (left and right) or rng.random() > 0.6 or s > street.end_m:

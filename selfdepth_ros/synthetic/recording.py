@@ -31,15 +31,15 @@ class Recording:
     frames: int
     width: int = 320
     height: int = 192
-    rate_hz: float = 10.0
+    rate_hz: float | int = 10
     compressed: bool = True
     jpeg_quality: int = 95
     depth_truth: bool = False
     lidar: bool = True
-    noise: float = 0.0
-    gain_spread: float = 0.0
+    noise: float | int = 0
+    gain_spread: float | int = 0
     distorted: bool = False
-    lidar_noise_m: float = 0.0
+    lidar_noise_m: float | int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (('seed', 0, 2**31), ('frames', 1, 10**6), ('width', 32, 4096),
@@ -92,7 +92,7 @@ class Recorder:
     def frame(self, index: int) -> FrameContent:
         """Render and encode one frame."""
         r = self.recording
-        rendered = self.renderer.render(r.stamps_ns(index))
+        rendered = self.renderer.render(r.stamps_ns(index).tolist())
         images = list(rendered.images)
         if r.compressed:
             images = [_jpeg(image, r.jpeg_quality) for image in images]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The street world's camera rig: six pinhole cameras on the roof of a car, about 60 degrees apart."""
+"""The street world's rig: six pinhole cameras on a car's roof, about 60 degrees apart."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
 
 
 def street_rig(width: int = 320, height: int = 192, distorted: bool = False) -> Rig:
-    """Six cameras of the given size (pixels); distorted adds mild plumb_bob lenses to every second.
+    """Six cameras of the given size (pixels); distorted gives every second a plumb_bob lens.
 
     Frames: body is base_link (x forward, y left, z up, on the ground), cameras are optical frames.
     """
@@ -47,7 +47,10 @@ def street_rig(width: int = 320, height: int = 192, distorted: bool = False) -> 
         focal = width / 2 / np.tan(np.deg2rad(fov) / 2)
         model = 'plumb_bob' if distorted and i % 2 == 0 else 'none'
         camera = PinholeCamera(
-            width, height, float(focal), float(focal * 1.002),
+            width,
+            height,
+            float(focal),
+            float(focal * 1.002),
             float((width - 1) / 2 + width * 0.004 * (i - 2.5)),
             float((height - 1) / 2 - height * 0.006 * (i - 2.5)),
             distortion_model=model,
@@ -56,8 +59,11 @@ def street_rig(width: int = 320, height: int = 192, distorted: bool = False) -> 
         pose = SE3.from_rotation_translation(_rotation(yaw, pitch, roll), np.array([x, y, z]))
         cameras.append(
             RigCamera(
-                name=name, camera=camera, body_from_camera=pose,
-                frame_id=f'{name}_optical_frame', self_occlusion=None,
+                name=name,
+                camera=camera,
+                body_from_camera=pose,
+                frame_id=f'{name}_optical_frame',
+                self_occlusion=None,
             )
         )
     return Rig(body_frame='base_link', cameras=tuple(cameras))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,9 @@ def write_bag(
     width: int = 320,
     height: int = 192,
     *,
-    rate_hz: float = 10.0,
+    rate_hz: float | int = 10,
     odometry: bool = True,
-    odometry_noise: float = 0.0,
+    odometry_noise: float | int = 0,
     progress: bool = True,
     workers: int = 1,
     storage: str = 'mcap',
@@ -59,7 +60,9 @@ def write_bag(
         odom = _odometry(bag, recording, odometry_noise) if odometry else iter(())
         pending: list[Write] = []
         content = render_frames(recording, workers)
-        for i, frame in enumerate(tqdm(content, 'synth', frames, disable=not progress, unit='frame')):
+        for i, frame in enumerate(
+            tqdm(content, 'synth', frames, disable=not progress, unit='frame')
+        ):
             pending += _frame_writes(bag, rig, recording.base_ns(i), frame)
             until = EPOCH_NS + recording.base_ns(i + 1)
             pending = _write_until(pending, odom, until)
@@ -95,20 +98,30 @@ def _frame_writes(bag: BagWriter, rig: Rig, base_ns: int, frame: FrameContent) -
         log = stamp + _CAMERA_DELAY_NS
         common = {'stamp_ns': stamp, 'frame_id': mount.frame_id, 'log_ns': log}
         name, image = f'/{mount.name}', frame.images[i]
-        yield log, lambda n=name, c=common, m=mount: bag.write_camera_info(
-            f'{n}/camera_info', camera=m.camera, **c
+        yield (
+            log,
+            lambda n=name, c=common, m=mount: bag.write_camera_info(
+                f'{n}/camera_info', camera=m.camera, **c
+            ),
         )
         if image.ndim == 1:
-            yield log, lambda n=name, c=common, d=image: bag.write_compressed(
-                f'{n}/image_raw/compressed', data=d, **c
+            yield (
+                log,
+                lambda n=name, c=common, d=image: bag.write_compressed(
+                    f'{n}/image_raw/compressed', data=d, **c
+                ),
             )
         else:
-            yield log, lambda n=name, c=common, d=image: bag.write_image(
-                f'{n}/image_raw', image=d, **c
+            yield (
+                log,
+                lambda n=name, c=common, d=image: bag.write_image(f'{n}/image_raw', image=d, **c),
             )
         if frame.z_depths is not None:
-            yield log, lambda n=name, c=common, d=frame.z_depths[i]: bag.write_depth(
-                f'{n}/depth_truth', z_depth_m=d, **c
+            yield (
+                log,
+                lambda n=name, c=common, d=frame.z_depths[i]: bag.write_depth(
+                    f'{n}/depth_truth', z_depth_m=d, **c
+                ),
             )
     if frame.scan is not None:
         stamp, scan = EPOCH_NS + base_ns, frame.scan
@@ -124,7 +137,7 @@ def _odometry(bag: BagWriter, recording: Recording, noise: float) -> Iterator[Wr
     step = 10**9 // ODOMETRY_HZ
     last = recording.base_ns(recording.frames - 1) + 240_000_000
     stamps = np.arange(START_NS - 10 * step, last + step, step)
-    for stamp, pose in zip(stamps, odometry_poses(recording, stamps, noise)):
+    for stamp, pose in zip(stamps, odometry_poses(recording, stamps, noise), strict=True):
         time = EPOCH_NS + int(stamp)
         log = time + _ODOMETRY_DELAY_NS
         yield log, lambda t=time, p=pose, g=log: bag.write_odometry('/odom', t, SE3(p), log_ns=g)
@@ -141,11 +154,10 @@ def odometry_poses(recording: Recording, stamps_ns: Array, noise: float = 0.0) -
     rng = np.random.default_rng([recording.seed, 91])
     scale = 1 + noise * rng.normal(0, 0.3)
     out = [exact[0]]
-    for before, after in zip(exact, exact[1:]):
+    for before, after in pairwise(exact):
         step = np.linalg.inv(before) @ after
         length = float(np.linalg.norm(step[:3, 3]))
         turn = SE3.exp(np.concatenate([np.zeros(3), [0, 0, noise * rng.normal(0, 0.2) * length]]))
         step[:3, 3] *= scale * (1 + noise * rng.normal())
         out.append(out[-1] @ step @ np.asarray(turn.matrix))
     return np.stack(out)
-

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.float32]
+Image = NDArray[Any]
 Rng = np.random.Generator
 
 
@@ -32,7 +34,7 @@ def _upsample(grid: Image, h: int, w: int) -> Image:
     return big[2 * fy : 2 * fy + h, 2 * fx : 2 * fx + w]
 
 
-def tint(grey: Image, colour: tuple[float, float, float] | Image) -> Image:
+def tint(grey: Image, colour: Any) -> Image:
     """Grey (h, w) times a colour (0 to 255) -> (h, w, 3)."""
     return grey[..., None] * np.asarray(colour, np.float32)
 
@@ -133,7 +135,8 @@ def posters(rng: Rng, h: int, w: int, columns: int, rows: int) -> Image:
             sheet = np.ones((cell_h - 4, cell_w - 4, 3), np.float32) * rng.uniform(40, 230, 3)
             for _ in range(9):
                 a = tuple(int(k) for k in rng.integers(0, (cell_w, cell_h)))
-                b = tuple(int(k + d) for k, d in zip(a, rng.integers(3, (cell_w, cell_h // 4))))
+                size = rng.integers(3, (cell_w, cell_h // 4))
+                b = int(a[0] + size[0]), int(a[1] + size[1])
                 cv2.rectangle(sheet, a, b, tuple(rng.uniform(20, 250, 3).tolist()), -1)
             out[y : y + cell_h - 4, x : x + cell_w - 4] = sheet
     return out * (1 + 0.06 * noise(rng, h, w, 8))[..., None]

@@ -15,7 +15,7 @@ UPPER, GROUND, CLOTHES = 10, 8, 6
 _VEHICLE_SIZES_M = {'paint': (2, 2), 'cargo': (4, 2.5), 'car_nose': (2, 1)}
 
 
-def _metric(image: np.ndarray, width_m: float, height_m: float) -> Texture:
+def _metric(image: np.ndarray, width_m: float | int, height_m: float | int) -> Texture:
     h, w = image.shape[:2]
     return Texture(tex.to_uint8(image), (w / width_m, h / height_m))
 

@@ -1,13 +1,15 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The street's centre line and the ego vehicle's drive along it: smooth, seeded, exact at any time."""
+"""The street's centre line and the ego's drive along it: smooth, seeded, exact at any time."""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import Any
 
-Array = NDArray[np.float64]
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any] | np.floating[Any]
 _STEP_M = 0.25
 _STEP_S = 0.01
 
@@ -55,11 +57,11 @@ class Centerline:
         )
         self._xy = xy - xy[before]
 
-    def heading(self, s: ArrayLike) -> Array:
+    def heading(self, s: Any) -> Array:
         """Tangent direction (rad, from the x axis) at s."""
         return _hermite(self._s0, _STEP_M, self._heading, self._curvature, np.asarray(s, float))
 
-    def points(self, s: ArrayLike, d: ArrayLike = 0.0) -> Array:
+    def points(self, s: Any, d: Any = 0.0) -> Array:
         """World xy (..., 2) of street coordinates (s, d)."""
         s = np.asarray(s, float)
         slope = np.stack([np.cos(self._heading), np.sin(self._heading)], -1)
@@ -72,7 +74,7 @@ class Centerline:
 class SpeedProfile:
     """Distance driven over time: 3 to 9 m/s, in half of the worlds one short stop."""
 
-    def __init__(self, seed: int, duration_s: float) -> None:
+    def __init__(self, seed: int, duration_s: float | int) -> None:
         """Prepare the profile for -2 s to duration_s + 2 s."""
         rng = np.random.default_rng([seed, 12])
         self._t0 = -2.0
@@ -87,18 +89,18 @@ class SpeedProfile:
         steps = np.concatenate([[0.0], np.cumsum((v[1:] + v[:-1]) / 2 * _STEP_S)])
         self._s = steps - steps[round(-self._t0 / _STEP_S)]
 
-    def distance(self, t: ArrayLike) -> Array:
+    def distance(self, t: Any) -> Array:
         """Metres driven since t = 0."""
         return _hermite(self._t0, _STEP_S, self._s, self._v, np.asarray(t, float))
 
-    def speed(self, t: ArrayLike) -> Array:
+    def speed(self, t: Any) -> Array:
         """Speed in m/s."""
         t = np.asarray(t, float)
         return np.interp(t, self._t0 + _STEP_S * np.arange(len(self._v)), self._v)
 
 
 class Drive:
-    """The ego vehicle's exact pose at any time: lane keeping with a little sway, pitch and roll."""
+    """The ego's exact pose at any time: lane keeping with a little sway, pitch and roll."""
 
     def __init__(self, seed: int, line: Centerline, speed: SpeedProfile, lane_d: float) -> None:
         """lane_d: lateral position of the lane's middle in street coordinates."""
@@ -113,7 +115,7 @@ class Drive:
         d = self.lane_d + sum(a[k] * np.sin(w[k] * s + p[k]) for k in range(2))
         return d, sum(a[k] * w[k] * np.cos(w[k] * s + p[k]) for k in range(2))
 
-    def world_from_body(self, t: ArrayLike) -> Array:
+    def world_from_body(self, t: Any) -> Array:
         """Poses (..., 4, 4) of base_link (on the ground below the vehicle) at times t (s)."""
         t = np.asarray(t, float)
         s = self.speed.distance(t)

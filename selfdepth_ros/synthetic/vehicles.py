@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Cars, vans and trucks as low-polygon meshes with painted sides; and the ego vehicle's own body."""
+"""Cars, vans and trucks as low-polygon meshes with painted sides; and the ego's own body."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from selfdepth_ros.synthetic.mesh import Array, MeshBuilder
 from selfdepth_ros.synthetic.textures import Rng, noise, to_uint8
 
 PAINTS = ((0.92, 0.92, 0.92), (0.3, 0.3, 0.33), (0.55, 0.57, 0.6), (0.72, 0.2, 0.17),
-          (0.2, 0.32, 0.62), (0.8, 0.8, 0.76), (0.2, 0.42, 0.32), (0.75, 0.6, 0.2), (0.36, 0.4, 0.44),
-          (0.3, 0.45, 0.6))  # fmt: skip
+          (0.2, 0.32, 0.62), (0.8, 0.8, 0.76), (0.2, 0.42, 0.32), (0.75, 0.6, 0.2),
+          (0.36, 0.4, 0.44), (0.3, 0.45, 0.6))  # fmt: skip
 KINDS = {
     # length, width, belt height, roof height, bonnet height, windscreen foot, roof front,
     # roof rear, rear-window foot (x from the middle, m)
@@ -78,7 +78,9 @@ def _wheels(mesh: MeshBuilder, xs: tuple[float, ...], half: float, radius: float
     for x in xs:
         for side in (-1, 1):
             y = side * (half + 0.015)
-            rim = np.stack([x + radius * ring[:, 0], np.full(11, y), radius * (1 + ring[:, 1])], -1)
+            rim = np.stack(
+                [x + radius * ring[:, 0], np.full(11, y), radius * (1 + ring[:, 1])], -1
+            )
             inner = rim - [0, side * 0.25, 0]
             hub = np.broadcast_to([x, y, radius], (10, 3))
             uv = np.stack([np.full((10, 2), 0.5), 0.5 + ring[:-1] / 2, 0.5 + ring[1:] / 2], 1)
@@ -97,7 +99,10 @@ def _sides(mesh: MeshBuilder, profile: Array, bottom: float, half: float, tint) 
         b = a.copy()
         b[:, 2] = bottom
         quads = np.stack([b[1:], b[:-1], a[:-1], a[1:]], 1)
-        uv = np.stack([(quads[..., 0] - profile[-1, 0]) / length, (quads[..., 2] - bottom) / (top - bottom)], -1)
+        uv = np.stack(
+            [(quads[..., 0] - profile[-1, 0]) / length, (quads[..., 2] - bottom) / (top - bottom)],
+            -1,
+        )
         order = np.array([0, 1, 2, 0, 2, 3] if side < 0 else [0, 2, 1, 0, 3, 2])
         mesh.triangles(
             quads[:, order].reshape(-1, 3, 3), uv[:, order].reshape(-1, 3, 2), 'car_side', tint
@@ -166,6 +171,6 @@ def ego_body(mesh: MeshBuilder) -> None:
                'paint', tint=tint)  # fmt: skip
     mesh.quads([[[0.95, -0.8, 1.0], [0.95, 0.8, 1.0], [0.5, 0.62, roof], [0.5, -0.62, roof]]],
                'glass', (1, 1))  # fmt: skip
-    mesh.quads([[[-1.35, 0.8, 1.0], [-1.35, -0.8, 1.0], [-0.85, -0.62, roof], [-0.85, 0.62, roof]]],
-               'glass', (1, 1))  # fmt: skip
+    mesh.quads([[[-1.35, 0.8, 1.0], [-1.35, -0.8, 1.0], [-0.85, -0.62, roof],
+                 [-0.85, 0.62, roof]]], 'glass', (1, 1))  # fmt: skip
     mesh.box([-2.3, -0.9, 0.5], [-1.35, 0.9, 1.02], 'paint', tint)

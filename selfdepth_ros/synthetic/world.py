@@ -25,7 +25,7 @@ class StreetWorld:
     World frame: x forward along the street's beginning, y left, z up, metres, road at z = 0.
     """
 
-    def __init__(self, seed: int, duration_s: float = 16.0) -> None:
+    def __init__(self, seed: int, duration_s: float | int = 16.0) -> None:
         """Build meshes, textures and baked light (a few seconds)."""
         self.seed, self.duration_s = seed, duration_s
         self.drive, section, end_m = plan_drive(seed, duration_s)
@@ -44,9 +44,7 @@ class StreetWorld:
     def _light(self, rng: np.random.Generator) -> None:
         elevation, azimuth = np.deg2rad(rng.uniform(32, 62)), rng.uniform(0, 6.28)
         flat = np.cos(elevation)
-        self.sun = np.array(
-            [flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)]
-        )
+        self.sun = np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)])
         self.zenith = np.array((96, 138, 196)) * rng.uniform(0.85, 1.1)
         self.horizon = np.array((206, 214, 222)) * rng.uniform(0.92, 1.05)
         self.clouds: NDArray[np.float32] = textures.sky(rng)
@@ -72,7 +70,7 @@ class StreetWorld:
         return self.drive.world_from_body(t_s)
 
 
-def plan_drive(seed: int, duration_s: float) -> tuple[Drive, Section, float]:
+def plan_drive(seed: int, duration_s: float | int) -> tuple[Drive, Section, float]:
     """The ego's drive, the street's cross-section and how far (m) the street must reach."""
     speed = SpeedProfile(seed, duration_s)
     end_m = float(speed.distance(duration_s + 1.0))
