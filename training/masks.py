@@ -9,10 +9,11 @@ changes over a drive.
 
 import logging
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.data.cache import FrameCache
@@ -83,17 +84,32 @@ def brightness_deviation(frames: UInt8[np.ndarray, 'n h w 3']) -> Float[np.ndarr
 
 
 def _spread_frames(cache: FrameCache, camera: int) -> UInt8[np.ndarray, 'n h w 3']:
-    """Frames of one camera spread over the part of the drive in which the robot moves."""
+    """Frames of one camera spread evenly over the drive, so that a halt counts as one frame."""
     usable = np.nonzero(cache.present[:, camera])[0]
-    if cache.world_from_body is not None and len(usable):
-        position = cache.world_from_body[usable, camera, :3, 3]
-        steps = np.linalg.norm(np.diff(position, axis=0, prepend=position[:1]), axis=1)
-        travelled = np.cumsum(steps)
+    if len(usable):
+        travelled = np.cumsum(_steps(cache, camera, usable))
         marks = np.linspace(0, travelled[-1], FRAMES)
         usable = np.unique(usable[np.searchsorted(travelled, marks).clip(0, len(usable) - 1)])
-    elif len(usable) > FRAMES:
-        usable = usable[np.linspace(0, len(usable) - 1, FRAMES).astype(int)]
     frames = np.empty((len(usable), *cache.images.shape[2:]), np.uint8)
     for row, frame in enumerate(usable):
         frames[row] = cache.images[frame, camera]
     return frames
+
+
+def _steps(
+    cache: FrameCache, camera: int, usable: Int[np.ndarray, ' n']
+) -> Float[np.ndarray, ' n']:
+    """How far the robot went before each frame: metres, or without odometry the image's change.
+
+    Averages of 8x8 pixels hardly change from noise alone, and much from driving.
+    """
+    if cache.world_from_body is not None:
+        position = cache.world_from_body[usable, camera, :3, 3]
+        return np.linalg.norm(np.diff(position, axis=0, prepend=position[:1]), axis=1)
+    height, width = (max(1, side // 8) for side in cache.images.shape[2:4])
+    small = [
+        cv2.resize(cache.images[frame, camera], (width, height), interpolation=cv2.INTER_AREA)
+        for frame in usable
+    ]
+    changes = [cv2.absdiff(before, after).mean() for before, after in pairwise(small)]
+    return np.array([0.0, *changes])

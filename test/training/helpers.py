@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Parts of a bag as a bag of their own, and parts of a drive as the losses take them."""
+
+from collections.abc import Collection
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.bags.writer import BagWriter
+from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.geometry import RigGeometry, depth_kind
+from selfdepth_training.losses.surround import SurroundReprojection, Views
+
+
+def record(
+    bag: Path,
+    out: Path,
+    *,
+    frames: int = 12,
+    cameras: Collection[str] | None = None,
+    odometry: bool = True,
+    still: bool = False,
+) -> Path:
+    """Write the first frames of `bag`, of some cameras, with or without odometry.
+
+    `still` repeats the first frame and pose: a robot that stands.
+    """
+    reader = BagReader(bag)
+    rig = reader.rig() if cameras is None else reader.rig().subset(tuple(cameras))
+    stamps, matrices = reader.odometry()
+    with BagWriter(out) as writer:
+        writer.write_rig(rig, int(stamps[0]))
+        if odometry:
+            for stamp, matrix in zip(stamps, matrices, strict=True):
+                pose = matrices[0] if still else matrix
+                writer.write_odometry('/odom', int(stamp), SE3(pose))
+        first = None
+        for frame in islice(reader.surround_frames(), frames):
+            first = first or frame
+            shown = dict(zip(reader.cameras, (first if still else frame).images, strict=True))
+            stamps_ns = dict(zip(reader.cameras, frame.stamps_ns, strict=True))
+            for entry in rig.cameras:
+                writer.write_image(
+                    f'/{entry.name}/image_raw', stamps_ns[entry.name], entry.frame_id,
+                    shown[entry.name],
+                )  # fmt: skip
+    return out
+
+
+def triplet(street: Any, now: int, step: int = 1) -> Views:
+    """Frames now - step, now, now + step of the drive, at full size, with their true poses."""
+    frames = [now - step, now, now + step]
+    images = torch.from_numpy(street.cache.images[frames]).permute(0, 1, 4, 2, 3).float() / 255
+    poses = street.cache.world_from_body[frames] @ street.rig.body_from_cameras().matrix
+    return Views(
+        images, torch.from_numpy(street.cache.present[frames]), SE3(torch.from_numpy(poses))
+    )
+
+
+def reprojection(rig: Rig, factor: int = 1) -> SurroundReprojection:
+    """Reprojection at full image size, from depths `factor` times smaller."""
+    entry = rig.cameras[0].camera
+    size = entry.width // factor, entry.height // factor
+    geometry = RigGeometry.of(rig, *size, depth_kind(rig), torch.device('cpu'))
+    return SurroundReprojection(geometry, factor, 0.85)

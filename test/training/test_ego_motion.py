@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One motion for the rig: twists carried by the extrinsics, averaged with any weights."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.synthetic import street_rig
+from selfdepth_training.networks.ego_motion import OUTPUT_SCALE, EgoMotionNetwork, carried
+
+twists = st.lists(st.floats(-0.9, 0.9), min_size=6, max_size=6)
+
+
+def extrinsics() -> SE3:
+    """Body from each of six cameras, float64."""
+    return SE3(torch.from_numpy(street_rig(64, 64).body_from_cameras().matrix))
+
+
+@given(twists)
+@settings(max_examples=50, deadline=None)
+def test_carried_is_the_adjoint(values):
+    """exp(Ad_X xi) = X exp(xi) X^-1, exactly: camera motion seen from the body."""
+    xi = torch.tensor(values, dtype=torch.float64).expand(1, 6, 6)
+    body_from_camera = extrinsics()
+    there = SE3.exp(carried(xi, body_from_camera)).matrix[0]
+    expected = body_from_camera @ SE3.exp(xi[0]) @ body_from_camera.inverse()
+    assert torch.allclose(there, expected.matrix, atol=1e-9)
+
+
+def test_carried_to_first_order():
+    xi = torch.full((1, 6, 6), 1e-5, dtype=torch.float64)
+    body_from_camera = extrinsics()
+    conjugated = body_from_camera @ SE3.exp(xi[0]) @ body_from_camera.inverse()
+    assert torch.allclose(
+        torch.eye(4).double() + hat(carried(xi, body_from_camera)[0]), conjugated.matrix, atol=1e-8
+    )
+
+
+def hat(twist: torch.Tensor) -> torch.Tensor:
+    """The 4x4 matrices of twists (n, 6)."""
+    out = torch.zeros(len(twist), 4, 4, dtype=twist.dtype)
+    x, y, z = twist[:, 3:].T
+    out[:, 0, 1], out[:, 0, 2], out[:, 1, 2] = -z, y, -x
+    out[:, 1, 0], out[:, 2, 0], out[:, 2, 1] = z, -y, x
+    out[:, :3, 3] = twist[:, :3]
+    return out
+
+
+def test_carried_is_linear_and_undone_by_the_inverse():
+    rng = np.random.default_rng(0)
+    a, b = (torch.from_numpy(rng.normal(size=(2, 6, 6))) for _ in range(2))
+    rig = extrinsics()
+    assert torch.allclose(carried(a + 2 * b, rig), carried(a, rig) + 2 * carried(b, rig))
+    assert torch.allclose(carried(carried(a, rig), rig.inverse()), a)
+
+
+class _Answers(nn.Module):
+    """A head that says what it is told, whatever it is shown."""
+
+    def __init__(self, answers: torch.Tensor) -> None:
+        super().__init__()
+        self.answers = answers
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.answers.flatten(0, 1)[..., None, None].expand(-1, -1, *features.shape[2:])
+
+
+def pair_of_frames() -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.rand(2, 2, 6, 3, 64, 64, generator=torch.manual_seed(1))
+    return images[0], images[1]
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_a_motion_that_all_cameras_agree_on_is_returned_whatever_the_weights(seed):
+    rng = np.random.default_rng(seed)
+    body_twist = torch.from_numpy(rng.normal(size=(2, 1, 6)) * 0.3).expand(2, 6, 6)
+    rig = extrinsics()
+    camera_twist = carried(body_twist, rig.inverse()) / OUTPUT_SCALE
+    weights = torch.from_numpy(rng.normal(size=(2, 6, 2)) * 5)
+    network = EgoMotionNetwork(width=8).eval()
+    network.head = _Answers(torch.cat([camera_twist, weights], -1).float())
+    with torch.no_grad():
+        found = network(*pair_of_frames(), rig)
+    assert torch.allclose(found, body_twist[:, 0].float(), atol=1e-5)
+
+
+def test_a_fresh_network_says_hardly_moved():
+    torch.manual_seed(0)
+    network = EgoMotionNetwork(width=8).eval()
+    with torch.no_grad():
+        found = network(*pair_of_frames(), extrinsics())
+    assert found.shape == (2, 6)
+    assert found.abs().max() < 0.05

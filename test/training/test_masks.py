@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The robot's own body, found from the images of a short drive alone."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from selfdepth_training.masks import LEAST_FRAMES, still_mask, with_self_occlusion
+
+
+def noisy(images: np.ndarray, deviation: float) -> np.ndarray:
+    """The images with sensor noise of that standard deviation, of 255."""
+    noise = np.random.default_rng(0).normal(0, deviation, images.shape)
+    return (images + noise).round().clip(0, 255).astype(np.uint8)
+
+
+def grown(mask: np.ndarray) -> np.ndarray:
+    """The mask and the pixels beside it."""
+    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+
+
+@pytest.mark.parametrize('noise', [0.0, 3.0])
+@pytest.mark.parametrize('camera', range(1, 6))
+def test_the_body_is_found_in_every_camera_that_sees_it(street, camera, noise):
+    """Of the body at least 0.9 is found; of what is found at least 0.9 is body or beside it.
+
+    Beside it, because one pixel more is masked on purpose.
+    """
+    frames, body = np.array(street.cache.images[:, camera]), street.body[camera]
+    mask = still_mask(noisy(frames, noise))
+    assert body.mean() > 0.02
+    assert mask[body].mean() >= 0.9
+    assert grown(body)[mask].mean() >= 0.9
+    assert body[mask].mean() >= 0.8
+
+
+def test_nothing_is_masked_for_a_camera_that_sees_no_body(street):
+    assert not street.body[0].any()
+    assert not still_mask(np.array(street.cache.images[:, 0])).any()
+
+
+def test_the_sky_is_not_taken_for_the_robot(street):
+    sky = np.isposinf(street.z_depths).all(0)
+    assert sky.mean() > 0.01
+    for camera in range(6):
+        assert not still_mask(np.array(street.cache.images[:, camera]))[sky[camera]].any()
+
+
+def test_every_camera_of_a_rig_gets_its_mask(street):
+    rig = with_self_occlusion(street.cache.rig, street.cache)
+    assert rig.names == street.cache.rig.names
+    found = np.stack([entry.self_occlusion for entry in rig.cameras])
+    assert found[street.body].mean() >= 0.9
+    assert not found[0].any()
+
+
+@pytest.mark.parametrize('odometry', [True, False])
+def test_a_long_halt_does_not_make_the_world_part_of_the_robot(street, odometry):
+    """Two thirds of the recording at a halt, with sensor noise: one frame of it is looked at."""
+    frames = np.concatenate([np.arange(len(street.cache)), np.full(80, len(street.cache) - 1)])
+    poses = street.cache.world_from_body[frames] if odometry else None
+    cache = replace(
+        street.cache, images=noisy(street.cache.images[frames], 2.0), world_from_body=poses,
+        stamps_ns=street.cache.stamps_ns[frames], present=street.cache.present[frames],
+    )  # fmt: skip
+    for entry, body in zip(
+        with_self_occlusion(cache.rig, cache).cameras, street.body, strict=True
+    ):
+        beside = entry.self_occlusion & ~grown(grown(body))
+        assert beside.mean() < 0.01, entry.name
+        assert not body.any() or entry.self_occlusion[body].mean() >= 0.9
+
+
+def test_a_mask_that_is_known_is_kept(street):
+    drawn = np.zeros((96, 160), bool)
+    drawn[80:] = True
+    first, *others = street.cache.rig.cameras
+    rig = replace(street.cache.rig, cameras=(replace(first, self_occlusion=drawn), *others))
+    assert np.array_equal(with_self_occlusion(rig, street.cache).cameras[0].self_occlusion, drawn)
+
+
+def test_too_few_frames_give_no_mask_and_a_warning(street, caplog):
+    few = LEAST_FRAMES - 1
+    cache = replace(
+        street.cache, images=street.cache.images[:few], present=street.cache.present[:few],
+        world_from_body=street.cache.world_from_body[:few],
+        stamps_ns=street.cache.stamps_ns[:few],
+    )  # fmt: skip
+    rig = with_self_occlusion(cache.rig, cache)
+    assert all(entry.self_occlusion is None for entry in rig.cameras)
+    assert f'found {few} frames in motion' in caplog.text
