@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints: written whole or not at all, read without running anything they contain."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise CheckpointError(
             f'Found that {path} cannot be written ({error}), expected room and permission for a '
             'checkpoint. The last good checkpoint is untouched: free space and --resume.'

@@ -67,10 +67,10 @@ class LossConfig:
     """Weight of the spatial and spatio-temporal terms (Guizilini et al. 2022)."""
     motion_from: float = knob(0.1, low=0.0, high=1.0)
     """Fraction of the training before learned motion may teach depth (without odometry)."""
-    sweep: float = knob(1.0, low=0.0, high=10.0)
-    """Weight of the distance (of log depth) to the plane sweep's answer, at the start."""
-    sweep_until: float = knob(0.3, low=0.0, high=1.0)
-    """Fraction of the training at which the plane sweep has faded out."""
+    hint: float = knob(0.5, low=0.0, high=10.0)
+    """Weight of the distance (of log depth) to the plane sweep's hint, fading with time."""
+    hint_until: float = knob(0.8, low=0.01, high=1.0)
+    """Fraction of the training at which the hints have faded out."""
     spatial_from: float = knob(0.1, low=0.0, high=1.0)
     """Fraction of the training before the spatial terms begin."""
     automask_from: float = knob(0.5, low=0.0, high=1.0)

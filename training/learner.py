@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training import hints
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import RigSample, SampleBatch, jitter
 from selfdepth_training.geometry import RigGeometry, depth_kind
@@ -22,16 +23,14 @@ from selfdepth_training.losses.surround import (
     BEFORE,
     NOW,
     SurroundReprojection,
-    Views,
     reprojection_loss,
+    surround_views,
+    to_float,
 )
 from selfdepth_training.networks import DepthNetwork, EgoMotionNetwork
-from selfdepth_training.sweep import SweptDepth, depth_ladder, sweep
 
 # Image pyramid: full, half, quarter and eighth size.
 LEVELS = 4
-# The plane sweep: at a quarter of the size, 48 inverse depths from 1.2 m to the farthest.
-SWEEP_LEVEL, SWEEP_RUNGS, SWEEP_NEAR_M = 2, 48, 1.2
 
 
 class Losses(NamedTuple):
@@ -121,7 +120,7 @@ class SurroundLearner(nn.Module):
         self, samples: list[RigSample], rng: np.random.Generator
     ) -> list[Float[Tensor, 'c 1 h/2 w/2']]:
         """Inverse depth of every sample's middle frame, all samples in one batch."""
-        images = torch.cat([_to_float(sample.images[NOW]) for sample in samples])
+        images = torch.cat([to_float(sample.images[NOW]) for sample in samples])
         focal = torch.cat([self._focal(sample, images.device) for sample in samples])
         shown = jitter(images, self.config.data.jitter, rng)
         flip = self.config.data.flip and bool(rng.integers(2))
@@ -139,7 +138,7 @@ class SurroundLearner(nn.Module):
         loss, level = self.config.loss, self.level_at(progress)
         world_from_body = self._world_from_body(sample)
         reprojection = self.reprojection(sample.source, level, inverse.device)
-        views = _views(sample, world_from_body, reprojection.geometry, level)
+        views = surround_views(sample, world_from_body, reprojection.geometry, level)
         shrunk = functional.avg_pool2d(inverse, 1 << (level - 1)) if level > 1 else inverse
         depth = 1 / shrunk[:, 0]
         # Until the motion is known, wrong motion must not teach wrong depth.
@@ -147,39 +146,37 @@ class SurroundLearner(nn.Module):
         temporal = reprojection.temporal(
             views, depth if motion_known else depth.detach(), progress >= loss.automask_from
         )
-        small = functional.avg_pool2d(_to_float(sample.images[NOW]), 2)
+        small = functional.avg_pool2d(to_float(sample.images[NOW]), 2)
         terms = {
             'temporal': reprojection_loss(temporal),
             'smoothness': loss.smoothness * edge_aware_smoothness(inverse, small),
         }
-        if loss.sweep and progress < loss.sweep_until:
-            fade = 1 - progress / loss.sweep_until
-            swept = self._sweep_loss(sample, world_from_body, inverse, motion_known)
-            terms['sweep'] = loss.sweep * fade * swept
+        if sample.hint is not None:
+            fade = 1 - progress / loss.hint_until
+            hint = self._hint_loss(sample, world_from_body, inverse, motion_known)
+            terms['hint'] = loss.hint * fade * hint
         other = (BEFORE, AFTER)[int(rng.integers(2))] if motion_known else NOW
         if loss.spatial and progress >= loss.spatial_from and reprojection.geometry.overlaps:
             spatial = reprojection.spatial(views, depth, other)
             terms['spatial'] = loss.spatial * reprojection_loss(spatial)
         return terms
 
-    @torch.no_grad()
-    def swept_depth(
-        self, sample: RigSample, world_from_body: SE3, temporal: bool, device: torch.device
-    ) -> SweptDepth:
-        """The plane sweep's answer for the middle frame, at a quarter of the size."""
-        geometry = self.reprojection(sample.source, SWEEP_LEVEL, device).geometry
-        views = _views(sample, world_from_body, geometry, SWEEP_LEVEL)
-        far = self.config.network.max_depth_m
-        ladder = depth_ladder(SWEEP_NEAR_M, far, SWEEP_RUNGS, device)
-        return sweep(views, geometry, ladder, self.config.loss.ssim, temporal)
-
-    def _sweep_loss(
-        self, sample: RigSample, world_from_body: SE3, inverse: Tensor, temporal: bool
+    def _hint_loss(
+        self, sample: RigSample, world_from_body: SE3, inverse: Tensor, motion_known: bool
     ) -> Tensor:
-        """Distance of log depth from the plane sweep's answer, where that is sure."""
-        swept = self.swept_depth(sample, world_from_body, temporal, inverse.device)
-        coarse = functional.avg_pool2d(inverse, 1 << (SWEEP_LEVEL - 1))[:, 0]
-        return masked_mean((torch.log(coarse) + torch.log(swept.depth)).abs(), swept.sure)
+        """Distance of log depth from the hint, where that is sure and, once the motion is known,
+        explains the neighbouring frames better than the network's depth does."""
+        hint = sample.hint
+        depth = 1 / functional.avg_pool2d(inverse, 1 << (hints.LEVEL - 1))[:, 0]
+        valid = hint.sure
+        if motion_known:
+            with torch.no_grad():
+                reprojection = self.reprojection(sample.source, hints.LEVEL, inverse.device)
+                views = surround_views(sample, world_from_body, reprojection.geometry, hints.LEVEL)
+                ours = reprojection.temporal(views, depth, automask=False)
+                theirs = reprojection.temporal(views, hint.depth, automask=False)
+                valid = valid & (theirs.error < ours.error)
+        return masked_mean((torch.log(depth) - torch.log(hint.depth)).abs(), valid)
 
     def _world_from_body(self, sample: RigSample) -> SE3:
         """Body pose at each image's own stamp (3, C): odometry's, or the learned motion's.
@@ -190,7 +187,7 @@ class SurroundLearner(nn.Module):
         """
         if sample.world_from_body is not None:
             return SE3(sample.world_from_body)
-        images = _to_float(sample.images.flatten(0, 1)).unflatten(0, sample.images.shape[:2])
+        images = to_float(sample.images.flatten(0, 1)).unflatten(0, sample.images.shape[:2])
         geometry = self.reprojection(sample.source, 0, images.device).geometry
         motions = self.ego_motion(
             images[[BEFORE, NOW]], images[[NOW, AFTER]], geometry.body_from_camera
@@ -200,21 +197,3 @@ class SurroundLearner(nn.Module):
         rates = motions / torch.diff(means)[:, None]
         offsets = stamps - means[NOW]
         return SE3.exp(rates[[0, 1, 1], None, :] * offsets[..., None])
-
-
-def _views(sample: RigSample, world_from_body: SE3, geometry: RigGeometry, level: int) -> Views:
-    """Images at a pyramid level, and where each camera was."""
-    images = _to_float(sample.images.flatten(0, 1))
-    if level:
-        images = functional.avg_pool2d(images, 1 << level)
-    body_from_camera = geometry.body_from_camera.matrix.to(world_from_body.matrix)
-    return Views(
-        images.unflatten(0, sample.images.shape[:2]).contiguous(),
-        sample.present,
-        SE3(world_from_body.matrix @ body_from_camera),
-    )
-
-
-def _to_float(images: Tensor) -> Float[Tensor, 'n 3 h w']:
-    """Images (n, h, w, 3) uint8 to planes in 0..1."""
-    return images.permute(0, 3, 1, 2).float() / 255

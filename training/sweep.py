@@ -9,30 +9,22 @@ places, so it guides only the start of the training (Collins, "A space-sweep app
 multi-image matching", 1996; used as Depth Hints, Watson et al. 2019, use semi-global matching).
 """
 
-from typing import NamedTuple
-
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.data.samples import SweptDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.photometric import fast_photometric_error
-from selfdepth_training.losses.surround import AFTER, BEFORE, NOW, UNSEEN, Views
+from selfdepth_training.losses.surround import NOW, UNSEEN, Views
 from selfdepth_training.warp import sample, source_grid
 
 # The best depth must beat every depth more than two rungs away by this factor.
 DISTINCT = 0.75
 # And explain the image at least this well.
 GOOD = 0.15
-
-
-class SweptDepth(NamedTuple):
-    """Depth in metres, and where it can be believed."""
-
-    depth: Float[Tensor, 'c h w']
-    sure: Bool[Tensor, 'c h w']
 
 
 def depth_ladder(near_m: float, far_m: float, rungs: int, device: torch.device) -> Tensor:
@@ -46,25 +38,31 @@ def sweep(
     geometry: RigGeometry,
     ladder: Float[Tensor, ' d'],
     ssim_weight: float,
-    temporal: bool = True,
+    sides: tuple[tuple[int, ...], ...],
 ) -> SweptDepth:
-    """Best depth of the ladder for each pixel of the middle frame.
+    """Best depth of the ladder for each pixel of the frame `NOW`.
 
-    Every camera is compared with the neighbours that overlap it, whose poses the rig knows, and,
-    when `temporal`, with itself before and after, for which the robot's motion must be known.
+    Every camera is compared with the neighbours that overlap it, whose poses the rig knows, and
+    with itself at the times of each side: (earlier frames, later frames), or () where the robot's
+    motion is unknown. Within a side the frames vote together; of the sides and neighbours the best
+    counts, for what one side hides the other often shows.
     """
     swept = []
     for camera in range(len(geometry.cameras)):
-        sources = [(NOW, o.source) for o in geometry.overlaps if o.target == camera]
-        if temporal:
-            sources += [(BEFORE, camera), (AFTER, camera)]
-        costs = [
-            _cost(views, geometry, camera, time, source, ladder, ssim_weight)
-            for time, source in sources
-        ]
-        if not costs:
-            costs = [geometry.rays.new_full((len(ladder), *geometry.size), UNSEEN)]
-        swept.append(_best(torch.stack(costs).amin(0), ladder))
+        groups = [[(NOW, o.source)] for o in geometry.overlaps if o.target == camera]
+        groups += [[(time, camera) for time in side] for side in sides]
+        least = geometry.rays.new_full((len(ladder), *geometry.size), UNSEEN)
+        for group in groups:
+            costs = torch.stack(
+                [
+                    _cost(views, geometry, camera, time, source, ladder, ssim_weight)
+                    for time, source in group
+                ]
+            )
+            seen = costs < UNSEEN
+            mean = torch.where(seen, costs, 0).sum(0) / seen.sum(0).clamp(min=1)
+            least = torch.minimum(least, torch.where(seen.any(0), mean, UNSEEN))
+        swept.append(_best(least, ladder))
     depth, sure = (torch.stack(parts) for parts in zip(*swept, strict=True))
     return SweptDepth(depth, sure & geometry.visible & views.present[NOW][:, None, None])
 
@@ -85,8 +83,8 @@ def _cost(
     image = views.images[time, source].expand(len(ladder), -1, -1, -1)
     target = views.images[NOW, camera].expand(len(ladder), -1, -1, -1)
     error = fast_photometric_error()(target, sample(image, coordinates), ssim_weight)
-    error = torch.where(valid, error, UNSEEN)
-    return functional.avg_pool2d(error[:, None], 3, 1, 1, count_include_pad=False)[:, 0]
+    smooth = functional.avg_pool2d(error[:, None], 3, 1, 1, count_include_pad=False)[:, 0]
+    return torch.where(valid, smooth, UNSEEN)
 
 
 def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SweptDepth:

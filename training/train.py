@@ -7,7 +7,7 @@ import math
 import shlex
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_check
 from selfdepth_training.config import OptimizerConfig, TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache
 from selfdepth_training.data.samples import SampleBatch, SampleSource
+from selfdepth_training.hints import LEVEL as HINT_LEVEL
+from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
 
@@ -106,6 +108,7 @@ def _run(
         optimizer.load_state_dict(state['optimizer'])
         first, seconds = state['step'], state['seconds']
     learner.train()
+    hints = _hints(fabric, learner, source, config)
     board = SummaryWriter(str(out), purge_step=first) if fabric.is_global_zero else None
     bar = tqdm(
         range(first, plan.steps), 'train', plan.steps, initial=first, unit='step',
@@ -116,7 +119,7 @@ def _run(
         progress = step / plan.steps
         for group in optimizer.param_groups:
             group['lr'] = learning_rate(config.optimizer, progress)
-        batch = _draw(fabric, source, config, step)
+        batch = _draw(fabric, source, hints, config, step, progress)
         losses = learner(batch, progress, [config.seed, step, fabric.global_rank])
         if not torch.isfinite(losses.total):
             frames = [sample.frames for sample in batch.samples]
@@ -170,12 +173,30 @@ def _start(
     return fabric.setup(learner, optimizer)
 
 
-def _draw(fabric: Fabric, source: SampleSource, config: TrainConfig, step: int) -> SampleBatch:
-    """The samples of this step and this process, on its device."""
+def _draw(
+    fabric: Fabric,
+    source: SampleSource,
+    hints: SweepHints,
+    config: TrainConfig,
+    step: int,
+    progress: float,
+) -> SampleBatch:
+    """The samples of this step and this process, on its device, with their hints."""
     count = config.data.rigs_per_step
     first = (step * fabric.world_size + fabric.global_rank) * count
     samples = [source.draw(config.seed, first + index) for index in range(count)]
-    return SampleBatch([sample.to(fabric.device) for sample in samples])
+    samples = [sample.to(fabric.device) for sample in samples]
+    if config.loss.hint and progress < config.loss.hint_until:
+        samples = [replace(sample, hint=hints.of(sample)) for sample in samples]
+    return SampleBatch(samples)
+
+
+def _hints(fabric: Fabric, learner: Any, source: SampleSource, config: TrainConfig) -> SweepHints:
+    tables = [
+        learner.module.reprojection(index, HINT_LEVEL, fabric.device).geometry
+        for index in range(len(source.caches))
+    ]
+    return SweepHints(source, tables, config)
 
 
 def _steps_within(
@@ -184,6 +205,7 @@ def _steps_within(
     """Number of steps that fit into `seconds`, from the measured time of each pyramid level."""
     began = time.monotonic()
     learner, optimizer = _start(fabric, config, rigs, source.learn_motion)
+    hints = _hints(fabric, learner, source, config)
     ends = sorted(config.loss.coarse_until)
     spans = list(zip([0.0, *ends], [*ends, 1.0], strict=True))
     mean = 0.0
@@ -192,7 +214,9 @@ def _steps_within(
         times = []
         for step in range(WARMUP_STEPS + TIMED_STEPS):
             start = time.monotonic()
-            losses = learner(_draw(fabric, source, config, step), progress, [step])
+            losses = learner(
+                _draw(fabric, source, hints, config, step, progress), progress, [step]
+            )
             fabric.backward(losses.total)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

@@ -8,6 +8,7 @@ it would have had, and no loader state needs saving.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,19 +28,28 @@ class DataError(SelfdepthError):
     """A recording from which nothing can be learned."""
 
 
+class SweptDepth(NamedTuple):
+    """Depth in metres at a quarter of the training size, and where it can be believed."""
+
+    depth: Float[Tensor, 'c h w']
+    sure: Bool[Tensor, 'c h w']
+
+
 @dataclass(frozen=True)
 class RigSample:
-    """Three surround frames (before, now, after) of one recording."""
+    """Surround frames of one recording: before, now, after, and at times more."""
 
     source: int
     """Index of the recording."""
-    frames: tuple[int, int, int]
-    images: UInt8[Tensor, '3 c h w 3']
-    present: Bool[Tensor, '3 c']
-    stamps_s: Float[Tensor, '3 c']
+    frames: tuple[int, ...]
+    images: UInt8[Tensor, 't c h w 3']
+    present: Bool[Tensor, 't c']
+    stamps_s: Float[Tensor, 't c']
     """Seconds since the middle frame's first stamp, float64."""
-    world_from_body: Float[Tensor, '3 c 4 4'] | None
+    world_from_body: Float[Tensor, 't c 4 4'] | None
     """Body pose at each camera's own stamp, float64; None without odometry."""
+    hint: SweptDepth | None = None
+    """Depth that a plane sweep found for the middle frame."""
 
     def to(self, device: torch.device) -> 'RigSample':
         """Return this sample with its images on `device`; poses stay where the algebra is."""
@@ -89,9 +99,15 @@ class SampleSource:
         source, now = (int(value) for value in self._entries[order[position]])
         rng = np.random.default_rng([seed, 2, step])
         before, after = (int(rng.choice(c)) for c in self.triplets[source][now])
-        return self._load(source, (before, now, after))
+        return self.load(source, (before, now, after))
 
-    def _load(self, source: int, frames: tuple[int, int, int]) -> RigSample:
+    def neighbours(self, source: int, now: int) -> tuple[list[int], list[int]]:
+        """Frames before and after `now` that show parallax, the farthest first."""
+        before, after = self.triplets[source][now]
+        return sorted(map(int, before)), sorted(map(int, after), reverse=True)
+
+    def load(self, source: int, frames: tuple[int, ...]) -> RigSample:
+        """Return these frames of a recording; the second one is the middle one."""
         cache = self.caches[source]
         index = list(frames)
         stamps = cache.stamps_ns[index]

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
+from torch.nn import functional
 
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.data.samples import RigSample
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.photometric import fast_photometric_error, masked_mean
 from selfdepth_training.warp import SampleGrid, sample, source_grid, upsampled
@@ -25,12 +27,32 @@ BEFORE, NOW, AFTER = 0, 1, 2
 
 
 class Views(NamedTuple):
-    """Three surround frames (before, now, after) of one rig, at one image size."""
+    """Surround frames (before, now, after, and at times more) of one rig, at one image size."""
 
-    images: Float[Tensor, '3 c 3 h w']
-    present: Bool[Tensor, '3 c']
+    images: Float[Tensor, 't c 3 h w']
+    present: Bool[Tensor, 't c']
     world_from_camera: SE3
-    """Batch (3, C): each camera's pose at its own stamp."""
+    """Batch (T, C): each camera's pose at its own stamp."""
+
+
+def surround_views(
+    sample: RigSample, world_from_body: SE3, geometry: RigGeometry, level: int
+) -> Views:
+    """Images of a sample at a pyramid level (0: full size), and where each camera was."""
+    images = to_float(sample.images.flatten(0, 1))
+    if level:
+        images = functional.avg_pool2d(images, 1 << level)
+    body_from_camera = geometry.body_from_camera.matrix.to(world_from_body.matrix)
+    return Views(
+        images.unflatten(0, sample.images.shape[:2]).contiguous(),
+        sample.present,
+        SE3(world_from_body.matrix @ body_from_camera),
+    )
+
+
+def to_float(images: UInt8[Tensor, 'n h w 3']) -> Float[Tensor, 'n 3 h w']:
+    """Planes in 0..1."""
+    return images.permute(0, 3, 1, 2).float() / 255
 
 
 class WarpedViews(NamedTuple):

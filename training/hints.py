@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth hints from a plane sweep of the recording itself, one for each surround frame.
+
+Used as Depth Hints are (Watson et al., "Self-supervised monocular depth hints", 2019): the
+network is drawn to a hint only where the hint explains the images better than the network does.
+"""
+
+import torch
+
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.config import TrainConfig
+from selfdepth_training.data.samples import RigSample, SampleSource
+from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.losses.surround import surround_views
+from selfdepth_training.sweep import SweptDepth, depth_ladder, sweep
+
+# Hints have a quarter of the training size: 48 inverse depths from 1.2 m to the farthest.
+LEVEL, RUNGS, NEAR_M = 2, 48, 1.2
+# Frames on each side of the middle one.
+PER_SIDE = 2
+
+
+class SweepHints:
+    """Hints by recording and frame, computed when first asked for and kept in memory.
+
+    A hint depends on the frame alone, not on the step, so that a resumed training sees the same.
+    """
+
+    def __init__(self, source: SampleSource, geometries: list[RigGeometry], config: TrainConfig):
+        self.source = source
+        self.geometries = geometries
+        self.config = config
+        self._kept: dict[tuple[int, int], SweptDepth] = {}
+
+    def of(self, sample: RigSample) -> SweptDepth:
+        """Hint for a sample's middle frame, on the sample's device."""
+        key = sample.source, sample.frames[1]
+        if key not in self._kept:
+            self._kept[key] = self._sweep(*key, sample.images.device)
+        return self._kept[key]
+
+    def _sweep(self, recording: int, now: int, device: torch.device) -> SweptDepth:
+        before, after = self.source.neighbours(recording, now)
+        geometry = self.geometries[recording]
+        # Positions: before, now, after as everywhere, then what else there is on each side.
+        frames = [before[0], now, after[0], *before[1:PER_SIDE], *after[1:PER_SIDE]]
+        earlier = (0, *range(3, 3 + len(before[1:PER_SIDE])))
+        later = (2, *range(3 + len(before[1:PER_SIDE]), len(frames)))
+        sample = self.source.load(recording, tuple(frames)).to(device)
+        if sample.world_from_body is None:
+            # Neighbours at one time need no motion; what the robot moves in the few milliseconds
+            # between two cameras is left to the photometric terms.
+            poses, sides = (
+                SE3(torch.eye(4, dtype=torch.float64).expand(*sample.stamps_s.shape, 4, 4)),
+                (),
+            )
+        else:
+            poses, sides = SE3(sample.world_from_body), (earlier, later)
+        views = surround_views(sample, poses, geometry, LEVEL)
+        ladder = depth_ladder(NEAR_M, self.config.network.max_depth_m, RUNGS, device)
+        return sweep(views, geometry, ladder, self.config.loss.ssim, sides)
