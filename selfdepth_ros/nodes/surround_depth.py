@@ -66,15 +66,16 @@ class SurroundDepthNode(LifecycleNode):
     """See the module. Raises rclpy's ParameterException for parameters of wrong type or range."""
 
     def __init__(self) -> None:
-        super().__init__(NAME)
-        declare(self, SurroundDepthConfig)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        # First of all: rclpy destroys a node whose parameters are refused.
         self._rig_topics: RigFromTopics | None = None
         self._intake: Intake | None = None
         self._worker: Worker | None = None
         self._outputs: Outputs | None = None
         self._own_timers: list[Any] = []
         self._silent: list[str] = []
+        super().__init__(NAME)
+        declare(self, SurroundDepthConfig)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
 
     # -- transitions --
 

@@ -91,9 +91,9 @@ class SyntheticRigNode(Node):
     """See the module."""
 
     def __init__(self) -> None:
+        self._truth: TruthWriter | None = None
         super().__init__(NAME)
         declare(self, SyntheticRigConfig)
-        self._truth: TruthWriter | None = None
 
     def start(self) -> None:
         """Render the loop, then play it. Raises SyntheticError for options out of range."""

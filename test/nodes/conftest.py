@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The live graph of these tests: cameras in one process, the node in another, a listener here."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PATIENCE_S = 40.0
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f'nodes_{name}', HERE / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='session')
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Model, rigs and pictures on disk."""
+    return load('scene').Scene.write(tmp_path_factory.mktemp('scene'))
+
+
+def environment() -> dict[str, str]:
+    """What a process of a script needs to find the package in the source tree."""
+    paths = [str(ROOT), *os.environ.get('PYTHONPATH', '').split(os.pathsep)]
+    return {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))}
+
+
+class NodeProcess:
+    """A node in a process of its own; its output is in `log`."""
+
+    def __init__(self, log: Path, *command: str, **parameters: Any) -> None:
+        self._log = log
+        pairs = [part for item in parameters.items() for part in ('-p', '{}:={}'.format(*item))]
+        line = [sys.executable, *command, '--ros-args', *pairs]
+        with log.open('w') as file:
+            self.process = subprocess.Popen(
+                line, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT, env=environment()
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def lines(self, level: str) -> list[str]:
+        return [line for line in self.log.splitlines() if line.startswith(f'[{level}]')]
+
+    def status(self) -> int:
+        """Wait for the end."""
+        return self.process.wait(PATIENCE_S)
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.status()
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+
+
+@contextmanager
+def stopping(process: NodeProcess) -> Iterator[NodeProcess]:
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope='session')
+def cameras(scene: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """The cameras play during all tests."""
+    log = tmp_path_factory.mktemp('cameras') / 'log'
+    with stopping(NodeProcess(log, str(HERE / 'cameras.py'))) as process:
+        yield process
+
+
+@pytest.fixture
+def surround(tmp_path: Path, cameras: NodeProcess) -> Iterator[Callable[..., NodeProcess]]:
+    """Start the node with parameters; it is stopped after the test."""
+    started: list[NodeProcess] = []
+
+    def start(**parameters: Any) -> NodeProcess:
+        assert cameras.process.poll() is None, cameras.log
+        log = tmp_path / f'{len(started)}.log'
+        started.append(NodeProcess(log, '-m', 'selfdepth_ros.nodes.surround_depth', **parameters))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+class Listener:
+    """A node of this process; what it hears is kept by topic."""
+
+    def __init__(self) -> None:
+        import rclpy
+        from rclpy.node import Node
+
+        from selfdepth_ros.nodes.execution import make_executor
+
+        rclpy.init(args=[])
+        self.node = Node(f'listener_{os.getpid()}')
+        self._executor = make_executor()
+        self._executor.add_node(self.node)
+        self._subscriptions: list[Any] = []
+        self.heard: dict[str, list[Any]] = {}
+
+    def listen(self, kind: type, topic: str, **qos: Any) -> list[Any]:
+        from rclpy.qos import QoSProfile
+
+        messages = self.heard.setdefault(topic, [])
+        profile = QoSProfile(**{'depth': 20, **qos})
+        self._subscriptions.append(
+            self.node.create_subscription(kind, topic, messages.append, profile)
+        )
+        return messages
+
+    def wait(self, until: Callable[[], Any], what: str) -> None:
+        """Listen until something is true; fail if it never becomes so."""
+        give_up_s = time.monotonic() + PATIENCE_S
+        while not until():
+            assert time.monotonic() < give_up_s, f'{what}: not within {PATIENCE_S:.0f} s'
+            self._executor.spin_once(timeout_sec=0.1)
+
+    def call(self, kind: type, name: str, request: Any) -> Any:
+        """Call a service."""
+        client = self.node.create_client(kind, name)
+        self.wait(client.service_is_ready, name)
+        future = client.call_async(request)
+        self.wait(future.done, name)
+        self.node.destroy_client(client)
+        return future.result()
+
+    def diagnostics(self) -> Callable[[], tuple[bytes, str, dict[str, str]]]:
+        """Listen to /diagnostics; the result returns the last level, message and values."""
+        from diagnostic_msgs.msg import DiagnosticArray
+
+        messages = self.listen(DiagnosticArray, '/diagnostics')
+
+        def last() -> tuple[bytes, str, dict[str, str]]:
+            if not messages:
+                return b'', '', {}
+            status = messages[-1].status[0]
+            return status.level, status.message, {v.key: v.value for v in status.values}
+
+        return last
+
+    def forget(self) -> None:
+        for subscription in self._subscriptions:
+            self.node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+        self.heard.clear()
+
+
+@pytest.fixture(scope='session')
+def the_listener() -> Iterator[Listener]:
+    import rclpy
+
+    listener = Listener()
+    yield listener
+    listener.node.destroy_node()
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def listener(the_listener: Listener) -> Iterator[Listener]:
+    """A listener that has heard nothing yet."""
+    yield the_listener
+    the_listener.forget()

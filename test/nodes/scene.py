@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Three small cameras, pictures of theirs, and a real ONNX model: what the live tests play."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from selfdepth_ros.core.cameras import PinholeCamera
+from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_ros.core.manifest import Manifest, file_sha256
+from selfdepth_ros.core.rig import Rig, RigCamera, save_rig
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.inference import load_engine
+from selfdepth_ros.pipeline import SurroundDepth
+
+CAMERAS = ('a', 'b', 'c')
+DEAD = 'dead'
+WIDTH, HEIGHT = 64, 48
+NETWORK = (32, 24)
+OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+
+
+def picture(camera: str) -> np.ndarray:
+    """A smooth picture, another one for each camera."""
+    phase = CAMERAS.index(camera)
+    row, column = np.mgrid[0:HEIGHT, 0:WIDTH]
+    colors = [row * 2 + column + 20 * phase, 200 - row, 3 * column + 10 * phase]
+    return np.stack(colors, axis=-1).astype(np.uint8)
+
+
+def rig_of(names: tuple[str, ...]) -> Rig:
+    """Cameras that look around from the middle, each on its own height."""
+    cameras = []
+    for index, name in enumerate(names):
+        yaw = 2 * np.pi * index / len(names)
+        turn = np.array(
+            [[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1.0]]
+        )
+        pose = SE3.from_rotation_translation(turn @ OPTICAL, np.array([0.1, 0.2, 1 + index / 4]))
+        lens = PinholeCamera(WIDTH, HEIGHT, 50.0, 50.0, WIDTH / 2 - 0.5, HEIGHT / 2 - 0.5)
+        cameras.append(RigCamera(name, lens, pose, f'{name}_optical_frame'))
+    return Rig(tuple(cameras))
+
+
+def write_model(folder: Path, size: tuple[int, int] = NETWORK) -> Path:
+    """Metres = focal * (1 + mean of RGB / 255) / 10, node by node; a manifest beside it."""
+    width, height = size
+    constants = {
+        'scale': np.float32(1 / 2550),
+        'tenth': np.float32(1 / 10),
+        'colour': np.array([3], np.int64),
+        'column': np.array([-1, 1, 1], np.int64),
+    }
+    nodes = [
+        helper.make_node('Cast', ['images'], ['float'], to=TensorProto.FLOAT),
+        helper.make_node('ReduceMean', ['float', 'colour'], ['mean'], keepdims=0),
+        helper.make_node('Mul', ['mean', 'scale'], ['bright']),
+        helper.make_node('Add', ['bright', 'tenth'], ['more']),
+        helper.make_node('Reshape', ['focal', 'column'], ['focals']),
+        helper.make_node('Mul', ['more', 'focals'], ['depth']),
+    ]
+    shape = ['n', height, width]
+    graph = helper.make_graph(
+        nodes,
+        'brightness',
+        [
+            helper.make_tensor_value_info('images', TensorProto.UINT8, [*shape, 3]),
+            helper.make_tensor_value_info('focal', TensorProto.FLOAT, ['n']),
+        ],
+        [helper.make_tensor_value_info('depth', TensorProto.FLOAT, shape)],
+        [onnx.numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    path = folder / 'model.onnx'
+    opset = [helper.make_opsetid('', 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    manifest = Manifest('brightness', width, height, 'z_depth', 0.1, 100.0, CAMERAS)
+    replace(manifest, onnx_sha256=file_sha256(path)).save(path.with_suffix('.yaml'))
+    return path
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A folder with the model, its rig, a rig with a camera too many and a rig of other size."""
+
+    folder: Path
+
+    @classmethod
+    def write(cls, folder: Path) -> 'Scene':
+        """Write all files."""
+        write_model(folder)
+        save_rig(rig_of(CAMERAS), folder / 'rig.yaml')
+        save_rig(rig_of((*CAMERAS, DEAD)), folder / 'rig_of_four.yaml')
+        save_rig(rig_of(CAMERAS).scaled(80, 60), folder / 'rig_of_other_size.yaml')
+        return cls(folder)
+
+    @cached_property
+    def model(self) -> Path:
+        """The model file."""
+        return self.folder / 'model.onnx'
+
+    def expected(self, names: tuple[str, ...] = CAMERAS):
+        """What the pipeline itself makes of the pictures."""
+        images = tuple(picture(name) if name in CAMERAS else None for name in names)
+        stamps = tuple(None if image is None else 1 for image in images)
+        pipeline = SurroundDepth(load_engine(self.model), rig_of(names))
+        return pipeline(SurroundFrame(1, images, stamps))

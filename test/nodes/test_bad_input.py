@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever is wrong is said in one line; what cannot work does not start."""
+
+import importlib.util
+
+import pytest
+from sensor_msgs.msg import CameraInfo, PointCloud2
+
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.messages import camera_info_fields
+
+FROM_A_ROS_INSTALLATION = {
+    'tf2_ros': ({'rig': 'topics'}, 'tf2_ros is not installed'),
+    'message_filters': ({'sync': 'message_filters'}, 'message_filters, which is not installed'),
+}
+
+
+def bad_starts():
+    yield {'model': '/nowhere/model.onnx'}, 'no model at /nowhere/model.onnx'
+    yield {'model': '{folder}/rig.yaml'}, 'no model at'
+    yield {'model': '{folder}/broken.onnx'}, 'cannot be loaded as an ONNX model'
+    yield {'rig': '/nowhere/rig.yaml'}, '/nowhere/rig.yaml'
+    yield {'rig': '{folder}/model.yaml'}, 'model.yaml'
+    yield {'output_frame': 'map'}, "body_frame is 'base_link'"
+    yield {'cameras': '[a, x]'}, "no camera 'x'"
+    yield {'image_topic': 'image'}, 'expected {camera}'
+    yield {'sync': 'luck'}, "sync: found 'luck', expected one of 'surround', 'message_filters'"
+    yield {'deadline_ms': '-1.0'}, 'deadline_ms'
+    yield {'threads': 'many'}, 'threads'
+    yield {'fusion.max_range_m': '1e9'}, 'fusion.max_range_m'
+    for package, case in FROM_A_ROS_INSTALLATION.items():
+        if importlib.util.find_spec(package) is None:
+            yield case
+
+
+@pytest.mark.parametrize(('parameters', 'words'), [*bad_starts()], ids=str)
+def test_a_node_that_cannot_work_says_why_once_and_ends(
+    scene, surround, parameters, words
+) -> None:
+    (scene.folder / 'broken.onnx').write_bytes(b'no model at all')
+    given = {
+        name: value.format(folder=scene.folder, camera='{camera}')
+        for name, value in parameters.items()
+    }
+    node = surround(**{'model': scene.model, **given})
+    assert node.status() == 1
+    fatal = node.lines('FATAL')
+    assert len(fatal) == 1, node.log
+    assert words in fatal[0]
+    assert 'Traceback' not in node.log
+
+
+def test_a_slip_in_a_parameter_name_is_noticed(scene, surround, listener) -> None:
+    node = surround(model=scene.model, deadlin_ms='50.0')
+    listener.listen(PointCloud2, '/surround_depth/points')
+    listener.wait(lambda: node.lines('WARN'), 'a warning')
+    assert "'deadlin_ms' is not known" in node.lines('WARN')[0]
+    assert "'deadline_ms'" in node.lines('WARN')[0]
+
+
+def test_images_of_another_size_are_one_error_and_no_crash(scene, surround, listener) -> None:
+    rig = scene.folder / 'rig_of_other_size.yaml'
+    node = surround(model=scene.model, rig=rig, diagnostics_period_s=0.1)
+    clouds = listener.listen(PointCloud2, '/surround_depth/points')
+    last = listener.diagnostics()
+    listener.wait(lambda: int(last()[2].get('sets_failed', 0)) >= 5, 'several failures')
+    assert last()[0] == b'\x02'
+    assert '64x48' in last()[1]
+    assert '80x60' in last()[1]
+    assert len(node.lines('ERROR')) == 1
+    assert 'Traceback' not in node.log
+    assert not clouds
+    assert node.process.poll() is None
+
+
+@pytest.fixture
+def from_topics(scene, listener):
+    """What the node makes the rig of when there is no file, with TF's answer given."""
+    from selfdepth_ros.nodes.calibration import RigFromTopics
+
+    topics = {'a': 'a/camera_info', 'b': 'b/camera_info'}
+    made = RigFromTopics(listener.node, topics, lambda frame: SE3.identity(), 'base_link')
+    yield made
+    made.close()
+
+
+def info_of(camera, frame_id):
+    fields = camera_info_fields(camera)._asdict()
+    message = CameraInfo(**{k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()})
+    message.header.frame_id = frame_id
+    return message
+
+
+def publish_until(listener, topic, message, until):
+    publisher = listener.node.create_publisher(CameraInfo, topic, 10)
+
+    def tried():
+        publisher.publish(message)
+        return until()
+
+    listener.wait(tried, f'an effect of {topic}')
+    listener.node.destroy_publisher(publisher)
+
+
+def test_a_calibration_of_nan_is_named_and_a_good_one_heals_it(
+    scene, listener, from_topics
+) -> None:
+    from_rig = rig_camera(scene, 'a')
+    bad = info_of(from_rig, 'a_optical_frame')
+    bad.k[0] = float('nan')
+    publish_until(listener, 'a/camera_info', bad, lambda: from_topics.problems)
+    assert 'a (a/camera_info)' in from_topics.problems['a']
+    assert 'fx=nan' in from_topics.problems['a']
+    assert from_topics.rig() is None
+    assert 'a/camera_info' in from_topics.missing()
+
+    good = info_of(from_rig, 'a_optical_frame')
+    publish_until(listener, 'a/camera_info', good, lambda: not from_topics.problems)
+    assert from_topics.missing() == 'a usable CameraInfo on b/camera_info'
+    other = info_of(rig_camera(scene, 'b'), 'b_optical_frame')
+    publish_until(listener, 'b/camera_info', other, lambda: from_topics.rig() is not None)
+    rig = from_topics.rig()
+    assert rig.names == ('a', 'b')
+    assert rig['b'].camera == rig_camera(scene, 'b')
+    assert rig['b'].frame_id == 'b_optical_frame'
+
+
+def rig_camera(scene, name):
+    from selfdepth_ros.core.rig import load_rig
+
+    return load_rig(scene.folder / 'rig.yaml')[name].camera
+
+
+def test_a_camera_info_without_a_frame_cannot_be_placed(scene, listener, from_topics) -> None:
+    nowhere = info_of(rig_camera(scene, 'a'), '')
+    publish_until(listener, 'a/camera_info', nowhere, lambda: from_topics.problems)
+    assert 'without header.frame_id' in from_topics.problems['a']

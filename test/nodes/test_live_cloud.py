@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Images of one process become the cloud of another: the pipeline's own, point for point."""
+
+import numpy as np
+import pytest
+from rclpy.qos import QoSReliabilityPolicy
+from sensor_msgs.msg import Image, PointCloud2
+
+from selfdepth_ros.messages import decode_depth, pack_points, points_from_cloud_msg, stamp_ns
+
+POINTS = '/surround_depth/points'
+
+
+def assert_cloud_is(message, cloud) -> None:
+    packed = pack_points(cloud)
+    assert message.header.frame_id == 'base_link'
+    assert [(f.name, f.offset, f.datatype, f.count) for f in message.fields] == [*packed.fields]
+    assert (message.point_step, message.height, message.width) == (16, 1, len(cloud))
+    assert message.row_step == 16 * len(cloud)
+    assert message.is_dense
+    assert np.array_equal(np.frombuffer(message.data, np.uint8), packed.data)
+    assert np.array_equal(points_from_cloud_msg(message), cloud.points)
+
+
+@pytest.mark.parametrize('transport', ['raw', 'compressed'])
+def test_the_cloud_is_what_the_pipeline_makes_of_the_images(
+    scene, surround, listener, transport
+) -> None:
+    surround(model=scene.model, transport=transport)  # the rig lies beside the model
+    clouds = listener.listen(PointCloud2, POINTS)
+    best_effort = QoSReliabilityPolicy.BEST_EFFORT
+    images = listener.listen(Image, '/a/image_raw', reliability=best_effort)
+    listener.wait(lambda: len(clouds) >= 3, 'three clouds')
+    expected = scene.expected().cloud
+    assert len(expected) > 1000
+    for message in clouds:
+        assert_cloud_is(message, expected)
+    stamps = [stamp_ns(message.header) for message in clouds]
+    assert stamps == sorted(set(stamps))
+    listener.wait(
+        lambda: {stamp_ns(image.header) for image in images} & {*stamps},
+        'an image with the stamp of a cloud',
+    )
+
+
+def test_a_dead_camera_makes_the_cloud_partial_and_is_named(scene, surround, listener) -> None:
+    rig = scene.folder / 'rig_of_four.yaml'
+    node = surround(model=scene.model, rig=rig, diagnostics_period_s=0.2)
+    clouds = listener.listen(PointCloud2, POINTS)
+    last = listener.diagnostics()
+    listener.wait(lambda: len(clouds) >= 8, 'clouds, some after the camera counts as absent')
+    expected = scene.expected(('a', 'b', 'c', 'dead')).cloud
+    for message in clouds:
+        assert_cloud_is(message, expected)
+    listener.wait(lambda: 'dead/image_raw' in last()[1], 'the dead camera in the diagnostics')
+    assert last()[0] == b'\x01'
+    assert last()[2]['cameras_missing'] == 'dead'
+    assert last()[2]['cameras_present'] == 'a b c'
+    assert [line for line in node.lines('WARN') if 'dead/image_raw' in line]
+    assert len(node.lines('WARN')) == 1
+
+
+def test_nothing_is_computed_that_nobody_listens_to(scene, surround, listener) -> None:
+    surround(model=scene.model, diagnostics_period_s=0.1)
+    last = listener.diagnostics()
+    listener.wait(lambda: int(last()[2].get('sets_not_wanted', 0)) >= 5, 'sets nobody wanted')
+    assert last()[1] == 'idle: nobody listens'
+    assert last()[2]['clouds'] == '0'
+
+    depths = listener.listen(Image, '/surround_depth/b/depth')
+    listener.wait(lambda: len(depths) >= 2, 'depth images')
+    assert depths[0].encoding == '32FC1'
+    assert depths[0].header.frame_id == 'b_optical_frame'
+    assert np.array_equal(decode_depth(depths[0]), scene.expected().depths[1])
+    listener.wait(lambda: int(last()[2]['clouds']) >= 2, 'sets that were computed')
+
+
+def test_figures_of_rate_and_latency_are_in_the_diagnostics(scene, surround, listener) -> None:
+    surround(model=scene.model, diagnostics_period_s=0.1)
+    listener.listen(PointCloud2, POINTS)
+    last = listener.diagnostics()
+    listener.wait(lambda: 'rate_hz' in last()[2], 'a rate')
+    level, message, values = last()
+    assert (level, message) == (b'\x00', 'running')
+    stages = ('waiting', 'decode', 'preprocess', 'infer', 'fuse', 'publish')
+    spent = {name: float(values[f'{name}_median_ms']) for name in stages}
+    assert all(value >= 0 for value in spent.values())
+    outside = float(values['outside_network_median_ms'])
+    assert spent['waiting'] <= outside <= float(values['latency_median_ms'])
+    assert int(values['points']) == len(scene.expected().cloud)
