@@ -60,7 +60,7 @@ $(VENV)/.stamp-demo: $(VENV)/.stamp-venv setup.py
 # The CPU build of torch by its own name; where no index knows that name, whatever is offered.
 $(VENV)/.stamp-test: $(VENV)/.stamp-venv setup.py
 	$(BIN)/python -c 'import torch' 2>/dev/null \
-	  || $(PIP) install -q 'torch==$(TORCH)+cpu' || $(PIP) install -q 'torch==$(TORCH)'
+	  || $(PIP) install -q 'torch==$(TORCH)+cpu' 2>/dev/null || $(PIP) install -q 'torch==$(TORCH)'
 	$(PIP) install -q -e '.[ros,synthetic,train,test]'
 	touch $@ $(VENV)/.stamp-demo
 
