@@ -94,27 +94,30 @@ def _lidar_truths(reader: BagReader, rig: Rig, every: int) -> Iterator[FrameTrut
         if abs(nearest - frame.stamp_ns) > SWEEP_TOLERANCE_NS:
             continue
         truths = [
-            None if stamp is None else _project(current[1], nearest, stamp, entry, odometry)
+            None if stamp is None else lidar_truth(current[1], nearest, stamp, entry, odometry)
             for stamp, entry in zip(frame.stamps_ns, rig.cameras, strict=True)
         ]
         yield FrameTruth(frame, truths)
 
 
-def _project(
+def lidar_truth(
     points_in_body: Float[np.ndarray, 'n 3'],
     sweep_ns: int,
     image_ns: int,
     entry: RigCamera,
     odometry: tuple[np.ndarray, np.ndarray] | None,
 ) -> CameraTruth:
-    """LiDAR points as an image sees them, moved by the robot's motion between the stamps."""
+    """LiDAR points as the image of one camera sees them.
+
+    They are moved by the robot's motion between the two stamps, and of several points in a pixel
+    the nearest is kept: that is what the camera sees.
+    """
     image_from_sweep = _motion(odometry, sweep_ns, image_ns)
     camera_from_sweep = entry.body_from_camera.inverse() @ image_from_sweep
     points = camera_from_sweep.apply(points_in_body.astype(np.float64))
     pixels, valid = entry.camera.project(points)
     width, height = entry.camera.width, entry.camera.height
     u, v = np.rint(pixels[valid]).astype(np.int64).T.clip(0, [[width - 1], [height - 1]])
-    # Of several points in a pixel the nearest is what the camera sees.
     nearest = np.full((height, width), np.inf, np.float32)
     np.minimum.at(nearest, (v, u), points[valid, 2].astype(np.float32))
     return _all_pixels(nearest, entry)
