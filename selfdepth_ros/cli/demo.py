@@ -9,6 +9,7 @@ from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.demo.live import DemoOptions
 from selfdepth_ros.demo.live import run as run_live
 from selfdepth_ros.demo.report import describe
+from selfdepth_ros.inference import load_engine
 from selfdepth_ros.shipped import DEMO_SEED, shipped
 
 DOMAIN = 43
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo and print what it measured."""
     if not args.model and not shipped('model.onnx').is_file():
         raise ConfigError('this copy of the package holds no model: give one with --model <path>')
+    load_engine(args.model or shipped('model.onnx'))  # a wrong model is known before rendering
     options = DemoOptions(
         args.out, args.seconds, args.seed, args.size, args.frames, args.compressed, args.model,
         args.domain,

@@ -103,6 +103,11 @@ class Scene:
         """The model file."""
         return self.folder / 'model.onnx'
 
+    @property
+    def rig(self) -> Rig:
+        """The rig of the cameras that play."""
+        return rig_of(CAMERAS)
+
     def expected(self, names: tuple[str, ...] = CAMERAS):
         """What the pipeline itself makes of the pictures."""
         images = tuple(picture(name) if name in CAMERAS else None for name in names)
