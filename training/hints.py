@@ -51,10 +51,8 @@ class SweepHints:
         if sample.world_from_body is None:
             # Neighbours at one time need no motion; what the robot moves in the few milliseconds
             # between two cameras is left to the photometric terms.
-            poses, sides = (
-                SE3(torch.eye(4, dtype=torch.float64).expand(*sample.stamps_s.shape, 4, 4)),
-                (),
-            )
+            still = torch.eye(4, dtype=torch.float64).expand(*sample.stamps_s.shape, 4, 4)
+            poses, sides = SE3(still), ()
         else:
             poses, sides = SE3(sample.world_from_body), (earlier, later)
         views = surround_views(sample, poses, geometry, LEVEL)

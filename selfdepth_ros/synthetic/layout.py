@@ -76,7 +76,7 @@ def make_section(seed: int) -> Section:
     rng = np.random.default_rng([seed, 30])
     parking = float(rng.choice([2.1, 2.3, 2.5]))
     tile = str(rng.choice(['asphalt', 'cobbles', 'slabs']))
-    return Section(float(rng.uniform(3.1, 3.7)), parking, tile, str(rng.choice(['dash', 'line'])))
+    return Section(float(rng.uniform(3.7, 4.3)), parking, tile, str(rng.choice(['dash', 'line'])))
 
 
 def strip(street: Street, s0: float, s1: float, d0: float, d1: float, z: float, tile: str) -> None:
