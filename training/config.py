@@ -51,7 +51,7 @@ class DataConfig:
     """Temporal neighbours are at most this many frames away."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
-    jitter: float = knob(0.2, low=0.0, high=0.5)
+    jitter: float = knob(0.1, low=0.0, high=0.5)
     """Strength of the random brightness, contrast and colour of the network's input."""
 
 
@@ -67,15 +67,15 @@ class LossConfig:
     """Weight of the spatial and spatio-temporal terms (Guizilini et al. 2022)."""
     motion_from: float = knob(0.1, low=0.0, high=1.0)
     """Fraction of the training before learned motion may teach depth (without odometry)."""
-    hint: float = knob(0.5, low=0.0, high=10.0)
+    hint: float = knob(1.0, low=0.0, high=10.0)
     """Weight of the distance (of log depth) to the plane sweep's hint, fading with time."""
-    hint_until: float = knob(0.8, low=0.01, high=1.0)
+    hint_until: float = knob(1.0, low=0.01, high=1.0)
     """Fraction of the training at which the hints have faded out."""
     spatial_from: float = knob(0.1, low=0.0, high=1.0)
     """Fraction of the training before the spatial terms begin."""
     automask_from: float = knob(0.5, low=0.0, high=1.0)
     """Fraction of the training before pixels that the unwarped source fits better are dropped."""
-    coarse_until: tuple[float, float, float] = (0.1, 0.25, 0.5)
+    coarse_until: tuple[float, float, float] = (0.03, 0.12, 0.5)
     """Fractions of the training seen at 1/8, 1/4 and 1/2 of the image size: coarse images have a
     wide basin of convergence, full ones the accuracy."""
 

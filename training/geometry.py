@@ -34,6 +34,10 @@ class Overlap:
     source: int
     first_column: int
 
+    def columns(self, geometry: 'RigGeometry') -> slice:
+        """Return the columns as a slice."""
+        return slice(self.first_column, self.first_column + geometry.overlap_width)
+
 
 @dataclass(frozen=True)
 class RigGeometry:

@@ -15,10 +15,8 @@ from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.surround import surround_views
 from selfdepth_training.sweep import SweptDepth, depth_ladder, sweep
 
-# Hints have a quarter of the training size: 48 inverse depths from 1.2 m to the farthest.
-LEVEL, RUNGS, NEAR_M = 2, 48, 1.2
-# Frames on each side of the middle one.
-PER_SIDE = 2
+# Hints have a quarter of the training size: 40 inverse depths from 1.2 m to the farthest.
+LEVEL, RUNGS, NEAR_M = 2, 40, 1.2
 
 
 class SweepHints:
@@ -41,20 +39,13 @@ class SweepHints:
         return self._kept[key]
 
     def _sweep(self, recording: int, now: int, device: torch.device) -> SweptDepth:
-        before, after = self.source.neighbours(recording, now)
         geometry = self.geometries[recording]
-        # Positions: before, now, after as everywhere, then what else there is on each side.
-        frames = [before[0], now, after[0], *before[1:PER_SIDE], *after[1:PER_SIDE]]
-        earlier = (0, *range(3, 3 + len(before[1:PER_SIDE])))
-        later = (2, *range(3 + len(before[1:PER_SIDE]), len(frames)))
-        sample = self.source.load(recording, tuple(frames)).to(device)
-        if sample.world_from_body is None:
-            # Neighbours at one time need no motion; what the robot moves in the few milliseconds
-            # between two cameras is left to the photometric terms.
-            still = torch.eye(4, dtype=torch.float64).expand(*sample.stamps_s.shape, 4, 4)
-            poses, sides = SE3(still), ()
-        else:
-            poses, sides = SE3(sample.world_from_body), (earlier, later)
+        sample = self.source.middling(recording, now).to(device)
+        motion_known = sample.world_from_body is not None
+        # Neighbours at one time need no motion; what the robot moves in the few milliseconds
+        # between two cameras is left to the photometric terms.
+        still = torch.eye(4, dtype=torch.float64).expand(*sample.stamps_s.shape, 4, 4)
+        poses = SE3(sample.world_from_body if motion_known else still)
         views = surround_views(sample, poses, geometry, LEVEL)
         ladder = depth_ladder(NEAR_M, self.config.network.max_depth_m, RUNGS, device)
-        return sweep(views, geometry, ladder, self.config.loss.ssim, sides)
+        return sweep(views, geometry, ladder, self.config.loss.ssim, motion_known)

@@ -29,6 +29,8 @@ from selfdepth_training.losses.surround import (
 )
 from selfdepth_training.networks import DepthNetwork, EgoMotionNetwork
 
+# A hint counts when its error is below the network's plus this: on a plain sky both are noise.
+HINT_MARGIN = 0.002
 # Image pyramid: full, half, quarter and eighth size.
 LEVELS = 4
 
@@ -175,7 +177,7 @@ class SurroundLearner(nn.Module):
                 views = surround_views(sample, world_from_body, reprojection.geometry, hints.LEVEL)
                 ours = reprojection.temporal(views, depth, automask=False)
                 theirs = reprojection.temporal(views, hint.depth, automask=False)
-                valid = valid & (theirs.error < ours.error)
+                valid = valid & (theirs.error < ours.error + HINT_MARGIN)
         return masked_mean((torch.log(depth) - torch.log(hint.depth)).abs(), valid)
 
     def _world_from_body(self, sample: RigSample) -> SE3:

@@ -9,6 +9,8 @@ places, so it guides only the start of the training (Collins, "A space-sweep app
 multi-image matching", 1996; used as Depth Hints, Watson et al. 2019, use semi-global matching).
 """
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,13 +20,16 @@ from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.data.samples import SweptDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.photometric import fast_photometric_error
-from selfdepth_training.losses.surround import NOW, UNSEEN, Views
+from selfdepth_training.losses.surround import AFTER, BEFORE, NOW, UNSEEN, Views
 from selfdepth_training.warp import sample, source_grid
 
 # The best depth must beat every depth more than two rungs away by this factor.
 DISTINCT = 0.75
 # And explain the image at least this well.
 GOOD = 0.15
+# The farthest depth is also what wins where nothing fits (a mover, a shadow of the robot); the
+# sky fits ten times better than those.
+GOOD_FAR = 0.008
 
 
 def depth_ladder(near_m: float, far_m: float, rungs: int, device: torch.device) -> Tensor:
@@ -38,41 +43,45 @@ def sweep(
     geometry: RigGeometry,
     ladder: Float[Tensor, ' d'],
     ssim_weight: float,
-    sides: tuple[tuple[int, ...], ...],
+    temporal: bool,
 ) -> SweptDepth:
-    """Best depth of the ladder for each pixel of the frame `NOW`.
+    """Best depth of the ladder for each pixel of the middle frame.
 
-    Every camera is compared with the neighbours that overlap it, whose poses the rig knows, and
-    with itself at the times of each side: (earlier frames, later frames), or () where the robot's
-    motion is unknown. Within a side the frames vote together; of the sides and neighbours the best
-    counts, for what one side hides the other often shows.
+    Every camera is compared with the neighbours that overlap it, whose poses the rig knows, and,
+    when `temporal`, with itself before and after, for which the robot's motion must be known. Of
+    these the best counts, for what is hidden from one often shows in another.
     """
-    swept = []
-    for camera in range(len(geometry.cameras)):
-        groups = [[(NOW, o.source)] for o in geometry.overlaps if o.target == camera]
-        groups += [[(time, camera) for time in side] for side in sides]
-        least = geometry.rays.new_full((len(ladder), *geometry.size), UNSEEN)
-        for group in groups:
-            costs = torch.stack(
-                [
-                    _cost(views, geometry, camera, time, source, ladder, ssim_weight)
-                    for time, source in group
-                ]
-            )
-            seen = costs < UNSEEN
-            mean = torch.where(seen, costs, 0).sum(0) / seen.sum(0).clamp(min=1)
-            least = torch.minimum(least, torch.where(seen.any(0), mean, UNSEEN))
-        swept.append(_best(least, ladder))
+    whole = slice(0, geometry.size[1])
+    cameras = range(len(geometry.cameras))
+    comparisons = [
+        Comparison(o.target, NOW, o.source, o.columns(geometry)) for o in geometry.overlaps
+    ]
+    if temporal:
+        comparisons += [Comparison(c, time, c, whole) for c in cameras for time in (BEFORE, AFTER)]
+    costs = geometry.rays.new_full((len(cameras), len(ladder), *geometry.size), UNSEEN)
+    for comparison in comparisons:
+        part = costs[comparison.camera, :, :, comparison.columns]
+        torch.minimum(part, _cost(views, geometry, comparison, ladder, ssim_weight), out=part)
+    swept = [_best(cost, ladder) for cost in costs]
     depth, sure = (torch.stack(parts) for parts in zip(*swept, strict=True))
     return SweptDepth(depth, sure & geometry.visible & views.present[NOW][:, None, None])
 
 
+class Comparison(NamedTuple):
+    """Columns of a camera's image now, and the camera and time they are compared with."""
+
+    camera: int
+    time: int
+    source: int
+    columns: slice
+
+
 def _cost(
-    views: Views, geometry: RigGeometry, camera: int, time: int, source: int, ladder: Tensor,
-    ssim_weight: float,
-) -> Float[Tensor, 'd h w']:  # fmt: skip
+    views: Views, geometry: RigGeometry, what: Comparison, ladder: Tensor, ssim_weight: float
+) -> Float[Tensor, 'd h w']:
     """Photometric error of one source for every depth of the ladder."""
-    points = geometry.rays[camera] * ladder[:, None, None, None]
+    camera, time, source, columns = what
+    points = geometry.rays[camera, :, columns] * ladder[:, None, None, None]
     pose = views.world_from_camera[time, source].inverse() @ views.world_from_camera[NOW, camera]
     grid = source_grid(
         geometry.cameras[source], SE3(pose.matrix[None].to(points)), points.flatten(0, 1),
@@ -81,7 +90,7 @@ def _cost(
     coordinates = grid.coordinates.reshape(*points.shape[:3], 2)
     valid = grid.valid.reshape(points.shape[:3]) & views.present[time, source]
     image = views.images[time, source].expand(len(ladder), -1, -1, -1)
-    target = views.images[NOW, camera].expand(len(ladder), -1, -1, -1)
+    target = views.images[NOW, camera, :, :, columns].expand(len(ladder), -1, -1, -1)
     error = fast_photometric_error()(target, sample(image, coordinates), ssim_weight)
     smooth = functional.avg_pool2d(error[:, None], 3, 1, 1, count_include_pad=False)[:, 0]
     return torch.where(valid, smooth, UNSEEN)
@@ -102,5 +111,6 @@ def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SweptDep
     inverse = 1 / ladder
     step = inverse[1] - inverse[0]
     refined = inverse[rung] + torch.where(inside, offset, torch.zeros_like(offset)) * step
-    sure = (least < GOOD) & (least < DISTINCT * second) & (rung < len(ladder) - 1)
+    good = torch.where(rung == 0, GOOD_FAR, GOOD)
+    sure = (least < good) & (least < DISTINCT * second) & (rung < len(ladder) - 1)
     return SweptDepth(1 / refined.clamp(min=1e-3), sure)

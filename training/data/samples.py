@@ -101,10 +101,10 @@ class SampleSource:
         before, after = (int(rng.choice(c)) for c in self.triplets[source][now])
         return self.load(source, (before, now, after))
 
-    def neighbours(self, source: int, now: int) -> tuple[list[int], list[int]]:
-        """Frames before and after `now` that show parallax, the farthest first."""
-        before, after = self.triplets[source][now]
-        return sorted(map(int, before)), sorted(map(int, after), reverse=True)
+    def middling(self, source: int, now: int) -> RigSample:
+        """Return the frame with the neighbours in time that are neither nearest nor farthest."""
+        before, after = (int(sorted(c)[len(c) // 2]) for c in self.triplets[source][now])
+        return self.load(source, (before, now, after))
 
     def load(self, source: int, frames: tuple[int, ...]) -> RigSample:
         """Return these frames of a recording; the second one is the middle one."""

@@ -114,7 +114,7 @@ class SurroundReprojection:
         grids, sources, targets, visible = [], [], [], []
         depths = depth.unbind(0)
         for overlap in geometry.overlaps:
-            columns = slice(overlap.first_column, overlap.first_column + geometry.overlap_width)
+            columns = overlap.columns(geometry)
             times = NOW, other_time
             grids.append(
                 self._grid(
