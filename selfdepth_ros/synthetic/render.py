@@ -54,6 +54,7 @@ class _Cast:
     distance: NDArray[np.float32]
     row: NDArray[np.int64]
     owner: NDArray[np.int64]
+    busy: NDArray[np.bool_]
 
 
 class StreetRenderer:
@@ -163,16 +164,21 @@ class StreetRenderer:
         ])  # fmt: skip
         distance, row = self.caster.static(rays)
         owner = np.full(distance.shape, -1)
-        index = np.nonzero(self._may_meet(traffic, world_from_body))
-        moving, mover_row, mover = self.caster.moving(traffic, rays[index], index[0])
+        busy = self._may_meet(traffic, world_from_body)
+        self._add_movers(traffic, rays, busy, np.nonzero(busy)[0], distance, row, owner)
+        return [
+            _Cast(rays[i, 0, 0, :3].reshape(3, 1, 1), _columns(rays[i, ..., 3:]), distance[i],
+                  row[i], owner[i], busy[i])
+            for i in range(len(rays))
+        ]  # fmt: skip
+
+    def _add_movers(self, traffic: Traffic, rays, busy, camera, distance, row, owner) -> None:
+        """Cast the busy rays against the traffic as well, in place; camera: of each busy ray."""
+        index = np.nonzero(busy)
+        moving, mover_row, mover = self.caster.moving(traffic, rays[index], camera)
         nearer = moving < distance[index]
         hit = tuple(i[nearer] for i in index)
         distance[hit], row[hit], owner[hit] = moving[nearer], mover_row[nearer], mover[nearer]
-        return [
-            _Cast(np.moveaxis(rays[i, ..., :3], -1, 0), np.moveaxis(rays[i, ..., 3:], -1, 0),
-                  distance[i], row[i], owner[i])
-            for i in range(len(rays))
-        ]  # fmt: skip
 
     def _may_meet(self, traffic: Traffic, world_from_body: Array) -> NDArray[np.bool_]:
         """Pixels inside the image boxes of the movers: only these need a second cast."""
@@ -185,7 +191,7 @@ class StreetRenderer:
             if local[:, 2].max() < 0.2:
                 continue
             if local[:, 2].min() < 0.6:
-                mask[k] = True
+                mask[k] |= self._in_cone(k, local)
                 continue
             camera = cameras[k]
             slope = local[:, :2] / local[:, 2:]
@@ -198,6 +204,15 @@ class StreetRenderer:
             mask[k, y0:y1, x0:x1] = True
         return mask
 
+    def _in_cone(self, index: int, local: NDArray) -> bool:
+        """Whether the ball around points in camera axes touches the cone around all its rays."""
+        centre = (local.min(0) + local.max(0)) / 2
+        radius, away = np.linalg.norm(local - centre, axis=-1).max(), np.linalg.norm(centre)
+        if away <= radius:
+            return True
+        widest = np.arccos(self._lenses[index].z.min()) + 0.02
+        return bool(np.arccos(centre[2] / away) - np.arcsin(radius / away) < widest)
+
     def _depth(self, index: int, cast: _Cast) -> NDArray[np.float32]:
         lens = self._lenses[index]
         depth = cast.distance * lens.z
@@ -208,11 +223,12 @@ class StreetRenderer:
         o, d = cast.origin, cast.direction
         local_o, local_d = o, d
         if cast.owner.max() >= 0:
-            local_o, local_d = o.copy(), d.copy()
+            local_o, local_d = np.broadcast_to(o, d.shape).copy(), d.copy()
+            starts = local_o.copy()
             for m in np.unique(cast.owner[cast.owner >= 0]):
                 pose = traffic.world_from_local[camera, m].astype(F32)
                 at = cast.owner == m
-                local_o[:, at] = pose[:3, :3].T @ (o[:, at] - pose[:3, 3:])
+                local_o[:, at] = pose[:3, :3].T @ (starts[:, at] - pose[:3, 3:])
                 local_d[:, at] = pose[:3, :3].T @ d[:, at]
         return Hits(o, d, local_o, local_d, cast.row, cast.distance, angle)
 
@@ -246,17 +262,22 @@ class StreetRenderer:
         rays = self._rays(lens, body_rays, pose)
         distance, row = self.caster.static(rays)
         owner = np.full(distance.shape, -1)
-        camera = np.full(len(rays), index)
-        moving, mover_row, mover = self.caster.moving(traffic, rays, camera)
-        near = moving < distance
-        distance[near], row[near], owner[near] = moving[near], mover_row[near], mover[near]
-        shape = (-1, width)
-        sub = _Cast(rays[:, :3].T.reshape(3, *distance.reshape(shape).shape),
-                    rays[:, 3:].T.reshape(3, *distance.reshape(shape).shape),
-                    distance.reshape(shape), row.reshape(shape), owner.reshape(shape))  # fmt: skip
-        angle = np.zeros(len(rays), F32) + lens.angle.mean() / 2
-        colour = self._shader.shade(self._hits(sub, angle.reshape(shape), traffic, index))
+        busy = np.zeros(distance.shape, bool)
+        busy[: 4 * len(y)] = np.tile(cast.busy[y, x], 4)
+        camera = np.full(int(busy.sum()), index)
+        self._add_movers(traffic, rays, busy, camera, distance, row, owner)
+        shape = (len(rays) // width, width)
+        sub = _Cast(rays[0, :3].reshape(3, 1, 1), _columns(rays[:, 3:].reshape(*shape, 3)),
+                    distance.reshape(shape), row.reshape(shape), owner.reshape(shape),
+                    busy.reshape(shape))  # fmt: skip
+        angle = np.zeros(shape, F32) + lens.angle.mean() / 2
+        colour = self._shader.shade(self._hits(sub, angle, traffic, index))
         image[y, x] = colour.reshape(-1, 3)[: 4 * len(y)].reshape(4, -1, 3).mean(0)
+
+
+def _columns(directions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w, 3) -> (3, h, w), contiguous: dot products walk over each part."""
+    return np.ascontiguousarray(np.moveaxis(directions, -1, 0))
 
 
 def _silhouettes(cast: _Cast) -> NDArray[np.bool_]:
