@@ -75,7 +75,7 @@ class LossConfig:
     """Fraction of the training before the spatial terms begin."""
     automask_from: float = knob(0.5, low=0.0, high=1.0)
     """Fraction of the training before pixels that the unwarped source fits better are dropped."""
-    coarse_until: tuple[float, float, float] = (0.03, 0.12, 0.5)
+    coarse_until: tuple[float, float, float] = (0.02, 0.1, 0.6)
     """Fractions of the training seen at 1/8, 1/4 and 1/2 of the image size: coarse images have a
     wide basin of convergence, full ones the accuracy."""
 
@@ -84,7 +84,7 @@ class LossConfig:
 class OptimizerConfig:
     """AdamW with warm-up and cosine decay."""
 
-    learning_rate: float = knob(1e-3, low=1e-6, high=1.0)
+    learning_rate: float = knob(2e-3, low=1e-6, high=1.0)
     """Peak learning rate."""
     weight_decay: float = knob(1e-2, low=0.0, high=1.0)
     """Decoupled weight decay (Loshchilov and Hutter 2019)."""
