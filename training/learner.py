@@ -86,7 +86,14 @@ class SurroundLearner(nn.Module):
             self._sample_loss(sample, depths, progress, rng)
             for sample, depths in zip(samples, inverse, strict=True)
         ]
-        terms = {name: torch.stack([loss[name] for loss in losses]).mean() for name in losses[0]}
+        names = dict.fromkeys(name for loss in losses for name in loss)
+        terms = {
+            name: sum(loss[name] for loss in losses if name in loss) / len(losses)
+            for name in names
+        }
+        if self.ego_motion is not None and not any(s.world_from_body is None for s in samples):
+            # Data-parallel training wants a gradient for every parameter in every step.
+            terms['motion'] = 0 * sum(p.sum() for p in self.ego_motion.parameters())
         return Losses(
             torch.stack(list(terms.values())).sum(),
             {name: value.detach() for name, value in terms.items()},

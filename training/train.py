@@ -7,7 +7,7 @@ import math
 import shlex
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,17 @@ from selfdepth_ros.core.rig import Rig, save_rig
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from selfdepth_training.config import OptimizerConfig, TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache
-from selfdepth_training.data.samples import SampleBatch, SampleSource
+from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.feed import Feed
 from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
+from selfdepth_training.pace import steps_within
 
 log = logging.getLogger(__name__)
 
 LOG_EVERY = 20
-# Steps timed on each pyramid level before a `--minutes` run; the first ones are warm-up.
-WARMUP_STEPS, TIMED_STEPS = 2, 3
-# Share of `--minutes` kept back for checkpoints, logs and a machine that is a little busier.
-RESERVE = 0.04
 
 
 class TrainingError(SelfdepthError):
@@ -74,10 +72,11 @@ def train(
         )
     if state is not None:
         config = config_from_dict(TrainConfig, state['config'])
+        _require_same_bags(bags, state['bags'])
     fabric = Fabric(accelerator='auto', devices='auto', precision=_precision(config.precision))
     fabric.launch()
     caches = _caches(fabric, bags, cache_root or out / 'cache', config)
-    rigs = _masked_rigs(caches, state)
+    rigs = _masked_rigs(caches)
     source = SampleSource(caches, config.data)
 
     if state is not None:
@@ -86,7 +85,9 @@ def train(
         steps = config.steps
         if minutes is not None:
             seconds = 60 * minutes - (time.monotonic() - started)
-            steps = _steps_within(fabric, config, rigs, source, seconds)
+            learner, optimizer = _start(fabric, config, rigs, source.learn_motion)
+            feed = _feed(fabric, learner, source, config)
+            steps = steps_within(fabric, learner, optimizer, feed, seconds)
         plan = Plan(config, steps, tuple(map(str, bags)), shlex.join(['selfdepth', *sys.argv[1:]]))
     if fabric.is_global_zero:
         out.mkdir(parents=True, exist_ok=True)
@@ -108,7 +109,7 @@ def _run(
         optimizer.load_state_dict(state['optimizer'])
         first, seconds = state['step'], state['seconds']
     learner.train()
-    hints = _hints(fabric, learner, source, config)
+    feed = _feed(fabric, learner, source, config)
     board = SummaryWriter(str(out), purge_step=first) if fabric.is_global_zero else None
     bar = tqdm(
         range(first, plan.steps), 'train', plan.steps, initial=first, unit='step',
@@ -119,7 +120,7 @@ def _run(
         progress = step / plan.steps
         for group in optimizer.param_groups:
             group['lr'] = learning_rate(config.optimizer, progress)
-        batch = _draw(fabric, source, hints, config, step, progress)
+        batch = feed.batch(step, progress)
         losses = learner(batch, progress, [config.seed, step, fabric.global_rank])
         if not torch.isfinite(losses.total):
             frames = [sample.frames for sample in batch.samples]
@@ -173,65 +174,12 @@ def _start(
     return fabric.setup(learner, optimizer)
 
 
-def _draw(
-    fabric: Fabric,
-    source: SampleSource,
-    hints: SweepHints,
-    config: TrainConfig,
-    step: int,
-    progress: float,
-) -> SampleBatch:
-    """The samples of this step and this process, on its device, with their hints."""
-    count = config.data.rigs_per_step
-    first = (step * fabric.world_size + fabric.global_rank) * count
-    samples = [source.draw(config.seed, first + index) for index in range(count)]
-    samples = [sample.to(fabric.device) for sample in samples]
-    if config.loss.hint and progress < config.loss.hint_until:
-        samples = [replace(sample, hint=hints.of(sample)) for sample in samples]
-    return SampleBatch(samples)
-
-
-def _hints(fabric: Fabric, learner: Any, source: SampleSource, config: TrainConfig) -> SweepHints:
+def _feed(fabric: Fabric, learner: Any, source: SampleSource, config: TrainConfig) -> Feed:
     tables = [
         learner.module.reprojection(index, HINT_LEVEL, fabric.device).geometry
         for index in range(len(source.caches))
     ]
-    return SweepHints(source, tables, config)
-
-
-def _steps_within(
-    fabric: Fabric, config: TrainConfig, rigs: list[Rig], source: SampleSource, seconds: float
-) -> int:
-    """Number of steps that fit into `seconds`, from the measured time of each pyramid level."""
-    began = time.monotonic()
-    learner, optimizer = _start(fabric, config, rigs, source.learn_motion)
-    hints = _hints(fabric, learner, source, config)
-    ends = sorted(config.loss.coarse_until)
-    spans = list(zip([0.0, *ends], [*ends, 1.0], strict=True))
-    mean = 0.0
-    for begin, end in spans:
-        progress = max(end - 1e-3, begin)
-        times = []
-        for step in range(WARMUP_STEPS + TIMED_STEPS):
-            start = time.monotonic()
-            losses = learner(
-                _draw(fabric, source, hints, config, step, progress), progress, [step]
-            )
-            fabric.backward(losses.total)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            losses.total.item()
-            times.append(time.monotonic() - start)
-        mean += (end - begin) * min(times[WARMUP_STEPS:])
-    left = seconds * (1 - RESERVE) - (time.monotonic() - began)
-    steps = fabric.broadcast(int(left / mean))
-    if steps < 10:
-        raise TrainingError(
-            f'Found room for {steps} steps in the time given, expected 10 or more (a step takes '
-            f'{mean:.2f} s here). Give more --minutes or a smaller data.width and data.height.'
-        )
-    log.info('A step takes %.2f s here: %d steps in %.1f minutes', mean, steps, left / 60)
-    return steps
+    return Feed(fabric, source, SweepHints(source, tables, config), config)
 
 
 def _caches(fabric: Fabric, bags: list[Path], root: Path, config: TrainConfig) -> list[FrameCache]:
@@ -243,13 +191,21 @@ def _caches(fabric: Fabric, bags: list[Path], root: Path, config: TrainConfig) -
     return caches
 
 
-def _masked_rigs(caches: list[FrameCache], state: dict[str, Any] | None) -> list[Rig]:
+def _masked_rigs(caches: list[FrameCache]) -> list[Rig]:
     """The rigs with self-occlusion masks; overlaps are required, for they carry the scale."""
     rigs = [with_self_occlusion(cache.rig, cache) for cache in caches]
     for rig, cache in zip(rigs, caches, strict=True):
         if cache.world_from_body is None:
             rig.require_overlap()
     return rigs
+
+
+def _require_same_bags(given: list[Path], frozen: list[str]) -> None:
+    if [bag.resolve() for bag in given] != [Path(bag).resolve() for bag in frozen]:
+        raise TrainingError(
+            f'Found --resume with {", ".join(map(str, given))}, expected the recordings this '
+            f'training began with: {", ".join(frozen)}. Give the same, or choose another --out.'
+        )
 
 
 def _precision(name: str) -> Any:
