@@ -25,7 +25,7 @@ class Record:
     latency_s: float
     """From the stamp of the set to the end of publishing, in ROS time."""
     stages_s: dict[str, float]
-    """Where it went: waiting (transport, sync), decode, preprocess, infer, fuse, publish."""
+    """Where it went: waiting (transport, sync), decode ... publish."""
     missing: tuple[str, ...]
     points: int
 

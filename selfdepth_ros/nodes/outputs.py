@@ -81,18 +81,17 @@ class Outputs:
         """Whether anybody listens to anything."""
         return any(p.get_subscription_count() for p in (self._cloud, *self._depths.values()))
 
-    def publish_cloud(self, cloud: PointCloud) -> None:
-        """Publish the cloud, if anybody listens."""
-        if self._cloud.get_subscription_count():
-            self._cloud.publish(cloud_message(cloud))
-
-    def publish_depths(
+    def pack(
         self, result: SurroundResult, rig: Rig, kind: str, stamps_ns: Sequence[int | None]
-    ) -> None:
-        """Publish z-depth images of the cameras that are present and listened to.
+    ) -> list[tuple[Any, Any]]:
+        """Return publishers and messages: what is listened to, of cameras that are present.
 
-        `rig` is the one at the size of the depth maps; `kind` is what these hold.
+        `rig` is the one at the size of the depth maps; `kind` is what these hold (the messages
+        hold z-depth, REP 118).
         """
+        messages: list[tuple[Any, Any]] = []
+        if self._cloud.get_subscription_count():
+            messages.append((self._cloud, cloud_message(result.cloud)))
         for index, item in enumerate(rig.cameras):
             publisher, stamp_ns = self._depths.get(item.name), stamps_ns[index]
             if publisher is None or stamp_ns is None or not publisher.get_subscription_count():
@@ -101,7 +100,9 @@ class Outputs:
             if kind == 'ray_distance':
                 rays, _ = item.camera.pixel_rays()
                 depth = z_depth_from_ray_distance(depth, rays).astype(np.float32)
-            publisher.publish(image_message(depth, '32FC1', stamp_ns, item.frame_id))
+            message = image_message(depth, '32FC1', stamp_ns, item.frame_id)
+            messages.append((publisher, message))
+        return messages
 
     def close(self) -> None:
         """Take the publishers away."""

@@ -44,10 +44,14 @@ class Processor:
         result = pipeline(frame)
         stages_s.update(result.timings_s)
         begin = time.perf_counter()
-        self._outputs.publish_cloud(result.cloud)
-        kind = pipeline.engine.manifest.depth_kind
-        self._outputs.publish_depths(result, pipeline.rig, kind, frame.stamps_ns)
-        stages_s['publish'] = time.perf_counter() - begin
+        messages = self._outputs.pack(
+            result, pipeline.rig, pipeline.engine.manifest.depth_kind, frame.stamps_ns
+        )
+        packed = time.perf_counter()
+        for publisher, message in messages:
+            publisher.publish(message)
+        stages_s['pack'] = packed - begin
+        stages_s['publish'] = time.perf_counter() - packed
         self._monitor.add(
             Record(
                 done_s=time.monotonic(),

@@ -83,7 +83,7 @@ def test_figures_of_rate_and_latency_are_in_the_diagnostics(scene, surround, lis
     listener.wait(lambda: 'rate_hz' in last()[2], 'a rate')
     level, message, values = last()
     assert (level, message) == (b'\x00', 'running')
-    stages = ('waiting', 'decode', 'preprocess', 'infer', 'fuse', 'publish')
+    stages = ('waiting', 'decode', 'preprocess', 'infer', 'fuse', 'pack', 'publish')
     spent = {name: float(values[f'{name}_median_ms']) for name in stages}
     assert all(value >= 0 for value in spent.values())
     outside = float(values['outside_network_median_ms'])
