@@ -28,6 +28,7 @@ OPSET = 18
 TOLERANCE = {'fp32': 1e-3, 'fp16': 2e-2}
 # Weights that stay float32 whatever the storage: an 8- or 16-bit logit is a step in depth.
 HEAD = 'head'
+FLOAT16_MAX = 65504.0
 
 
 class ExportError(SelfdepthError):
@@ -104,15 +105,18 @@ def _to_onnx(network: DepthNetwork, path: Path, manifest: Manifest) -> None:
 
 
 def store_weights_as_float16(model: onnx.ModelProto) -> None:
-    """Keep large float32 weights as float16 followed by a Cast, all but the head's."""
+    """Keep large float32 weights as float16 followed by a Cast.
+
+    All but the head's, and those with numbers that float16 does not have.
+    """
     graph = model.graph
     kept, casts = [], []
     for tensor in graph.initializer:
-        large = tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= 256
-        if not large or f'.{HEAD}.' in tensor.name:
+        values = numpy_helper.to_array(tensor)
+        large = values.dtype == np.float32 and values.size >= 256
+        if not large or f'.{HEAD}.' in tensor.name or np.abs(values).max() > FLOAT16_MAX:
             kept.append(tensor)
             continue
-        values = numpy_helper.to_array(tensor)
         stored = f'{tensor.name}_fp16'
         kept.append(numpy_helper.from_array(values.astype(np.float16), stored))
         casts.append(
