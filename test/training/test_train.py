@@ -1,0 +1,239 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Real, tiny trainings: what they write, what they refuse, and that a kill changes nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from selfdepth_ros.cli.main import main
+from selfdepth_ros.core.errors import CalibrationError
+from selfdepth_ros.core.manifest import Manifest
+from selfdepth_ros.core.rig import load_rig
+from selfdepth_training.checkpoint import load_checkpoint
+from selfdepth_training.config import OptimizerConfig, TrainConfig, load_recipe
+from selfdepth_training.data.samples import DataError
+from selfdepth_training.networks import DepthNetwork
+from selfdepth_training.predict import TrainedNetwork
+from selfdepth_training.train import TrainingError, learning_rate, train
+
+TINY = ('network.width=8', 'network.decoder=[8, 8, 8, 8]', 'network.pose_width=8')
+SMALL = (*TINY, 'data.width=96', 'data.height=64')
+STEPS = 12
+
+
+def tiny(*settings: str) -> TrainConfig:
+    return load_recipe('fsm', [*SMALL, 'precision=32-true', *settings])
+
+
+@pytest.fixture(scope='module', autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums are taken in one order then, here and in the processes started from here."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope='module')
+def cache_root(tmp_path_factory) -> Path:
+    """Frame caches of all trainings here: each is built once."""
+    return tmp_path_factory.mktemp('caches')
+
+
+@pytest.fixture(scope='module')
+def command(street, cache_root):
+    """Arguments of `selfdepth` for one and the same training, into any folder."""
+
+    def arguments(out: Path, *more: str) -> list[str]:
+        settings = [f'--set={text}' for text in (*SMALL, 'precision=32-true')]
+        given = ['--out', str(out), '--cache', str(cache_root), '--steps', str(STEPS)]
+        return ['train', str(street.bag), *given, *settings, *more]
+
+    return arguments
+
+
+@pytest.fixture(scope='module')
+def trained(command, tmp_path_factory) -> Path:
+    """A training that nothing interrupted."""
+    out = tmp_path_factory.mktemp('trained') / 'run'
+    assert main(command(out)) == 0
+    return out
+
+
+def test_a_training_writes_checkpoint_events_and_rig(trained, street):
+    assert {f.name.split('.')[0] for f in trained.iterdir()} == {'checkpoint', 'events', 'rig'}
+    (events,) = trained.glob('events.out.tfevents*')
+    assert b'loss/temporal' in events.read_bytes()
+    rig = load_rig(trained / 'rig.yaml')
+    assert rig.names == street.cache.rig.names
+    assert all(entry.self_occlusion.any() for entry in rig.cameras[1:])
+    state = load_checkpoint(trained)
+    assert (state['step'], state['steps']) == (STEPS, STEPS)
+    assert state['bags'] == [str(street.bag)]
+    assert state['cameras'] == list(rig.names)
+    assert state['depth_kind'] == 'z_depth'
+    assert 0 < state['min_depth_m'] < 1 < 50 < state['max_depth_m']
+    assert not load_checkpoint(trained)['learner'].keys() & {'ego_motion.head.weight'}
+
+
+def wait_for_checkpoint(process: subprocess.Popen, out: Path) -> None:
+    """Return as soon as the process has written one; fail when it ends without."""
+    while not (out / 'checkpoint.pt').exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+
+
+def test_killed_and_resumed_is_bit_for_bit_the_uninterrupted_training(command, trained, tmp_path):
+    out = tmp_path / 'run'
+    arguments = command(out, '--set=checkpoint_seconds=0')
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'selfdepth_ros.cli', *arguments], stderr=subprocess.PIPE, text=True,
+        env=os.environ | {'OMP_NUM_THREADS': '1', 'TORCH_COMPILE_DISABLE': '1'},
+    )  # fmt: skip
+    wait_for_checkpoint(process, out)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert 0 < load_checkpoint(out)['step'] < STEPS
+
+    assert main(command(out, '--resume')) == 0
+    resumed, whole = load_checkpoint(out), load_checkpoint(trained)
+    assert resumed['step'] == STEPS
+    assert different(resumed['learner'], whole['learner']) == []
+    for mine, theirs in zip(
+        resumed['optimizer']['state'].values(), whole['optimizer']['state'].values(), strict=True
+    ):
+        assert different(mine, theirs) == []
+
+
+def different(a: dict, b: dict) -> list[str]:
+    """Names of the tensors that are not the same bits."""
+    assert a.keys() == b.keys()
+    return [name for name in a if not torch.equal(a[name], b[name])]
+
+
+def test_another_seed_is_another_training(street, cache_root, trained, tmp_path):
+    found = []
+    for seed in (0, 1):
+        out = tmp_path / str(seed)
+        train([street.bag], out, tiny('steps=1', f'seed={seed}'), cache_root=cache_root)
+        found.append(load_checkpoint(out)['learner'])
+    assert 'depth.encoder.stem.0.weight' in different(*found)
+
+
+def test_a_training_is_not_written_over_another(command, trained, street, cache_root, capsys):
+    before = (trained / 'checkpoint.pt').read_bytes()
+    with pytest.raises(TrainingError, match='Add --resume'):
+        train([street.bag], trained, tiny(), cache_root=cache_root)
+    assert main(command(trained)) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('selfdepth: error: Found a training in')
+    assert (trained / 'checkpoint.pt').read_bytes() == before
+
+
+def test_a_loss_that_is_nan_stops_the_training_and_keeps_the_checkpoint(
+    street, cache_root, tmp_path, monkeypatch
+):
+    real, calls = DepthNetwork.to_inverse_depth, []
+
+    def breaks_at_the_third(self, *inputs):
+        calls.append(inputs)
+        return real(self, *inputs) * (float('nan') if len(calls) == 3 else 1)
+
+    monkeypatch.setattr(DepthNetwork, 'to_inverse_depth', breaks_at_the_third)
+    config = tiny('steps=5', 'checkpoint_seconds=0')
+    with pytest.raises(TrainingError, match=r'loss of nan at step 2 .*frames.*learning_rate'):
+        train([street.bag], tmp_path, config, cache_root=cache_root)
+    state = load_checkpoint(tmp_path)
+    assert state['step'] == 2
+    assert all(value.isfinite().all() for value in state['learner'].values())
+
+
+def test_without_odometry_and_without_overlap_there_is_no_scale_to_learn(record, tmp_path, capsys):
+    bag = record(cameras=('camera_front', 'camera_back'), odometry=False)
+    with pytest.raises(CalibrationError, match=r'no two of 2 cameras .*share'):
+        train([bag], tmp_path / 'run', tiny(), cache_root=tmp_path)
+    arguments = ['train', str(bag), '--out', str(tmp_path / 'run'), '--cache', str(tmp_path)]
+    assert main([*arguments, '--set=data.width=96', '--set=data.height=64']) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('selfdepth: error: Found no two of 2 cameras')
+    assert not (tmp_path / 'run' / 'checkpoint.pt').exists()
+
+
+def test_a_robot_that_stands_is_one_clear_error(record, tmp_path):
+    with pytest.raises(DataError, match='expected a robot that moves'):
+        train([record(frames=5, still=True)], tmp_path / 'run', tiny(), cache_root=tmp_path)
+
+
+def test_too_little_time_is_said_before_it_is_spent(street, cache_root, tmp_path):
+    with pytest.raises(TrainingError, match=r'Found room for -?\d+ steps .* Give more --minutes'):
+        train([street.bag], tmp_path, tiny(), minutes=0.001, cache_root=cache_root)
+    assert not (tmp_path / 'checkpoint.pt').exists()
+
+
+def test_without_odometry_the_motion_is_learned_too(record, tmp_path):
+    config = tiny('steps=4', 'loss.spatial_from=0', 'loss.motion_from=0.5')
+    train([record(odometry=False)], tmp_path / 'run', config, cache_root=tmp_path)
+    state = load_checkpoint(tmp_path / 'run')
+    assert any(name.startswith('ego_motion.') for name in state['learner'])
+    assert all(value.isfinite().all() for value in state['learner'].values())
+    depth = TrainedNetwork.load(tmp_path / 'run').infer(
+        np.zeros((1, 64, 96, 3), np.uint8), np.array([80], np.float32)
+    )
+    assert depth.shape == (1, 64, 96)
+
+
+def test_the_learning_rate_rises_and_then_falls_to_a_hundredth():
+    config = OptimizerConfig(learning_rate=1e-3, warmup=0.1)
+    rates = [learning_rate(config, progress) for progress in np.linspace(0, 1, 101)]
+    assert rates[0] < 2e-5
+    assert max(rates) == pytest.approx(rates[10]) == pytest.approx(1e-3, rel=1e-2)
+    assert (np.diff(rates[:11]) > 0).all() and (np.diff(rates[11:]) < 0).all()
+    assert rates[-1] == pytest.approx(1e-5)
+
+
+def test_the_next_commands_take_what_a_training_wrote(trained, street, tmp_path, capsys):
+    """evaluate, with the measured masks and the baseline; then export, with those scores."""
+    scores, model = tmp_path / 'scores' / 'scores.json', tmp_path / 'model'
+    evaluation = ['evaluate', str(trained), str(street.bag), '--json', str(scores), '--every=20']
+    masks = ['--rig', str(trained / 'rig.yaml'), '--baseline', str(street.bag)]
+    assert main([*evaluation, *masks]) == 0
+    assert [f.name for f in scores.parent.iterdir()] == ['scores.json']
+    assert 'row_baseline' in scores.read_text()
+    assert 'median-scaled' in capsys.readouterr().out
+    export = [
+        'export',
+        str(trained),
+        str(model),
+        '--metrics',
+        str(scores),
+        '--limits',
+        'one street',
+    ]
+    assert main([*export, '--weights=fp16']) == 0
+    manifest = Manifest.load(model / 'model.yaml')
+    assert manifest.name == 'model' and manifest.limits == 'one street'
+    assert manifest.cameras == street.cache.rig.names
+    assert manifest.training['steps'] == STEPS
+    assert manifest.training['bags'] == [str(street.bag)]
+    assert 'model' in manifest.training['metrics']
+    assert main(['evaluate', str(model), str(street.bag), '--every=40', '--min-depth=2']) == 0
+
+
+def test_scores_that_cannot_be_written_are_one_clear_error(trained, street, tmp_path, capsys):
+    (tmp_path / 'file').write_text('not a folder')
+    target = tmp_path / 'file' / 'scores.json'
+    arguments = ['evaluate', str(trained), str(street.bag), '--every=40', '--json', str(target)]
+    assert main(arguments) == 2
+    assert 'scores.json cannot be written' in capsys.readouterr().err
+    assert main(['evaluate', str(trained), str(street.bag), '--every=0']) == 2
+    assert 'every' in capsys.readouterr().err
