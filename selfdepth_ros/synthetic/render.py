@@ -191,7 +191,7 @@ class StreetRenderer:
             if local[:, 2].max() < 0.2:
                 continue
             if local[:, 2].min() < 0.6:
-                mask[k] |= self._in_cone(k, local)
+                mask[k] |= self._in_cone(int(k), local)
                 continue
             camera = cameras[k]
             slope = local[:, :2] / local[:, 2:]
