@@ -57,6 +57,10 @@ class TfLookup:
             return None
         return transform_from_msg(found)
 
+    def close(self) -> None:
+        """Stop listening: a busy /tf costs, and the rig does not change."""
+        self._listener.unregister()
+
 
 class RigFromTopics:
     """Collects one CameraInfo per camera; complete once TF knows where each camera sits."""

@@ -68,6 +68,7 @@ class SurroundDepthNode(LifecycleNode):
     def __init__(self) -> None:
         # First of all: rclpy destroys a node whose parameters are refused.
         self._rig_topics: RigFromTopics | None = None
+        self._tf: TfLookup | None = None
         self._intake: Intake | None = None
         self._worker: Worker | None = None
         self._outputs: Outputs | None = None
@@ -156,10 +157,10 @@ class SurroundDepthNode(LifecycleNode):
         for timer in self._own_timers:
             self.destroy_timer(timer)
         self._own_timers = []
-        for part in (self._rig_topics, self._outputs):
+        for part in (self._rig_topics, self._tf, self._outputs):
             if part:
                 part.close()
-        self._rig_topics = self._outputs = None
+        self._rig_topics = self._tf = self._outputs = None
         self._engine = self._processor = None
 
     def _every(self, period_s: float, callback: Callable[[], None]) -> Any:
@@ -188,15 +189,20 @@ class SurroundDepthNode(LifecycleNode):
     def _listen_for_rig(self) -> None:
         config = self._config
         topics = {name: topic_of(config.info_topic, name) for name in self._cameras}
-        lookup = TfLookup(self, config.output_frame)
-        self._rig_topics = RigFromTopics(self, topics, lookup, config.output_frame)
+        self._tf = TfLookup(self, config.output_frame)
+        self._rig_topics = RigFromTopics(self, topics, self._tf, config.output_frame)
         self._look_timer = self._every(_LOOK_EVERY_S, self._look_for_rig)
 
     def _look_for_rig(self) -> None:
-        rig = self._rig_topics.rig() if self._rig_topics else None
+        if self._rig_topics is None or self._tf is None:
+            return
+        rig = self._rig_topics.rig()
         if rig is None:
             return
         self._look_timer.cancel()
+        self._rig_topics.close()
+        self._tf.close()
+        self._rig_topics = self._tf = None
         self._assemble(rig)
         self.get_logger().info(f'calibration complete: {", ".join(rig.names)}')
 
