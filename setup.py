@@ -108,6 +108,7 @@ setup(
             'selfdepth = selfdepth_ros.cli.main:main',
             'surround_depth = selfdepth_ros.nodes.surround_depth:main',
             'synthetic_rig = selfdepth_ros.nodes.synthetic_rig:main',
+            'save_cloud = selfdepth_ros.nodes.save_cloud:main',
         ],
     },
 )

@@ -7,31 +7,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, PointCloud2
 
-from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.messages import decode_depth, stamp_ns
 from selfdepth_ros.nodes.execution import make_executor
 
 NODE = '/surround_depth'
 KEEP = 12
 """Clouds kept: the last ones."""
-_POINT = np.dtype([('xyz', '<f4', 3), ('rgb', '<u4')])
-
-
-def cloud_from_message(msg: Any) -> PointCloud:
-    """Return a cloud of this package's layout (x y z rgb, 16 bytes a point)."""
-    packed = np.frombuffer(msg.data, _POINT)
-    rgb = packed['rgb'][:, None] >> np.array([16, 8, 0], np.uint32)
-    colors = (rgb & 255).astype(np.uint8)
-    camera = np.zeros(len(packed), np.uint8)
-    points = np.ascontiguousarray(packed['xyz'])
-    return PointCloud(points, colors, camera, stamp_ns(msg.header), msg.header.frame_id)
 
 
 class Listener:

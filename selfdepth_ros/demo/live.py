@@ -13,8 +13,10 @@ from typing import Any
 from selfdepth_ros.core.rig import Rig, save_rig
 from selfdepth_ros.demo import report
 from selfdepth_ros.demo.errors import DemoError
+from selfdepth_ros.demo.listener import Listener
 from selfdepth_ros.demo.processes import NodeProcess, set_up_middleware, wait_for_file
 from selfdepth_ros.demo.truth import Truth
+from selfdepth_ros.nodes.received import cloud_from_message
 from selfdepth_ros.shipped import demo_rig
 
 RENDER_PATIENCE_S, CLOUD_PATIENCE_S = 300.0, 60.0
@@ -70,9 +72,8 @@ def run(options: DemoOptions, say: Say = print) -> dict[str, Any]:
         return _results(options, rig, listener, Truth(folder / 'truth'))
 
 
-def _listen(seconds: float, rig: Rig, processes: tuple[NodeProcess, ...], say: Say) -> Any:
+def _listen(seconds: float, rig: Rig, processes: tuple[NodeProcess, ...], say: Say) -> Listener:
     """Hear clouds for so long, then depth images as well."""
-    from selfdepth_ros.demo.listener import Listener  # rclpy reads the environment set above
 
     def check() -> bool:
         for process in processes:
@@ -102,9 +103,7 @@ def _listen(seconds: float, rig: Rig, processes: tuple[NodeProcess, ...], say: S
     return listener
 
 
-def _results(options: DemoOptions, rig: Rig, listener: Any, truth: Truth) -> dict[str, Any]:
-    from selfdepth_ros.demo.listener import cloud_from_message
-
+def _results(options: DemoOptions, rig: Rig, listener: Listener, truth: Truth) -> dict[str, Any]:
     depths = listener.depth_maps()
     clouds = [cloud_from_message(msg) for msg in listener.clouds]
     height, width = next(iter(depths.values())).shape

@@ -79,8 +79,11 @@ def run(
     make_node: Callable[[], NodeT],
     start: Callable[[NodeT], None],
     args: Sequence[str] | None,
+    finished: Callable[[NodeT], bool] = lambda node: False,
 ) -> int:
-    """Make a node, start it, spin it and clean up; returns the exit status of the process.
+    """Make a node, start it, spin it until it has finished or a signal comes, and clean up.
+
+    Returns the exit status of the process.
 
     An error on purpose (or a bad parameter) is one FATAL line and status 1.
     """
@@ -93,7 +96,7 @@ def run(
         node = make_node()
         start(node)
         stop.arm()
-        _spin(node, stop)
+        _spin(node, lambda: stop.asked or finished(node))
     except (SelfdepthError, ParameterException) as error:
         if not isinstance(error, StartError):
             get_logger(name).fatal(str(error))
@@ -108,9 +111,9 @@ def run(
     return 0
 
 
-def _spin(node: Node, stop: _Stop) -> None:
-    """Run callbacks until a signal asks to stop, or the context is shut down."""
+def _spin(node: Node, ended: Callable[[], bool]) -> None:
+    """Run callbacks until the end, or until the context is shut down."""
     executor = make_executor()
     executor.add_node(node)
-    while rclpy.ok() and not stop.asked:
+    while rclpy.ok() and not ended():
         executor.spin_once(timeout_sec=_PATIENCE_S)

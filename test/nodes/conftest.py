@@ -44,10 +44,12 @@ def environment() -> dict[str, str]:
 class NodeProcess:
     """A node in a process of its own; its output is in `log`."""
 
-    def __init__(self, log: Path, *command: str, **parameters: Any) -> None:
+    def __init__(
+        self, log: Path, *command: str, ros_arguments: tuple[str, ...] = (), **parameters: Any
+    ) -> None:
         self._log = log
         pairs = [part for item in parameters.items() for part in ('-p', '{}:={}'.format(*item))]
-        line = [sys.executable, *command, '--ros-args', *pairs]
+        line = [sys.executable, *command, '--ros-args', *ros_arguments, *pairs]
         with log.open('w') as file:
             self.process = subprocess.Popen(
                 line, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT, env=environment()

@@ -76,6 +76,21 @@ def test_nothing_is_computed_that_nobody_listens_to(scene, surround, listener) -
     listener.wait(lambda: int(last()[2]['clouds']) >= 2, 'sets that were computed')
 
 
+def test_a_cloud_is_saved_as_it_was_published(scene, surround, cameras, tmp_path) -> None:
+    surround(model=scene.model)
+    out = tmp_path / 'saved' / 'cloud.ply'
+    topic = ('-r', 'cloud:=/surround_depth/points')
+    saver = type(cameras)(
+        tmp_path / 'log', '-m', 'selfdepth_ros.nodes.save_cloud', ros_arguments=topic, out=out
+    )
+    assert saver.status() == 0, saver.log
+    cloud = scene.expected().cloud
+    vertices = out.read_bytes().partition(b'end_header\n')[2]
+    kind = np.dtype([('xyz', '<f4', 3), ('rgb', 'u1', 3)])
+    assert np.array_equal(np.frombuffer(vertices, kind)['xyz'], cloud.points)
+    assert np.array_equal(np.frombuffer(vertices, kind)['rgb'], cloud.colors)
+
+
 def test_figures_of_rate_and_latency_are_in_the_diagnostics(scene, surround, listener) -> None:
     surround(model=scene.model, diagnostics_period_s=0.1)
     listener.listen(PointCloud2, POINTS)
