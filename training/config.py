@@ -23,7 +23,7 @@ class NetworkConfig:
     """Channels of the encoder's first stage; the standard ResNet has 64."""
     pose_width: int = knob(16, low=8, high=64)
     """Channels of the first stage of the ego motion network, used where odometry is missing."""
-    decoder: tuple[int, ...] = (16, 24, 48, 96)
+    decoder: tuple[int, ...] = (16, 32, 64, 128)
     """Channels of the decoder at 1/2, 1/4, 1/8 and 1/16 of the input size."""
     min_depth_m: float = knob(0.5, unit='m', low=0.01, high=10.0)
     """Nearest depth the network can say, for a camera of the reference focal length."""
@@ -75,7 +75,7 @@ class LossConfig:
     """Fraction of the training before the spatial terms begin."""
     automask_from: float = knob(0.5, low=0.0, high=1.0)
     """Fraction of the training before pixels that the unwarped source fits better are dropped."""
-    coarse_until: tuple[float, float, float] = (0.02, 0.1, 0.6)
+    coarse_until: tuple[float, float, float] = (0.02, 0.08, 0.45)
     """Fractions of the training seen at 1/8, 1/4 and 1/2 of the image size: coarse images have a
     wide basin of convergence, full ones the accuracy."""
 
@@ -84,7 +84,7 @@ class LossConfig:
 class OptimizerConfig:
     """AdamW with warm-up and cosine decay."""
 
-    learning_rate: float = knob(2e-3, low=1e-6, high=1.0)
+    learning_rate: float = knob(1e-3, low=1e-6, high=1.0)
     """Peak learning rate."""
     weight_decay: float = knob(1e-2, low=0.0, high=1.0)
     """Decoupled weight decay (Loshchilov and Hutter 2019)."""
