@@ -20,7 +20,8 @@ from selfdepth_ros.nodes.received import cloud_from_message
 from selfdepth_ros.shipped import demo_rig
 
 RENDER_PATIENCE_S, CLOUD_PATIENCE_S = 300.0, 60.0
-SETTLE_S, COMPARE_S = 2.0, 4.0
+SETTLE_S, COMPARE_PATIENCE_S = 2.0, 30.0
+COMPARE_FRAMES = 25
 Say = Callable[[str], None]
 
 
@@ -95,11 +96,14 @@ def _listen(seconds: float, rig: Rig, processes: tuple[NodeProcess, ...], say: S
         listener.measured = dict(listener.figures)
         say('comparing with the truth ...')
         listener.listen_to_depths(rig.names)
-        listener.spin(COMPARE_S, check)
+        enough = COMPARE_FRAMES * len(rig.names)
+        listener.spin(COMPARE_PATIENCE_S, lambda: check() or len(listener.depths) >= enough)
     finally:
         listener.close()
     if not listener.depths:
-        raise DemoError(f'no depth images came within {COMPARE_S:.0f} s; see surround_depth.log')
+        raise DemoError(
+            f'no depth images came within {COMPARE_PATIENCE_S:.0f} s: {processes[-1].tail()}'
+        )
     return listener
 
 
