@@ -42,8 +42,8 @@ class TfLookup:
         except ImportError as cause:
             raise CalibrationError(
                 'there is no rig file, so the extrinsics must come from TF, and the Python '
-                'package tf2_ros is not installed: install it (ros-<distro>-tf2-ros), or give a '
-                'rig file (rig:=<path>.yaml), which works without TF'
+                'package tf2_ros is not installed: install ros-<distro>-tf2-ros-py, or give a rig '
+                'file (rig:=<path>.yaml), which works without TF'
             ) from cause
         self._body_frame, self._unknown = body_frame, tf2_ros.TransformException
         self._buffer = tf2_ros.Buffer()

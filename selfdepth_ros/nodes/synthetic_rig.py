@@ -48,6 +48,26 @@ def _set_pose(position: Any, rotation: Any, pose: SE3) -> None:
     rotation.x, rotation.y, rotation.z, rotation.w = map(float, pose.quaternion())
 
 
+def publish_rig_on_tf(node: Node, rig: Rig) -> Any:
+    """Say where the cameras are on /tf_static; returns the publisher, None without tf2_msgs."""
+    try:
+        from geometry_msgs.msg import TransformStamped
+        from tf2_msgs.msg import TFMessage  # from a ROS installation
+    except ImportError:
+        node.get_logger().info('tf2_msgs is not installed: no /tf_static, use a rig file')
+        return None
+    transforms = []
+    for item in rig.cameras:
+        edge = TransformStamped(header=header(0, rig.body_frame), child_frame_id=item.frame_id)
+        edge.header.stamp = node.get_clock().now().to_msg()
+        _set_pose(edge.transform.translation, edge.transform.rotation, item.body_from_camera)
+        transforms.append(edge)
+    qos = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+    publisher = node.create_publisher(TFMessage, '/tf_static', qos)
+    publisher.publish(TFMessage(transforms=transforms))
+    return publisher
+
+
 class _CameraPlayer:
     """One camera: its messages are made once, only their stamps change."""
 
@@ -119,7 +139,7 @@ class SyntheticRigNode(Node):
             for i, item in enumerate(loop.rig.cameras)
         ]
         self._silent = config.silent
-        self._publish_tf(loop.rig)
+        self._tf = publish_rig_on_tf(self, loop.rig)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1 / config.rate_hz, self._next_frame, clock=clock)
         if config.odometry:
@@ -146,25 +166,6 @@ class SyntheticRigNode(Node):
         msg.header.stamp = self.get_clock().now().to_msg()
         _set_pose(msg.pose.pose.position, msg.pose.pose.orientation, pose)
         self._odometry.publish(msg)
-
-    def _publish_tf(self, rig: Rig) -> None:
-        """Publish where the cameras are on /tf_static, where the message package is installed."""
-        try:
-            from geometry_msgs.msg import TransformStamped
-            from tf2_msgs.msg import TFMessage  # from a ROS installation
-        except ImportError:
-            self.get_logger().info('tf2_msgs is not installed: no /tf_static, use a rig file')
-            return
-        transforms = []
-        for item in rig.cameras:
-            edge = TransformStamped(header=header(0, rig.body_frame), child_frame_id=item.frame_id)
-            edge.header.stamp = self.get_clock().now().to_msg()
-            transform = edge.transform
-            _set_pose(transform.translation, transform.rotation, item.body_from_camera)
-            transforms.append(edge)
-        qos = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
-        self._tf = self.create_publisher(TFMessage, '/tf_static', qos)
-        self._tf.publish(TFMessage(transforms=transforms))
 
     def destroy_node(self) -> None:
         """Close the list of published frames, too."""

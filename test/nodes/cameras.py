@@ -1,15 +1,19 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A process that publishes the pictures of the scene, raw and as PNG, until it is stopped."""
+"""A process that publishes the pictures of the scene, raw and as PNG, until it is stopped.
+
+CameraInfo comes with every picture, and /tf_static where tf2_msgs is installed.
+"""
 
 import cv2
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
-from scene import CAMERAS, picture
+from scene import CAMERAS, picture, rig_of
 from sensor_msgs.msg import CompressedImage
 
 from selfdepth_ros.nodes import execution
 from selfdepth_ros.nodes.outputs import byte_array, image_message
+from selfdepth_ros.nodes.synthetic_rig import camera_info_message, publish_rig_on_tf
 
 PERIOD_S = 0.1
 
@@ -20,15 +24,22 @@ class Cameras(Node):
     def __init__(self) -> None:
         super().__init__('cameras')
         self._pairs = []
-        for name in CAMERAS:
-            raw = image_message(picture(name), 'rgb8', 0, f'{name}_optical_frame')
-            data = cv2.imencode('.png', picture(name)[..., ::-1])[1].reshape(-1)
+        rig = rig_of(CAMERAS)
+        for item in rig.cameras:
+            raw = image_message(picture(item.name), 'rgb8', 0, item.frame_id)
+            data = cv2.imencode('.png', picture(item.name)[..., ::-1])[1].reshape(-1)
             png = CompressedImage(header=raw.header, format='png', data=byte_array(data))
-            for message, ending in ((raw, ''), (png, '/compressed')):
-                topic = f'{name}/image_raw{ending}'
-                kind = type(message)
-                publisher = self.create_publisher(kind, topic, qos_profile_sensor_data)
+            info = camera_info_message(item)
+            for message, topic in (
+                (raw, 'image_raw'),
+                (png, 'image_raw/compressed'),
+                (info, 'camera_info'),
+            ):
+                publisher = self.create_publisher(
+                    type(message), f'{item.name}/{topic}', qos_profile_sensor_data
+                )
                 self._pairs.append((publisher, message))
+        self._tf = publish_rig_on_tf(self, rig)
 
     def start(self) -> None:
         self.create_timer(PERIOD_S, self._publish)

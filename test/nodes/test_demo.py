@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from selfdepth_ros.core.fusion import Fusion, FusionConfig
+from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.demo.truth import GhostCount, depth_error, pixels_in_cloud
+from selfdepth_ros.shipped import DEMO_SEED, shipped
 
 ROOT = Path(__file__).parents[2]
 SMALL = ('--size', '64x48', '--frames', '2', '--seconds', '1')
@@ -73,6 +75,14 @@ def test_a_demo_that_cannot_run_says_why_and_leaves_nothing_behind(
     assert len(result.stderr.splitlines()) == 1
     assert words in result.stderr
     assert not processes_that_mention('selfdepth_demo_')
+
+
+def test_the_demo_drives_where_the_shipped_model_has_never_been() -> None:
+    record = Manifest.load(shipped('model.yaml')).training
+    bags = [Path(bag).name for bag in record['bags']]  # named after the seeds of their worlds
+    worlds = {int(number) for bag in bags for number in re.findall(r'\d+', bag)}
+    assert worlds
+    assert DEMO_SEED not in worlds
 
 
 def test_a_point_is_traced_to_its_pixel(scene) -> None:

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of one process become the cloud of another: the pipeline's own, point for point."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 from rclpy.qos import QoSReliabilityPolicy
@@ -74,6 +76,24 @@ def test_nothing_is_computed_that_nobody_listens_to(scene, surround, listener) -
     assert depths[0].header.frame_id == 'b_optical_frame'
     assert np.array_equal(decode_depth(depths[0]), scene.expected().depths[1])
     listener.wait(lambda: int(last()[2]['clouds']) >= 2, 'sets that were computed')
+
+
+@pytest.mark.skipif(importlib.util.find_spec('tf2_ros') is None, reason='tf2_ros is not installed')
+def test_camera_info_and_tf_make_the_same_rig_as_the_file(scene, surround, listener) -> None:
+    surround(model=scene.model, rig='topics')
+    clouds = listener.listen(PointCloud2, POINTS)
+    listener.wait(lambda: clouds, 'a cloud')
+    assert_cloud_is(clouds[-1], scene.expected().cloud)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec('message_filters') is None, reason='message_filters is not installed'
+)
+def test_the_stock_synchronizer_makes_the_same_cloud(scene, surround, listener) -> None:
+    surround(model=scene.model, sync='message_filters')
+    clouds = listener.listen(PointCloud2, POINTS)
+    listener.wait(lambda: clouds, 'a cloud')
+    assert_cloud_is(clouds[-1], scene.expected().cloud)
 
 
 def test_a_cloud_is_saved_as_it_was_published(scene, surround, cameras, tmp_path) -> None:
