@@ -73,8 +73,9 @@ def sample(
 
 
 def _at_nearest(mask: Bool[Tensor, 'h w'], pixels: Float[Tensor, 'n y x 2']) -> Tensor:
-    """The mask at the nearest pixel; coordinates are clamped into it."""
+    """The mask at the nearest pixel; coordinates are clamped into it, NaN (no depth) to zero."""
     height, width = mask.shape
-    u = pixels[..., 0].detach().round().clamp(0, width - 1).long()
-    v = pixels[..., 1].detach().round().clamp(0, height - 1).long()
+    nearest = pixels.detach().nan_to_num().round()
+    u = nearest[..., 0].clamp(0, width - 1).long()
+    v = nearest[..., 1].clamp(0, height - 1).long()
     return mask.flatten()[v * width + u]

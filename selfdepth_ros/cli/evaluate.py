@@ -3,6 +3,7 @@
 """`selfdepth evaluate`: measure a model against a bag's LiDAR or depth truth."""
 
 import argparse
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -69,7 +70,8 @@ def _write(path: Path, results: dict[str, Any]) -> None:
         part.write_text(json.dumps(results, indent=1), encoding='utf-8')
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise EvaluationError(f'Found that {path} cannot be written ({error}).') from error
 
 

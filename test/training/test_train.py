@@ -14,15 +14,18 @@ import numpy as np
 import pytest
 import torch
 
+from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.cli.main import main
-from selfdepth_ros.core.errors import CalibrationError
+from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.core.rig import load_rig
 from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import OptimizerConfig, TrainConfig, load_recipe
 from selfdepth_training.data.samples import DataError
+from selfdepth_training.evaluate import EvaluationConfig, evaluate
+from selfdepth_training.metrics import DepthMetrics
 from selfdepth_training.networks import DepthNetwork
-from selfdepth_training.predict import TrainedNetwork
+from selfdepth_training.predict import TrainedNetwork, surround_predictor
 from selfdepth_training.train import TrainingError, learning_rate, train
 
 TINY = ('network.width=8', 'network.decoder=[8, 8, 8, 8]', 'network.pose_width=8')
@@ -130,6 +133,29 @@ def test_another_seed_is_another_training(street, cache_root, trained, tmp_path)
     assert 'depth.encoder.stem.0.weight' in different(*found)
 
 
+@pytest.mark.slow
+def test_learning_lowers_the_error_against_the_truth_it_is_never_shown(
+    street, cache_root, tmp_path
+):
+    """Metric, without median scaling: measured abs_rel .56 and delta1 .37 after these 60 steps,
+    .92 and .14 before."""
+    reader = BagReader(street.bag)
+
+    def scores(name: str, *settings: str) -> DepthMetrics:
+        config = load_recipe('fsm', [*TINY, 'data.width=160', 'data.height=96', *settings])
+        train([street.bag], tmp_path / name, config, cache_root=cache_root)
+        network = TrainedNetwork.load(tmp_path / name)
+        predict = surround_predictor(network.infer, street.rig, 160, 96, 'z_depth')
+        return evaluate(predict, reader, street.rig, EvaluationConfig(every=8)).mean.metric
+
+    fast = ('optimizer.learning_rate=2.5e-2', 'optimizer.warmup=0.1', 'data.jitter=0.0')
+    half = ('loss.spatial=0.0', 'loss.coarse_until=[0.0, 0.0, 1.0]')
+    before = scores('before', 'steps=1', 'optimizer.learning_rate=1e-6')
+    after = scores('after', 'steps=60', *fast, *half)
+    assert after.abs_rel < 0.75 * before.abs_rel
+    assert after.delta1 > 1.5 * before.delta1
+
+
 def test_a_training_is_not_written_over_another(command, trained, street, cache_root, capsys):
     before = (trained / 'checkpoint.pt').read_bytes()
     with pytest.raises(TrainingError, match='Add --resume'):
@@ -175,7 +201,7 @@ def test_a_robot_that_stands_is_one_clear_error(record, tmp_path):
 
 
 def test_too_little_time_is_said_before_it_is_spent(street, cache_root, tmp_path):
-    with pytest.raises(TrainingError, match=r'Found room for -?\d+ steps .* Give more --minutes'):
+    with pytest.raises(SelfdepthError, match=r'Found room for \d+ steps .* Give more --minutes'):
         train([street.bag], tmp_path, tiny(), minutes=0.001, cache_root=cache_root)
     assert not (tmp_path / 'checkpoint.pt').exists()
 

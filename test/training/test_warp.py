@@ -90,6 +90,14 @@ def test_a_source_that_sees_the_robot_there_is_not_valid():
     assert torch.equal(grid.valid[0], inside & visible[at[..., 1], at[..., 0]])
 
 
+def test_a_depth_that_is_nan_is_not_valid_and_stops_nothing():
+    depth = torch.full((24, 40, 1), 5.0, dtype=torch.float64)
+    depth[3:6] = float('nan')
+    visible = torch.ones(24, 40, dtype=torch.bool)
+    grid = source_grid(CAMERA, shift(), depth * z_rays(CAMERA), visible)
+    assert torch.equal(~grid.valid[0], depth[..., 0].isnan())
+
+
 def test_half_size_depths_upsampled_agree_with_a_projection_at_full_size():
     """On a slanted plane, whose true coordinates are smooth: within 0.1 pixel, border included."""
     matrix = SE3.exp(torch.tensor([[0.3, -0.1, -0.6, 0.01, 0.03, -0.02]], dtype=torch.float64))
