@@ -105,5 +105,6 @@ def test_the_demo_launches_and_publishes_a_cloud(workspace: Any) -> None:
 def test_surround_launches_beside_a_rig_of_another_process(workspace: Any) -> None:
     rig = workspace.prefix / 'lib' / 'selfdepth_ros' / 'synthetic_rig'
     surround = ('ros2', 'launch', 'selfdepth_ros', 'surround.launch.py', 'rviz:=false')
-    with running(workspace, rig), running(workspace, *surround):
+    few = ('--ros-args', '-p', 'frames:=10')
+    with running(workspace, rig, *few), running(workspace, *surround):
         assert_a_cloud_arrives(workspace)
