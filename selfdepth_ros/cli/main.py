@@ -84,7 +84,7 @@ def load(name: str, command: Command) -> ModuleType:
             raise
         raise SelfdepthError(
             f'`selfdepth {name}` needs the Python module {missing!r}, which is not installed: '
-            f"pip install 'selfdepth_ros[{command.extra}]'"
+            f"in the sources of selfdepth_ros, pip install -e '.[{command.extra}]'"
         ) from error
 
 

@@ -107,7 +107,7 @@ def test_a_missing_third_party_names_the_extra(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert result.stderr.count('\n') == 1
     assert 'no_such_library' in result.stderr
-    assert 'selfdepth_ros[train]' in result.stderr
+    assert '.[train]' in result.stderr
 
 
 def test_interruption_returns_130(tmp_path: Path) -> None:
