@@ -11,10 +11,11 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, PointCloud2
 
 from selfdepth_ros.messages import decode_depth, stamp_ns
-from selfdepth_ros.nodes.execution import make_executor
+from selfdepth_ros.nodes.execution import Stop, make_executor
 
 NODE = '/surround_depth'
 KEEP = 12
@@ -24,8 +25,9 @@ KEEP = 12
 class Listener:
     """A light third role: callbacks only store."""
 
-    def __init__(self) -> None:
-        rclpy.init(args=[])
+    def __init__(self, stop: Stop) -> None:
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        self._stop = stop
         self._node = Node('selfdepth_demo')
         self._executor = make_executor()
         self._executor.add_node(self._node)
@@ -61,7 +63,11 @@ class Listener:
         while time.monotonic() < end_s:
             if until():
                 return True
+            self._stop.held = True
             self._executor.spin_once(timeout_sec=0.1)
+            self._stop.held = False
+            if self._stop.asked:
+                raise KeyboardInterrupt
         return until()
 
     def depth_maps(self) -> dict[tuple[str, int], Any]:

@@ -16,6 +16,7 @@ from selfdepth_ros.demo.errors import DemoError
 from selfdepth_ros.demo.listener import Listener
 from selfdepth_ros.demo.processes import NodeProcess, set_up_middleware, wait_for_file
 from selfdepth_ros.demo.truth import Truth
+from selfdepth_ros.nodes.execution import Stop
 from selfdepth_ros.nodes.received import cloud_from_message
 from selfdepth_ros.shipped import demo_rig
 
@@ -42,8 +43,10 @@ class DemoOptions:
 def run(options: DemoOptions, say: Say = print) -> dict[str, Any]:
     """Run the live graph, write the results to `options.out` and return the figures.
 
-    Raises DemoError; all processes are stopped in any case.
+    Raises DemoError, and KeyboardInterrupt on SIGINT or SIGTERM; all processes are stopped in any
+    case.
     """
+    stop = Stop()
     set_up_middleware(options.domain)
     options.out.mkdir(parents=True, exist_ok=True)
     transport = 'compressed' if options.compressed else 'raw'
@@ -68,12 +71,14 @@ def run(options: DemoOptions, say: Say = print) -> dict[str, Any]:
             say(f'live: six cameras at {options.size[0]}x{options.size[1]}, {transport}')
             log = options.out / 'surround_depth.log'
             with NodeProcess('surround_depth', surround, log) as node:
-                listener = _listen(options.seconds, rig, (player, node), say)
+                listener = _listen(options.seconds, rig, (player, node), say, stop)
         # The processes have ended: drawing steals nothing, and the truth is whole.
         return _results(options, rig, listener, Truth(folder / 'truth'))
 
 
-def _listen(seconds: float, rig: Rig, processes: tuple[NodeProcess, ...], say: Say) -> Listener:
+def _listen(
+    seconds: float, rig: Rig, processes: tuple[NodeProcess, ...], say: Say, stop: Stop
+) -> Listener:
     """Hear clouds for so long, then depth images as well."""
 
     def check() -> bool:
@@ -81,7 +86,7 @@ def _listen(seconds: float, rig: Rig, processes: tuple[NodeProcess, ...], say: S
             process.check()
         return False
 
-    listener = Listener()
+    listener = Listener(stop)
     try:
         if not listener.spin(CLOUD_PATIENCE_S, lambda: check() or listener.count > 0):
             raise DemoError(

@@ -31,25 +31,21 @@ class StartError(SelfdepthError):
     """A node could not start, and has said why in its log."""
 
 
-class _Stop:
-    """Handles SIGINT and SIGTERM: at once, or after the callback in work once it is armed.
+class Stop:
+    """Handles SIGINT and SIGTERM: KeyboardInterrupt, or only a note while it is `held`.
 
     An exception out of a handler inside the executor's C++ code comes out as another one.
     """
 
     def __init__(self) -> None:
-        self.asked = self._armed = False
+        self.asked = self.held = False
         for number in _STOP:
             signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: object) -> None:
         self.asked = True
-        if not self._armed:
+        if not self.held:
             raise KeyboardInterrupt
-
-    def arm(self) -> None:
-        """From now on only take note."""
-        self._armed = True
 
 
 def keep_memory() -> None:
@@ -90,12 +86,12 @@ def run(
     keep_memory()
     # rclpy's own handlers end the context at once, while the worker may still be publishing.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    stop = _Stop()
+    stop = Stop()
     node = None
     try:
         node = make_node()
         start(node)
-        stop.arm()
+        stop.held = True
         _spin(node, lambda: stop.asked or finished(node))
     except (SelfdepthError, ParameterException) as error:
         if not isinstance(error, StartError):
@@ -104,7 +100,9 @@ def run(
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        stop.arm()  # a terminal and a launch system may both send SIGINT: finish all the same
+        stop.held = (
+            True  # a terminal and a launch system may both send SIGINT: finish all the same
+        )
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

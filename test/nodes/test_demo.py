@@ -4,6 +4,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,19 @@ def test_a_demo_that_cannot_run_says_why_and_leaves_nothing_behind(
     assert result.returncode == 2
     assert len(result.stderr.splitlines()) == 1
     assert words in result.stderr
+    assert not processes_that_mention('selfdepth_demo_')
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_stops_its_processes(scene, tmp_path, number) -> None:
+    command = [sys.executable, '-m', 'selfdepth_ros.cli', 'demo', '--out', str(tmp_path)]
+    process = subprocess.Popen(
+        [*command, '--model', str(scene.model)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline().startswith('rendering')
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode == 130
     assert not processes_that_mention('selfdepth_demo_')
 
 
