@@ -34,7 +34,8 @@ class StartError(SelfdepthError):
 class Stop:
     """Handles SIGINT and SIGTERM: KeyboardInterrupt, or only a note while it is `held`.
 
-    An exception out of a handler inside the executor's C++ code comes out as another one.
+    Only the first one interrupts, for what follows is cleaning up. An exception out of a handler
+    inside the executor's C++ code comes out as another one.
     """
 
     def __init__(self) -> None:
@@ -43,8 +44,8 @@ class Stop:
             signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: object) -> None:
-        self.asked = True
-        if not self.held:
+        again, self.asked = self.asked, True
+        if not (self.held or again):
             raise KeyboardInterrupt
 
 
