@@ -17,13 +17,13 @@ from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.config import config_from_dict
 from selfdepth_ros.core.rig import Rig, RigCamera, load_rig
 from selfdepth_ros.inference import load_engine
+from selfdepth_training.baseline import fit_row_baseline
 from selfdepth_training.evaluate import (
     Evaluation,
     EvaluationConfig,
     EvaluationError,
     Predictor,
     evaluate,
-    fit_row_baseline,
 )
 from selfdepth_training.predict import TrainedNetwork, surround_predictor
 

@@ -10,11 +10,11 @@ import pytest
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_training.baseline import fit_row_baseline
 from selfdepth_training.evaluate import (
     EvaluationConfig,
     EvaluationError,
     evaluate,
-    fit_row_baseline,
 )
 from selfdepth_training.metrics import DepthMetrics
 from selfdepth_training.predict import surround_predictor

@@ -3,6 +3,7 @@
 """Real, tiny trainings: what they write, what they refuse, and that a kill changes nothing."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -122,6 +123,16 @@ def different(a: dict, b: dict) -> list[str]:
     """Names of the tensors that are not the same bits."""
     assert a.keys() == b.keys()
     return [name for name in a if not torch.equal(a[name], b[name])]
+
+
+def test_a_training_is_not_resumed_with_other_recordings(
+    command, trained, street, record, tmp_path
+):
+    out = tmp_path / 'run'
+    shutil.copytree(trained, out)
+    arguments = command(out, '--resume')
+    arguments[arguments.index(str(street.bag))] = str(record())
+    assert main(arguments) == 2
 
 
 def test_another_seed_is_another_training(street, cache_root, trained, tmp_path):
