@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 ROOT = Path(__file__).parents[2]
 NAME = 'selfdepth_ros'
-EXECUTABLES = ('selfdepth', 'surround_depth', 'synthetic_rig')
+EXECUTABLES = ('selfdepth', 'surround_depth', 'synthetic_rig', 'save_cloud')
 WHERE = """
 import json, selfdepth_ros, selfdepth_training
 print(json.dumps([selfdepth_ros.__file__, selfdepth_training.__file__]))
