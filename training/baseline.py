@@ -25,6 +25,7 @@ def fit_row_baseline(
     edges = np.geomspace(max(config.min_depth_m, 1e-3), config.max_depth_m, BASELINE_BINS + 1)
     masses = [np.zeros((entry.camera.height, BASELINE_BINS)) for entry in rig.cameras]
     for reader in readers:
+        _require_sizes(reader, rig)
         for _, truths in frame_truths(reader, rig, config.every):
             for mass, truth in zip(masses, truths, strict=True):
                 if truth is not None:
@@ -33,6 +34,19 @@ def fit_row_baseline(
         np.repeat(_weighted_medians(mass, edges)[:, None], entry.camera.width, 1)
         for mass, entry in zip(masses, rig.cameras, strict=True)
     ]
+
+
+def _require_sizes(reader: BagReader, rig: Rig) -> None:
+    found, expected = (
+        [(entry.name, entry.camera.width, entry.camera.height) for entry in each.cameras]
+        for each in (reader.rig(), rig)
+    )
+    if found != expected:
+        raise EvaluationError(
+            f'Found cameras (name, width, height) {found} in {reader.path}, expected {expected} '
+            'as in the bag that is evaluated: a depth for each row needs the same rows. Use '
+            'another bag for the baseline.'
+        )
 
 
 def _add_mass(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoint to `model.onnx` + `model.yaml`: what a camera gives in, metres out."""
 
+import contextlib
 import logging
 import shutil
 import tempfile
@@ -76,13 +77,26 @@ def export(
                 f'{TOLERANCE[weights]:.2%}. Nothing was written; export with --weights fp32, and '
                 'if that fails too, report it with the checkpoint.'
             )
+        return _place(path, out, manifest), difference
+
+
+def _place(path: Path, out: Path, manifest: Manifest) -> Path:
+    """Copy the model to its place, whole or not at all, and write its manifest beside it."""
+    final = out / 'model.onnx'
+    part = out / 'model.onnx.part'
+    try:
         out.mkdir(parents=True, exist_ok=True)
-        final = out / 'model.onnx'
-        part = out / 'model.onnx.part'
         shutil.copyfile(path, part)
         part.replace(final)
-        replace(manifest, onnx_sha256=file_sha256(final)).save(out / 'model.yaml')
-    return final, difference
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise ExportError(
+            f'Found that {final} cannot be written ({error}), expected a folder with room. Choose '
+            'another one.'
+        ) from error
+    replace(manifest, onnx_sha256=file_sha256(final)).save(out / 'model.yaml')
+    return final
 
 
 def _to_onnx(network: DepthNetwork, path: Path, manifest: Manifest) -> None:

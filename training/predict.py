@@ -14,9 +14,10 @@ from jaxtyping import Float, UInt8
 
 from selfdepth_ros.core.config import config_from_dict
 from selfdepth_ros.core.depth import z_depth_from_ray_distance
+from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
-from selfdepth_training.checkpoint import load_checkpoint
+from selfdepth_training.checkpoint import CheckpointError, load_checkpoint
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.evaluate import Predictor
 from selfdepth_training.networks import DepthNetwork
@@ -39,11 +40,17 @@ class TrainedNetwork:
     def load(cls, path: Path) -> 'TrainedNetwork':
         """Read a training's folder or checkpoint; CheckpointError says what is wrong with it."""
         state = load_checkpoint(path)
-        config = config_from_dict(TrainConfig, state['config'])
-        network = DepthNetwork(config.network, 1.0)
         prefix = 'depth.'
-        own = {k: v for k, v in state['learner'].items() if k.startswith(prefix)}
-        network.load_state_dict({k.removeprefix(prefix): v for k, v in own.items()})
+        try:
+            config = config_from_dict(TrainConfig, state['config'])
+            network = DepthNetwork(config.network, 1.0)
+            own = {k: v for k, v in state['learner'].items() if k.startswith(prefix)}
+            network.load_state_dict({k.removeprefix(prefix): v for k, v in own.items()})
+        except (KeyError, RuntimeError, ConfigError) as error:
+            raise CheckpointError(
+                f'Found a checkpoint of another version in {path} ({error}), expected one that '
+                'this version wrote. Train again, or use the version that wrote it.'
+            ) from error
         return cls(network.eval().to(memory_format=torch.channels_last), config, state)
 
     @torch.no_grad()

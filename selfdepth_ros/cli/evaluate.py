@@ -85,7 +85,7 @@ def _progress(frames: Iterator[Any]) -> Iterator[Any]:
 
 
 def _predictor(model: Path, rig: Rig) -> Predictor:
-    if model.suffix == '.onnx' or (model / 'model.onnx').is_file():
+    if model.suffix in ('.onnx', '.yaml') or (model / 'model.onnx').is_file():
         engine = load_engine(model)
         manifest = engine.manifest
         return surround_predictor(

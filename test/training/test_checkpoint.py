@@ -17,6 +17,7 @@ from selfdepth_training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from selfdepth_training.predict import TrainedNetwork
 
 STATE = {'step': 7, 'learner': {'weight': torch.arange(6.0).reshape(2, 3)}, 'bags': ['a', 'b']}
 
@@ -102,3 +103,12 @@ def test_a_cut_file_is_refused(tmp_path):
 def test_a_missing_checkpoint_is_one_clear_error(tmp_path, name):
     with pytest.raises(CheckpointError, match='Found no checkpoint at'):
         find_checkpoint(tmp_path / name)
+
+
+def test_a_network_of_another_version_is_one_clear_error(tmp_path):
+    save_checkpoint(tmp_path / 'checkpoint.pt', STATE | {'config': {'stepps': 3}})
+    with pytest.raises(CheckpointError, match='another version .*stepps'):
+        TrainedNetwork.load(tmp_path)
+    save_checkpoint(tmp_path / 'checkpoint.pt', STATE | {'config': {}})
+    with pytest.raises(CheckpointError, match='another version'):
+        TrainedNetwork.load(tmp_path)

@@ -162,6 +162,12 @@ def test_the_row_baseline_is_the_best_constant_of_each_row(reader, street):
                 assert abs_rel(factor * guess[row], truth[:, row]) >= best, (camera, row, factor)
 
 
+def test_the_row_baseline_needs_the_same_rows(reader, record):
+    other = BagReader(record(frames=2, cameras=('camera_front', 'camera_back')))
+    with pytest.raises(EvaluationError, match='needs the same rows'):
+        fit_row_baseline([other], reader.rig(), CONFIG)
+
+
 def test_the_row_baseline_sees_little_and_a_network_must_beat_it(reader, street, truth_of):
     rows = fit_row_baseline([reader], reader.rig(), EvaluationConfig())
     scores = evaluate(lambda frame: rows, reader, reader.rig(), CONFIG)

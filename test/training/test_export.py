@@ -225,19 +225,31 @@ def test_depth_grows_with_the_focal_length(exported):
     assert np.allclose(twice, 2 * once, rtol=1e-5)
 
 
-@pytest.mark.parametrize('bias', [0.1, float('nan')], ids=['another', 'nan'])
-def test_a_graph_that_disagrees_with_torch_is_not_written(exported, tmp_path, monkeypatch, bias):
-    """A graph of other weights; and a torch that says NaN, which is on no side of a tolerance."""
-    graph = exported[1] / 'model.onnx'
+@pytest.fixture
+def prebuilt(exported, monkeypatch) -> str:
+    """Storage of the weights; `export` then takes the graph that was made already."""
+    storage, out = exported
     monkeypatch.setattr(
-        export_module, '_to_onnx', lambda network, path, manifest: shutil.copy(graph, path)
+        export_module, '_to_onnx', lambda network, path, _: shutil.copy(out / 'model.onnx', path)
     )
+    return storage
+
+
+@pytest.mark.parametrize('bias', [0.1, float('nan')], ids=['another', 'nan'])
+def test_a_graph_that_disagrees_with_torch_is_not_written(prebuilt, tmp_path, bias):
+    """A graph of other weights; and a torch that says NaN, which is on no side of a tolerance."""
     other = some_network()
     with torch.no_grad():
         other.network.head.bias += bias
     with pytest.raises(ExportError, match='differ from torch by .* Nothing was written'):
-        export(other, tmp_path / 'out', MANIFEST, exported[0])
+        export(other, tmp_path / 'out', MANIFEST, prebuilt)
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(prebuilt, trained, tmp_path):
+    (tmp_path / 'file').write_text('not a folder')
+    with pytest.raises(ExportError, match='cannot be written'):
+        export(trained, tmp_path / 'file' / 'out', MANIFEST, prebuilt)
 
 
 def test_weights_that_float16_does_not_have_stay_float32():

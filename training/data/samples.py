@@ -151,7 +151,7 @@ def _parallax(cache: FrameCache, config: DataConfig) -> Callable[[int, int], boo
             return config.min_motion_m <= distance <= config.max_motion_m
 
         return by_odometry
-    small = [image[:, ::4, ::4, 1].astype(np.float32) for image in cache.images]
+    small = [image[:, ::4, ::4, 1].astype(np.int16) for image in cache.images]
 
     def by_change(first: int, second: int) -> bool:
         return float(np.abs(small[second] - small[first]).mean()) >= LEAST_CHANGE
