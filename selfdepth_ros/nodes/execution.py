@@ -101,9 +101,7 @@ def run(
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        stop.held = (
-            True  # a terminal and a launch system may both send SIGINT: finish all the same
-        )
+        stop.held = True
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
