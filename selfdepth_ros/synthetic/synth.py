@@ -132,7 +132,7 @@ def _frame_writes(bag: BagWriter, rig: Rig, base_ns: int, frame: FrameContent) -
         )  # fmt: skip
 
 
-def _odometry(bag: BagWriter, recording: Recording, noise: float) -> Iterator[Write]:
+def _odometry(bag: BagWriter, recording: Recording, noise: float | int) -> Iterator[Write]:
     """Poses in odom, whose origin is where the recording starts; from 0.2 s before to after."""
     step = 10**9 // ODOMETRY_HZ
     last = recording.base_ns(recording.frames - 1) + 240_000_000
@@ -143,7 +143,7 @@ def _odometry(bag: BagWriter, recording: Recording, noise: float) -> Iterator[Wr
         yield log, lambda t=time, p=pose, g=log: bag.write_odometry('/odom', t, SE3(p), log_ns=g)
 
 
-def odometry_poses(recording: Recording, stamps_ns: Array, noise: float = 0.0) -> Array:
+def odometry_poses(recording: Recording, stamps_ns: Array, noise: float | int = 0) -> Array:
     """odom_from_body (n, 4, 4) at stamps since the drive's start; noise: relative, per step."""
     drive = plan_drive(recording.seed, recording.duration_s)[0]
     exact = np.linalg.inv(drive.world_from_body(START_NS * 1e-9)) @ drive.world_from_body(

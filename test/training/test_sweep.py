@@ -31,7 +31,7 @@ def test_the_ladder_is_even_in_inverse_depth():
 
 
 def test_where_it_is_sure_the_sweep_knows_the_depth(hints, street):
-    """Within one rung or 20 %: measured .80 of what it is sure of, which is .72 of all, on images
+    """Within one rung or 20 %: measured .90 of what it is sure of, which is .30 of all, on images
     40 pixels wide."""
     inverse_rung = (1 / 1.2 - 1 / 100) / 39
     errors, shares = [], []
@@ -44,8 +44,8 @@ def test_where_it_is_sure_the_sweep_knows_the_depth(hints, street):
         off = (1 / found.depth - small).abs()
         errors.append((off <= torch.maximum(torch.tensor(inverse_rung), 0.2 * small))[found.sure])
         shares.append(found.sure.float().mean())
-    assert np.mean(shares) > 0.3
-    assert torch.cat(errors).float().mean() > 0.66
+    assert np.mean(shares) > 0.2
+    assert torch.cat(errors).float().mean() > 0.8
 
 
 def test_a_hint_belongs_to_its_frame_alone(hints):
