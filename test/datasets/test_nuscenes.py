@@ -19,6 +19,10 @@ from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.datasets.errors import DatasetError
 from selfdepth_ros.datasets.nuscenes import import_sample
+from selfdepth_ros.inference import load_engine
+from selfdepth_ros.pipeline import SurroundDepth
+from selfdepth_ros.ply import write_ply
+from selfdepth_ros.shipped import shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = Path(os.environ.get('SELFDEPTH_SAMPLES', ROOT.parent / 'shared' / 'data'))
@@ -171,3 +175,20 @@ def test_a_sample_without_a_picture(tmp_path, calibration):
     with pytest.raises(DatasetError, match='CAM_BACK__.* cannot be read'):
         import_sample(copy, tmp_path / 'bag')
     assert not (tmp_path / 'bag').exists()
+
+
+def test_the_shipped_model_makes_a_cloud_of_real_images(scene, tmp_path):
+    # It knows only its street: what is held is the path (sizes, lenses, frames), not the depth.
+    pipeline = SurroundDepth(load_engine(shipped('model.onnx')), scene.rig)
+    result = pipeline(scene.frame)
+    cloud = result.cloud
+    assert len(cloud) > 50_000 and cloud.missing == () and cloud.frame_id == 'base_link'
+    assert set(np.unique(cloud.camera)) == set(range(6))
+    assert np.isfinite(cloud.points).all()
+    # Every point lies in the view of the camera it came from.
+    for index, entry in enumerate(scene.rig.cameras):
+        mine = cloud.points[cloud.camera == index].astype(np.float64)
+        _, seen = entry.camera.project(entry.body_from_camera.inverse().apply(mine))
+        assert seen.mean() > 0.99
+    write_ply(tmp_path / 'cloud.ply', cloud)
+    assert (tmp_path / 'cloud.ply').stat().st_size > 15 * len(cloud)
