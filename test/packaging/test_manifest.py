@@ -89,8 +89,9 @@ def test_every_ros_import_is_declared(package: Package) -> None:
 
 
 def test_every_other_import_is_in_setup_py() -> None:
-    text = (ROOT / 'setup.py').read_text('utf-8')
-    declared = {name.lower().replace('_', '-') for name in re.findall(r"'([\w-]+)[^']*'", text)}
+    tree = ast.parse((ROOT / 'setup.py').read_text('utf-8'))
+    texts = [str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    declared = {re.match(r'[\w-]*', text)[0].lower().replace('_', '-') for text in texts}
     ours = {'selfdepth_ros', 'selfdepth_training'}
     distributions = metadata.packages_distributions()
     for name, path in imported_names('selfdepth_ros', 'training', 'test').items():
