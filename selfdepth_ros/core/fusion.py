@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from selfdepth_ros.core.config_fields import knob
-from selfdepth_ros.core.depth_filters import FlyingPixels, Margin
+from selfdepth_ros.core.depth_filters import FlyingPixels, Margin, SkyGrowth
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.rig import Rig
@@ -40,6 +40,10 @@ class FusionConfig:
     """Points higher than this in the body frame are dropped."""
     margin_px: int = knob(1, unit='pixel', low=0, high=16)
     """Pixels this close to sky, out-of-range or the robot's own body are dropped."""
+    sky_reach_px: int = knob(48, unit='pixel', low=0, high=1000)
+    """How far the sky grows over pixels of its own colour that were put nearer; 0: not at all."""
+    sky_step: int = knob(10, unit='grey level', low=0, high=255)
+    """Largest change of colour, of two pixels, over which the sky goes on."""
     flying_slope: float = knob(0.08, unit='1/pixel', low=0.0, high=10.0)
     """Relative change of inverse depth per pixel from which a pixel may be flying; 0: keep all."""
     flying_bend: float = knob(0.02, unit='1/pixel^2', low=0.0, high=10.0)
@@ -60,6 +64,7 @@ class _CameraTables:
     origin: Any  # the camera's place in the body frame
     far: Any  # inverse depth must be above
     near: Any  # and below; NaN: never
+    sky: SkyGrowth
 
 
 class Fusion:
@@ -107,7 +112,7 @@ class Fusion:
         are no points. The cloud owns its memory.
         """
         given = range(len(self._tables)) if present is None else np.flatnonzero(present)
-        kept = [(int(i), self.keep(int(i), depths, confidence)) for i in given]
+        kept = [(int(i), self.keep(int(i), depths, confidence, images)) for i in given]
         total = sum(len(pixels) for _, pixels in kept)
         points = np.empty((total, 3), np.float32)
         colors = np.empty((total, 3), np.uint8)
@@ -129,13 +134,20 @@ class Fusion:
         index: int,
         depths: Float32[np.ndarray, 'c h w'],
         confidence: Float32[np.ndarray, 'c h w'] | None = None,
+        images: UInt8[np.ndarray, 'c h w 3'] | None = None,
     ) -> Any:
-        """Flat indices of the pixels of one camera that become points (heights not looked at)."""
+        """Flat indices of the pixels of one camera that become points (heights not looked at).
+
+        Without `images` the sky does not grow.
+        """
         tables, keep, inverse = self._tables[index], self._keep, self._inverse
         with np.errstate(divide='ignore', invalid='ignore'):
             np.divide(np.float32(1), depths[index], out=inverse)
             np.greater(inverse, tables.far, out=keep)
             keep &= np.less(inverse, tables.near, out=self._check)
+            if images is not None:
+                far = np.less_equal(inverse, tables.far, out=self._check)
+                tables.sky.remove(keep, far & (inverse >= 0), images[index])
             self._margin.erode(keep)
             if self.config.flying_slope > 0:
                 self._flying.remove(keep, inverse)
@@ -195,6 +207,11 @@ class Fusion:
             origin=item.body_from_camera.translation.astype(np.float32),
             far=np.where(valid, far, np.nan).astype(np.float32),
             near=np.where(valid, near, np.nan).astype(np.float32),
+            sky=SkyGrowth(
+                body_rays[2].reshape(valid.shape) > 0,
+                self.config.sky_reach_px,
+                self.config.sky_step,
+            ),
         )
 
 

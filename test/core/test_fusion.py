@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Points stand where the depth says, and what is not a surface does not become a point."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from selfdepth_ros.core.cameras import EquidistantCamera, PinholeCamera
-from selfdepth_ros.core.depth_filters import FlyingPixels, Margin
+from selfdepth_ros.core.depth_filters import FlyingPixels, Margin, SkyGrowth
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.fusion import Fusion, FusionConfig
 from selfdepth_ros.core.rig import Rig, RigCamera
@@ -19,7 +21,9 @@ FORWARD = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 PINHOLE = PinholeCamera(W, H, F, F, (W - 1) / 2, (H - 1) / 2)
 DISTORTED = PinholeCamera(W, H, F, 72.0, 41.0, 22.0, 'plumb_bob', (-0.1, 0.02, 0.001, -0.001, 0.0))
 FISHEYE = EquidistantCamera(W, H, 30.0, 30.0, 40.0, 23.0, (0.02, -0.01, 0.0, 0.0))
-EVERYTHING = FusionConfig(min_range_m=0.0, max_range_m=1000.0, margin_px=0, flying_slope=0.0)
+EVERYTHING = FusionConfig(
+    min_range_m=0.0, max_range_m=1000.0, margin_px=0, flying_slope=0.0, sky_reach_px=0
+)
 RNG = np.random.default_rng(7)
 
 
@@ -115,7 +119,7 @@ def test_a_fisheye_beyond_90_degrees_needs_ray_distance():
 @given(st.floats(0, 10), st.floats(11, 200))
 def test_no_point_is_out_of_range(least, most):
     rig, depths = rig_of(PINHOLE), np.exp(RNG.uniform(-2, 6, (1, H, W)))
-    config = FusionConfig(min_range_m=least, max_range_m=most, margin_px=0, flying_slope=0.0)
+    config = replace(EVERYTHING, min_range_m=least, max_range_m=most)
     cloud = fuse(rig, depths, config)
     origin = rig.cameras[0].body_from_camera.translation
     distance = np.linalg.norm(cloud.points - origin, axis=-1)
@@ -273,3 +277,47 @@ def test_a_point_that_the_neighbour_sees_through_is_dropped_on_request():
     agreed[1] = agreed[0]
     both = fuse(rig, agreed, config)
     assert (both.points[:, 0] < 10).sum() > 90
+
+
+class TestSkyGrowth:
+    """A dark roof before a plain sky; the network lets the roof's depth run out by ten pixels."""
+
+    def setup_method(self):
+        self.image = np.full((H, W, 3), 200, np.uint8)
+        self.image[:, 40:] = (200, 204, 208)
+        self.image[20:, 10:50] = 60  # the roof, and the ground below the horizon
+        self.image[40:] = 200  # a road of the sky's very colour
+        self.far = np.ones((H, W), bool)
+        self.far[10:, :60] = False  # what the network calls near: the roof and ten pixels around
+        self.far[40:] = False
+        self.above = np.zeros((H, W), bool)
+        self.above[:40] = True
+
+    def kept(self, reach: int) -> np.ndarray:
+        keep = ~self.far
+        SkyGrowth(self.above, reach, step=10).remove(keep, self.far, self.image)
+        return keep
+
+    def test_the_sky_reaches_the_outline_and_stops_there(self):
+        keep = self.kept(100)
+        assert not keep[:20].any() and not keep[20:40, 52:].any()
+        assert keep[20:40, 10:50].all()
+
+    def test_below_the_horizon_nothing_is_taken(self):
+        assert self.kept(100)[40:].all()
+
+    def test_the_reach_is_kept(self):
+        keep = self.kept(4)
+        assert not keep[11:14, :60].any() and keep[15:20, :50].all()
+        np.testing.assert_array_equal(self.kept(0), ~self.far)
+
+    def test_fusion_takes_it_out_of_the_cloud(self):
+        depth = np.where(self.far, 90.0, 20.0).astype(np.float32)[None]
+        config = FusionConfig(margin_px=0, flying_slope=0.0)
+        rig = rig_of(PINHOLE)
+        with_sky, without = (
+            len(Fusion(rig, replace(config, sky_reach_px=reach)).fuse(depth, self.image[None]))
+            for reach in (0, 100)
+        )
+        # Of the halo above the horizon (row 24 of this camera) only the roof remains.
+        assert with_sky - without >= 10 * 60 + 4 * 20

@@ -101,7 +101,7 @@ def test_the_demo_drives_where_the_shipped_model_has_never_been() -> None:
 
 def test_a_point_is_traced_to_its_pixel(scene) -> None:
     rig = scene.rig.scaled(32, 24)
-    fusion = Fusion(rig, FusionConfig(flying_slope=0.0, margin_px=0))
+    fusion = Fusion(rig, FusionConfig(flying_slope=0.0, margin_px=0, sky_reach_px=0))
     depths = np.random.default_rng(1).uniform(1, 80, (3, 24, 32)).astype(np.float32)
     images = np.zeros((3, 24, 32, 3), np.uint8)
     kept = [np.isin(np.arange(24 * 32), fusion.keep(i, depths)).reshape(24, 32) for i in range(3)]
