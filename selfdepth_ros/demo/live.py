@@ -66,11 +66,12 @@ def run(options: DemoOptions, say: Say = print) -> dict[str, Any]:
         if options.model:
             surround['model'] = options.model
         say(f'rendering {options.frames} frames of the street of seed {options.seed} ...')
-        with NodeProcess('synthetic_rig', street, options.out / 'synthetic_rig.log') as player:
+        log = options.out / 'synthetic_rig.log'
+        with NodeProcess('synthetic_rig', street, log, stop) as player:
             wait_for_file(folder / 'truth' / 'published.jsonl', player, RENDER_PATIENCE_S)
             say(f'live: six cameras at {options.size[0]}x{options.size[1]}, {transport}')
             log = options.out / 'surround_depth.log'
-            with NodeProcess('surround_depth', surround, log) as node:
+            with NodeProcess('surround_depth', surround, log, stop) as node:
                 listener = _listen(options.seconds, rig, (player, node), say, stop)
         # The processes have ended: drawing steals nothing, and the truth is whole.
         return _results(options, rig, listener, Truth(folder / 'truth'))

@@ -13,6 +13,7 @@ from typing import Any
 
 import selfdepth_ros
 from selfdepth_ros.demo.errors import DemoError
+from selfdepth_ros.nodes.execution import Stop
 
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 _OLDER_NAME_TOO = ('humble', 'iron', 'jazzy')
@@ -44,20 +45,31 @@ def shared_file(*parts: str) -> Path | None:
 
 
 class NodeProcess:
-    """A node of this package as a process; its output goes to a log file."""
+    """A node of this package as a process, from entering to leaving a `with`.
 
-    def __init__(self, node: str, parameters: dict[str, Any], log: Path) -> None:
-        self.name, self._log = node, log
-        command = [sys.executable, '-m', f'selfdepth_ros.nodes.{node}', '--ros-args']
+    Its output goes to a log file.
+    """
+
+    def __init__(self, node: str, parameters: dict[str, Any], log: Path, stop: Stop) -> None:
+        self.name, self._log, self._stop = node, log, stop
+        self._command = [sys.executable, '-m', f'selfdepth_ros.nodes.{node}', '--ros-args']
         for name, value in parameters.items():
-            command += ['-p', f'{name}:={_yaml(value)}']
-        # A session of its own: Ctrl-C reaches only the demo, which stops its nodes in order.
-        with log.open('w') as file:
-            self._process = subprocess.Popen(
-                command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-            )
+            self._command += ['-p', f'{name}:={_yaml(value)}']
 
     def __enter__(self) -> 'NodeProcess':
+        # An interrupt between the fork and the assignment would leave a process nobody knows.
+        self._stop.held = True
+        try:
+            # A session of its own: Ctrl-C reaches only the demo, which stops its nodes in order.
+            with self._log.open('w') as file:
+                self._process = subprocess.Popen(
+                    self._command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+                )
+        finally:
+            self._stop.held = False
+        if self._stop.asked:
+            self.stop()
+            raise KeyboardInterrupt
         return self
 
     def __exit__(
