@@ -96,6 +96,8 @@ def wait_for_checkpoint(process: subprocess.Popen, out: Path) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_killed_and_resumed_is_bit_for_bit_the_uninterrupted_training(command, trained, tmp_path):
     out = tmp_path / 'run'
     arguments = command(out, '--set=checkpoint_seconds=0')
