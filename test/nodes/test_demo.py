@@ -3,6 +3,7 @@
 """The demonstration as a user runs it, with a small model; and what it says about known clouds."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -24,7 +25,15 @@ SMALL = ('--size', '64x48', '--frames', '2', '--seconds', '1')
 
 def demo(out: Path, *options: str) -> subprocess.CompletedProcess:
     command = [sys.executable, '-m', 'selfdepth_ros.cli', 'demo', '--out', str(out), *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env=own_temporary(out.parent)
+    )
+
+
+def own_temporary(folder: Path) -> dict[str, str]:
+    """Environment in which the demo's temporary files, which its nodes mention, lie in `folder`:
+    so another demo on this machine is not taken for this one's."""
+    return {**os.environ, 'TMPDIR': str(folder)}
 
 
 def processes_that_mention(text: str) -> list[str]:
@@ -55,7 +64,7 @@ def test_the_demo_runs_measures_and_draws(scene, tmp_path) -> None:
     assert (out / 'cloud.ply').read_bytes().startswith(b'ply\nformat binary_little_endian 1.0\n')
     for name in ('cloud.png', 'depth_panels.png'):
         assert cv2.imread(str(out / name)).std() > 10
-    assert not processes_that_mention('selfdepth_demo_')
+    assert not processes_that_mention(f'{tmp_path}/selfdepth_demo_')
 
 
 @pytest.mark.parametrize(
@@ -75,20 +84,24 @@ def test_a_demo_that_cannot_run_says_why_and_leaves_nothing_behind(
     assert result.returncode == 2
     assert len(result.stderr.splitlines()) == 1
     assert words in result.stderr
-    assert not processes_that_mention('selfdepth_demo_')
+    assert not processes_that_mention(f'{tmp_path}/selfdepth_demo_')
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_stops_its_processes(scene, tmp_path, number) -> None:
     command = [sys.executable, '-m', 'selfdepth_ros.cli', 'demo', '--out', str(tmp_path)]
     process = subprocess.Popen(
-        [*command, '--model', str(scene.model)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [*command, '--model', str(scene.model)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=own_temporary(tmp_path),
     )
     assert process.stdout.readline().startswith('rendering')
     process.send_signal(number)
     process.communicate()
     assert process.returncode == 130
-    assert not processes_that_mention('selfdepth_demo_')
+    assert not processes_that_mention(f'{tmp_path}/selfdepth_demo_')
 
 
 def test_the_demo_drives_where_the_shipped_model_has_never_been() -> None:
