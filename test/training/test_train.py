@@ -150,8 +150,8 @@ def test_another_seed_is_another_training(street, cache_root, trained, tmp_path)
 def test_learning_lowers_the_error_against_the_truth_it_is_never_shown(
     street, cache_root, tmp_path
 ):
-    """Metric, without median scaling: measured abs_rel .56 and delta1 .37 after these 60 steps,
-    .92 and .14 before."""
+    """Metric, without median scaling. Measured: abs_rel .91 and delta1 .14 before, .58 and .36
+    after 100 steps; here it has 130."""
     reader = BagReader(street.bag)
 
     def scores(name: str, *settings: str) -> DepthMetrics:
@@ -161,10 +161,10 @@ def test_learning_lowers_the_error_against_the_truth_it_is_never_shown(
         predict = surround_predictor(network.infer, street.rig, 160, 96, 'z_depth')
         return evaluate(predict, reader, street.rig, EvaluationConfig(every=8)).mean.metric
 
-    fast = ('optimizer.learning_rate=2.5e-2', 'optimizer.warmup=0.1', 'data.jitter=0.0')
-    half = ('loss.spatial=0.0', 'loss.coarse_until=[0.0, 0.0, 1.0]')
+    fast = ('optimizer.learning_rate=1e-2', 'optimizer.warmup=0.1', 'data.jitter=0.0')
+    half = ('loss.spatial=0.0', 'loss.hint=3.0', 'loss.coarse_until=[0.0, 0.0, 1.0]')
     before = scores('before', 'steps=1', 'optimizer.learning_rate=1e-6')
-    after = scores('after', 'steps=60', *fast, *half)
+    after = scores('after', 'steps=130', *fast, *half)
     assert after.abs_rel < 0.75 * before.abs_rel
     assert after.delta1 > 1.5 * before.delta1
 
