@@ -127,7 +127,7 @@ class SurroundLearner(nn.Module):
 
     def _inverse_depths(
         self, samples: list[RigSample], rng: np.random.Generator
-    ) -> list[Float[Tensor, 'c 1 h/2 w/2']]:
+    ) -> list[Float[Tensor, 'c 1 y x']]:
         """Inverse depth of every sample's middle frame, all samples in one batch."""
         images = torch.cat([to_float(sample.images[NOW]) for sample in samples])
         focal = torch.cat([self._focal(sample, images.device) for sample in samples])

@@ -25,6 +25,12 @@ def assert_cloud_is(message, cloud) -> None:
     assert np.array_equal(points_from_cloud_msg(message), cloud.points)
 
 
+def complete(clouds, size: int) -> list[PointCloud2]:
+    """Clouds of all cameras; a busy machine may let a set's deadline pass before it is whole."""
+    assert all(cloud.width <= size for cloud in clouds)
+    return [cloud for cloud in clouds if cloud.width == size]
+
+
 @pytest.mark.parametrize('transport', ['raw', 'compressed'])
 def test_the_cloud_is_what_the_pipeline_makes_of_the_images(
     scene, surround, listener, transport
@@ -33,10 +39,10 @@ def test_the_cloud_is_what_the_pipeline_makes_of_the_images(
     clouds = listener.listen(PointCloud2, POINTS)
     best_effort = QoSReliabilityPolicy.BEST_EFFORT
     images = listener.listen(Image, '/a/image_raw', reliability=best_effort)
-    listener.wait(lambda: len(clouds) >= 3, 'three clouds')
     expected = scene.expected().cloud
     assert len(expected) > 1000
-    for message in clouds:
+    listener.wait(lambda: len(complete(clouds, len(expected))) >= 3, 'three whole clouds')
+    for message in complete(clouds, len(expected)):
         assert_cloud_is(message, expected)
     stamps = [stamp_ns(message.header) for message in clouds]
     assert stamps == sorted(set(stamps))
@@ -51,9 +57,12 @@ def test_a_dead_camera_makes_the_cloud_partial_and_is_named(scene, surround, lis
     node = surround(model=scene.model, rig=rig, diagnostics_period_s=0.2)
     clouds = listener.listen(PointCloud2, POINTS)
     last = listener.diagnostics()
-    listener.wait(lambda: len(clouds) >= 8, 'clouds, some after the camera counts as absent')
     expected = scene.expected(('a', 'b', 'c', 'dead')).cloud
-    for message in clouds:
+    listener.wait(
+        lambda: len(complete(clouds, len(expected))) >= 8,
+        'clouds, some after the camera counts as absent',
+    )
+    for message in complete(clouds, len(expected)):
         assert_cloud_is(message, expected)
     listener.wait(lambda: 'dead/image_raw' in last()[1], 'the dead camera in the diagnostics')
     assert last()[0] == b'\x01'

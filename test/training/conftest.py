@@ -22,9 +22,12 @@ from selfdepth_training.data.cache import FrameCache, build_cache
 SEED, FRAMES, WIDTH, HEIGHT = 7, 40, 160, 96
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope='session')
 def eager() -> Iterator[None]:
-    """Compiling the loss takes longer than any of these tests; one test asks for it."""
+    """Compiling the loss takes longer than any of these tests; one test asks for it.
+
+    For the session, because fixtures of wider scope than a test train as well.
+    """
     with torch._dynamo.config.patch(disable=True):
         yield
 

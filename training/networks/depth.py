@@ -58,7 +58,7 @@ class DepthNetwork(nn.Module):
         nn.init.normal_(self.head.weight, std=1e-3)
         nn.init.constant_(self.head.bias, math.log(share / (1 - share)))
 
-    def logits(self, images: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n 1 h/2 w/2']:
+    def logits(self, images: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n 1 y x']:
         """Raw output for images in 0..1; float32 under autocast too, because 8 bits of mantissa
         would mean depth steps of half a percent."""
         features = self.encoder((images - MEAN) / DEVIATION)
@@ -70,7 +70,7 @@ class DepthNetwork(nn.Module):
 
     def inverse_depth(
         self, images: Float[Tensor, 'n 3 h w'], focal: Float[Tensor, ' n']
-    ) -> Float[Tensor, 'n 1 h/2 w/2']:
+    ) -> Float[Tensor, 'n 1 y x']:
         """Inverse depth in 1/m at half of the input size; `focal` in pixels of the input."""
         return self.to_inverse_depth(self.logits(images), focal)
 
