@@ -64,6 +64,7 @@ def export(
         path = Path(folder) / 'model.onnx'
         _to_onnx(trained.network, path, manifest)
         model = onnx.load(path)
+        strip_origins(model)
         if weights == 'fp16':
             store_weights_as_float16(model)
         helper.set_model_props(model, {MANIFEST_KEY: manifest.to_json()})
@@ -116,6 +117,16 @@ def _to_onnx(network: DepthNetwork, path: Path, manifest: Manifest) -> None:
             )  # fmt: skip
         finally:
             logging.disable(previous)
+
+
+def strip_origins(model: onnx.ModelProto) -> None:
+    """Forget the exporter's notes: stack traces that name the folders of the training machine."""
+    graph = model.graph
+    for item in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output,
+                 *graph.initializer):  # fmt: skip
+        del item.metadata_props[:]
+        item.doc_string = ''
+    model.doc_string = ''
 
 
 def store_weights_as_float16(model: onnx.ModelProto) -> None:

@@ -32,6 +32,7 @@ def test_the_model_is_small_and_is_the_one_its_manifest_describes(manifest):
     assert shipped('model.onnx').stat().st_size <= LARGEST_BYTES
     manifest.check_file(shipped('model.onnx'))
     assert load_rig(shipped('rig.yaml')).names == manifest.cameras
+    assert b'.py' not in shipped('model.onnx').read_bytes()  # no traces of where it was made
 
 
 def test_the_manifest_tells_how_it_was_trained_and_what_it_does_not_know(manifest):

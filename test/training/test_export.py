@@ -268,3 +268,11 @@ def test_weights_that_float16_does_not_have_stay_float32():
     assert halves == ['large.weight_fp16']
     (cast,) = model.graph.node
     assert (list(cast.input), list(cast.output)) == (halves, ['large.weight'])
+
+
+def test_the_file_does_not_tell_where_it_was_made(exported):
+    # The exporter notes the stack, with full paths, on every node.
+    _, out = exported
+    content = (out / 'model.onnx').read_bytes()
+    assert str(Path(export_module.__file__).parent).encode() not in content
+    assert b'.py' not in content
