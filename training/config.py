@@ -47,6 +47,9 @@ class DataConfig:
     """A temporal neighbour nearer than this is not used: it has no parallax."""
     max_motion_m: float = knob(1.8, unit='m', low=0.1, high=20.0)
     """A temporal neighbour farther than this is not used: it shares too little."""
+    frames: int = knob(600, unit='frames', low=1, high=10_000_000)
+    """Surround frames that are learned from, spread evenly over the recordings; all frames serve
+    as their neighbours. Each costs a plane sweep, and frames half a metre apart are much alike."""
     max_offset: int = knob(3, unit='frames', low=1, high=20)
     """Temporal neighbours are at most this many frames away."""
     flip: bool = True
@@ -69,23 +72,28 @@ class LossConfig:
     """Fraction of the training before learned motion may teach depth (without odometry)."""
     hint: float = knob(1.0, low=0.0, high=10.0)
     """Weight of the distance (of log depth) to the plane sweep's hint, fading with time."""
+    images_from: float = knob(0.5, low=0.0, high=1.0)
+    """Fraction of the training that learns from hints alone where motion is known: such a step
+    takes a third of the time. Learned motion (no odometry) needs the images from the start."""
     hint_until: float = knob(1.0, low=0.01, high=1.0)
     """Fraction of the training at which the hints have faded out."""
     spatial_from: float = knob(0.1, low=0.0, high=1.0)
     """Fraction of the training before the spatial terms begin."""
     automask_from: float = knob(0.5, low=0.0, high=1.0)
     """Fraction of the training before pixels that the unwarped source fits better are dropped."""
-    coarse_until: tuple[float, float, float] = (0.02, 0.08, 0.45)
+    coarse_until: tuple[float, float, float] = (0.02, 0.08, 0.75)
     """Fractions of the training seen at 1/8, 1/4 and 1/2 of the image size: coarse images have a
     wide basin of convergence, full ones the accuracy."""
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW with warm-up and cosine decay."""
+    """Muon for the hidden layers, AdamW for the rest; warm-up and cosine decay for both."""
 
     learning_rate: float = knob(1e-3, low=1e-6, high=1.0)
-    """Peak learning rate."""
+    """Peak learning rate of AdamW."""
+    muon_rate: float = knob(0.03, low=0.0, high=1.0)
+    """Peak learning rate of Muon (Jordan et al. 2024); 0 leaves every layer to AdamW."""
     weight_decay: float = knob(1e-2, low=0.0, high=1.0)
     """Decoupled weight decay (Loshchilov and Hutter 2019)."""
     warmup: float = knob(0.02, low=0.0, high=0.5)

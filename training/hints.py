@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth hints from a plane sweep of the recording itself, one for each surround frame.
 
-Used as Depth Hints are (Watson et al., "Self-supervised monocular depth hints", 2019): the
-network is drawn to a hint only where the hint explains the images better than the network does.
+After Watson et al., "Self-supervised monocular depth hints", 2019. Theirs are believed where they
+explain the images better than the network does; ours where the sweep itself is sure, which costs
+a step nothing.
 """
 
 import torch
@@ -15,8 +16,9 @@ from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.surround import surround_views
 from selfdepth_training.sweep import SweptDepth, depth_ladder, sweep
 
-# Hints have a quarter of the training size: 40 inverse depths from 1.2 m to the farthest.
-LEVEL, RUNGS, NEAR_M = 2, 40, 1.2
+# Hints are as large as the network's depth, half of the training size: at a quarter, outlines are
+# twice as far off. 40 inverse depths from 1.2 m to the farthest.
+LEVEL, RUNGS, NEAR_M = 1, 40, 1.2
 
 
 class SweepHints:

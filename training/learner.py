@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_training import hints
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import RigSample, SampleBatch, jitter
 from selfdepth_training.geometry import RigGeometry, depth_kind
@@ -29,8 +28,6 @@ from selfdepth_training.losses.surround import (
 )
 from selfdepth_training.networks import DepthNetwork, EgoMotionNetwork
 
-# A hint counts when its error is below the network's plus this: on a plain sky both are noise.
-HINT_MARGIN = 0.002
 # Image pyramid: full, half, quarter and eighth size.
 LEVELS = 4
 
@@ -144,6 +141,21 @@ class SurroundLearner(nn.Module):
     def _sample_loss(
         self, sample: RigSample, inverse: Tensor, progress: float, rng: np.random.Generator
     ) -> dict[str, Tensor]:
+        loss = self.config.loss
+        small = functional.avg_pool2d(to_float(sample.images[NOW]), 2)
+        terms = {'smoothness': loss.smoothness * edge_aware_smoothness(inverse, small)}
+        if sample.hint is not None:
+            off = (torch.log(inverse[:, 0]) + torch.log(sample.hint.depth)).abs()
+            fade = 1 - progress / loss.hint_until
+            terms['hint'] = loss.hint * fade * masked_mean(off, sample.hint.sure)
+        # Learned motion needs images from the first step on; known motion can wait for them.
+        if sample.hint is None or sample.world_from_body is None or progress >= loss.images_from:
+            terms |= self._reprojection_losses(sample, inverse, progress, rng)
+        return terms
+
+    def _reprojection_losses(
+        self, sample: RigSample, inverse: Tensor, progress: float, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
         loss, level = self.config.loss, self.level_at(progress)
         world_from_body = self._world_from_body(sample)
         reprojection = self.reprojection(sample.source, level, inverse.device)
@@ -155,37 +167,12 @@ class SurroundLearner(nn.Module):
         temporal = reprojection.temporal(
             views, depth if motion_known else depth.detach(), progress >= loss.automask_from
         )
-        small = functional.avg_pool2d(to_float(sample.images[NOW]), 2)
-        terms = {
-            'temporal': reprojection_loss(temporal),
-            'smoothness': loss.smoothness * edge_aware_smoothness(inverse, small),
-        }
-        if sample.hint is not None:
-            fade = 1 - progress / loss.hint_until
-            hint = self._hint_loss(sample, world_from_body, inverse, motion_known)
-            terms['hint'] = loss.hint * fade * hint
+        terms = {'temporal': reprojection_loss(temporal)}
         other = (BEFORE, AFTER)[int(rng.integers(2))] if motion_known else NOW
         if loss.spatial and progress >= loss.spatial_from and reprojection.geometry.overlaps:
             spatial = reprojection.spatial(views, depth, other)
             terms['spatial'] = loss.spatial * reprojection_loss(spatial)
         return terms
-
-    def _hint_loss(
-        self, sample: RigSample, world_from_body: SE3, inverse: Tensor, motion_known: bool
-    ) -> Tensor:
-        """Distance of log depth from the hint, where that is sure and, once the motion is known,
-        explains the neighbouring frames better than the network's depth does."""
-        hint = sample.hint
-        depth = 1 / functional.avg_pool2d(inverse, 1 << (hints.LEVEL - 1))[:, 0]
-        valid = hint.sure
-        if motion_known:
-            with torch.no_grad():
-                reprojection = self.reprojection(sample.source, hints.LEVEL, inverse.device)
-                views = surround_views(sample, world_from_body, reprojection.geometry, hints.LEVEL)
-                ours = reprojection.temporal(views, depth, automask=False)
-                theirs = reprojection.temporal(views, hint.depth, automask=False)
-                valid = valid & (theirs.error < ours.error + HINT_MARGIN)
-        return masked_mean((torch.log(depth) - torch.log(hint.depth)).abs(), valid)
 
     def _world_from_body(self, sample: RigSample) -> SE3:
         """Body pose at each image's own stamp (3, C): odometry's, or the learned motion's.

@@ -26,7 +26,9 @@ class PaceError(SelfdepthError):
     """Too little time for a training."""
 
 
-def steps_within(fabric: Fabric, learner: Any, optimizer: Any, feed: Feed, seconds: float) -> int:
+def steps_within(
+    fabric: Fabric, learner: Any, optimizers: list[Any], feed: Feed, seconds: float
+) -> int:
     """Return the number of steps that fit into `seconds`, from the measured pace of this machine.
 
     Each stage of the schedule is timed on its own, and the hints, which are computed once for
@@ -45,8 +47,9 @@ def steps_within(fabric: Fabric, learner: Any, optimizer: Any, feed: Feed, secon
             def one_step() -> None:
                 losses = learner(batch, progress, [step])  # noqa: B023
                 fabric.backward(losses.total)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+                for optimizer in optimizers:
+                    optimizer.step()
+                    optimizer.zero_grad(set_to_none=True)
                 losses.total.item()
 
             times.append(_seconds(one_step))

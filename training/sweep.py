@@ -16,12 +16,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.data.samples import SweptDepth
 from selfdepth_training.geometry import RigGeometry
-from selfdepth_training.losses.photometric import fast_photometric_error
+from selfdepth_training.losses.photometric import fast, smoothed_photometric_error
 from selfdepth_training.losses.surround import AFTER, BEFORE, NOW, UNSEEN, Views
-from selfdepth_training.warp import sample, source_grid
+from selfdepth_training.warp import sample, seen_by
 
 # The best depth must beat every depth more than two rungs away by this factor.
 DISTINCT = 0.75
@@ -31,8 +30,6 @@ GOOD = 0.15
 # sky fits ten times better than those.
 GOOD_FAR = 0.008
 # Second difference of inverse depth, relative to it, from which a pixel counts as an outline.
-# With these the median error of the sure pixels falls from 4 to 3 %, the mean from 16 to 7 %, and
-# sky that is mistaken for a building from 20 to 4 %; half of the pixels stay sure.
 BEND, HORIZON_M = 0.3, 50.0
 
 
@@ -55,6 +52,8 @@ def sweep(
     when `temporal`, with itself before and after, for which the robot's motion must be known. Of
     these the best counts, for what is hidden from one often shows in another.
     """
+    # Brightness alone finds the same depths in two thirds of the time.
+    views = views._replace(images=views.images.mean(2, keepdim=True))
     whole = slice(0, geometry.size[1])
     cameras = range(len(geometry.cameras))
     comparisons = [
@@ -85,19 +84,16 @@ def _cost(
 ) -> Float[Tensor, 'd h w']:
     """Photometric error of one source for every depth of the ladder."""
     camera, time, source, columns = what
-    points = geometry.rays[camera, :, columns] * ladder[:, None, None, None]
     pose = views.world_from_camera[time, source].inverse() @ views.world_from_camera[NOW, camera]
-    grid = source_grid(
-        geometry.cameras[source], SE3(pose.matrix[None].to(points)), points.flatten(0, 1),
-        geometry.visible[source],
-    )  # fmt: skip
-    coordinates = grid.coordinates.reshape(*points.shape[:3], 2)
-    valid = grid.valid.reshape(points.shape[:3]) & views.present[time, source]
+    rays = geometry.rays[camera, :, columns]
+    turned = rays @ pose.rotation.T.to(rays)
+    points = turned * ladder[:, None, None, None] + pose.translation.to(rays)
+    grid = seen_by(geometry.cameras[source], points, geometry.visible[source])
+    valid = grid.valid & views.present[time, source]
     image = views.images[time, source].expand(len(ladder), -1, -1, -1)
     target = views.images[NOW, camera, :, :, columns].expand(len(ladder), -1, -1, -1)
-    error = fast_photometric_error()(target, sample(image, coordinates), ssim_weight)
-    smooth = functional.avg_pool2d(error[:, None], 3, 1, 1, count_include_pad=False)[:, 0]
-    return torch.where(valid, smooth, UNSEEN)
+    error = fast(smoothed_photometric_error)(target, sample(image, grid.coordinates), ssim_weight)
+    return torch.where(valid, error, UNSEEN)
 
 
 def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SweptDepth:

@@ -3,7 +3,6 @@
 """Training: one loop that reads top to bottom."""
 
 import logging
-import math
 import shlex
 import sys
 import time
@@ -20,7 +19,7 @@ from selfdepth_ros.core.config import config_from_dict, to_dict
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.rig import Rig, save_rig
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
-from selfdepth_training.config import OptimizerConfig, TrainConfig
+from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache
 from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.feed import Feed
@@ -28,6 +27,7 @@ from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
+from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
 
 log = logging.getLogger(__name__)
@@ -85,9 +85,9 @@ def train(
         steps = config.steps
         if minutes is not None:
             seconds = 60 * minutes - (time.monotonic() - started)
-            learner, optimizer = _start(fabric, config, rigs, source.learn_motion)
+            learner, optimizers = _start(fabric, config, rigs, source.learn_motion)
             feed = _feed(fabric, learner, source, config)
-            steps = steps_within(fabric, learner, optimizer, feed, seconds)
+            steps = steps_within(fabric, learner, optimizers, feed, seconds)
         plan = Plan(config, steps, tuple(map(str, bags)), shlex.join(['selfdepth', *sys.argv[1:]]))
     if fabric.is_global_zero:
         out.mkdir(parents=True, exist_ok=True)
@@ -102,11 +102,12 @@ def _run(
 ) -> Path:  # fmt: skip
     """The loop: samples, loss, backward, clip, step, log, checkpoint."""
     config = plan.config
-    learner, optimizer = _start(fabric, config, rigs, source.learn_motion)
+    learner, optimizers = _start(fabric, config, rigs, source.learn_motion)
     first, seconds = 0, 0.0
     if state is not None:
         learner.module.load_state_dict(state['learner'])
-        optimizer.load_state_dict(state['optimizer'])
+        for optimizer, saved in zip(optimizers, state['optimizers'], strict=True):
+            optimizer.load_state_dict(saved)
         first, seconds = state['step'], state['seconds']
     learner.train()
     feed = _feed(fabric, learner, source, config)
@@ -118,8 +119,10 @@ def _run(
     last_save = last_step = time.monotonic()
     for step in bar:
         progress = step / plan.steps
-        for group in optimizer.param_groups:
-            group['lr'] = learning_rate(config.optimizer, progress)
+        share = rate_share(config.optimizer, progress)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group['lr'] = share * group['peak']
         batch = feed.batch(step, progress)
         losses = learner(batch, progress, [config.seed, step, fabric.global_rank])
         if not torch.isfinite(losses.total):
@@ -131,47 +134,34 @@ def _run(
             )
         fabric.backward(losses.total)
         if config.optimizer.clip:
-            fabric.clip_gradients(learner, optimizer, max_norm=config.optimizer.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+            fabric.clip_gradients(learner, optimizers[0], max_norm=config.optimizer.clip)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
 
         now = time.monotonic()
         seconds, last_step = seconds + now - last_step, now
         if step % LOG_EVERY == 0 and board is not None:
-            _log(board, bar, step, losses.terms, optimizer.param_groups[0]['lr'])
+            _log(board, bar, step, losses.terms, share)
         done = step + 1
         if done == plan.steps or now - last_save > config.checkpoint_seconds:
             if fabric.is_global_zero:
-                save_checkpoint(out / FILE_NAME, _state(plan, learner, optimizer, done, seconds))
+                save_checkpoint(out / FILE_NAME, _state(plan, learner, optimizers, done, seconds))
             last_save = now
     if board is not None:
         board.close()
     return out / FILE_NAME
 
 
-def learning_rate(config: OptimizerConfig, progress: float) -> float:
-    """Linear warm-up, then a cosine to one per cent of the peak."""
-    if progress < config.warmup:
-        return config.learning_rate * (progress + 1e-3) / (config.warmup + 1e-3)
-    share = (progress - config.warmup) / max(1e-9, 1 - config.warmup)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
-
-
 def _start(
     fabric: Fabric, config: TrainConfig, rigs: list[Rig], learn_motion: bool
-) -> tuple[Any, Any]:
-    """A fresh learner and its optimizer, the same for the same seed."""
+) -> tuple[Any, list[Any]]:
+    """A fresh learner and its optimizers, the same for the same seed."""
     seed_everything(config.seed, verbose=False)
     learner = SurroundLearner(config, rigs, learn_motion)
     learner.to(memory_format=torch.channels_last)
-    decayed = [p for p in learner.parameters() if p.ndim > 1]
-    rest = [p for p in learner.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{'params': decayed, 'weight_decay': config.optimizer.weight_decay},
-         {'params': rest, 'weight_decay': 0.0}],
-        lr=config.optimizer.learning_rate,
-    )  # fmt: skip
-    return fabric.setup(learner, optimizer)
+    learner, *optimizers = fabric.setup(learner, *optimizers_of(learner, config.optimizer))
+    return learner, optimizers
 
 
 def _feed(fabric: Fabric, learner: Any, source: SampleSource, config: TrainConfig) -> Feed:
@@ -217,10 +207,12 @@ def _precision(name: str) -> Any:
     return 'bf16-mixed' if native else '32-true'
 
 
-def _state(plan: Plan, learner: Any, optimizer: Any, step: int, seconds: float) -> dict[str, Any]:
+def _state(
+    plan: Plan, learner: Any, optimizers: list[Any], step: int, seconds: float
+) -> dict[str, Any]:
     return {
         'learner': learner.module.state_dict(),
-        'optimizer': optimizer.state_dict(),
+        'optimizers': [optimizer.state_dict() for optimizer in optimizers],
         'step': step,
         'steps': plan.steps,
         'seconds': seconds,
@@ -234,9 +226,9 @@ def _state(plan: Plan, learner: Any, optimizer: Any, step: int, seconds: float) 
     }
 
 
-def _log(board: SummaryWriter, bar: Any, step: int, terms: dict, rate: float) -> None:
+def _log(board: SummaryWriter, bar: Any, step: int, terms: dict, share: float) -> None:
     values = {name: value.item() for name, value in terms.items()}
     for name, value in values.items():
         board.add_scalar(f'loss/{name}', value, step)
-    board.add_scalar('learning_rate', rate, step)
+    board.add_scalar('share_of_peak_learning_rate', share, step)
     bar.set_postfix({name: f'{value:.4f}' for name, value in values.items()}, refresh=False)

@@ -35,7 +35,15 @@ def source_grid(
     sees the robot itself.
     """
     count = len(source_from_target.matrix)
-    pixels, valid = camera.project(source_from_target.apply(points.expand(count, -1, -1, -1)))
+    moved = source_from_target.apply(points.expand(count, -1, -1, -1))
+    return seen_by(camera, moved, visible)
+
+
+def seen_by(
+    camera: Camera, points: Float[Tensor, 'n h w 3'], visible: Bool[Tensor, 'y x'] | None = None
+) -> SampleGrid:
+    """Where a camera sees points that are given in its own frame."""
+    pixels, valid = camera.project(points)
     if visible is not None:
         valid = valid & _at_nearest(visible, pixels)
     size = pixels.new_tensor([camera.width, camera.height])

@@ -44,6 +44,16 @@ def test_an_epoch_shows_every_usable_frame_once(street):
     assert {source for source, _ in shown} == {0, 1}
 
 
+def test_few_of_many_frames_are_spread_over_all_recordings(street):
+    everything = SampleSource([street.cache, street.cache], CONFIG)
+    few = SampleSource([street.cache, street.cache], replace(CONFIG, frames=8))
+    shown = sorted((s.source, s.frames[1]) for s in (few.draw(0, step) for step in range(8)))
+    assert len(few) == len(set(shown)) == 8 < len(everything)
+    assert [source for source, _ in shown] == 4 * [0] + 4 * [1]
+    gaps = np.diff([frame for source, frame in shown if source == 0])
+    assert gaps.max() - gaps.min() <= 1
+
+
 @pytest.mark.parametrize(('low', 'high', 'offset'), [(0.25, 1.8, 3), (0.5, 1.0, 1), (1.0, 3.0, 5)])
 def test_neighbours_in_time_keep_within_the_bounds_of_motion(street, low, high, offset):
     config = replace(CONFIG, min_motion_m=low, max_motion_m=high, max_offset=offset)

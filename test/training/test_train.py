@@ -116,7 +116,9 @@ def test_killed_and_resumed_is_bit_for_bit_the_uninterrupted_training(command, t
     assert resumed['step'] == STEPS
     assert different(resumed['learner'], whole['learner']) == []
     for mine, theirs in zip(
-        resumed['optimizer']['state'].values(), whole['optimizer']['state'].values(), strict=True
+        (state for each in resumed['optimizers'] for state in each['state'].values()),
+        (state for each in whole['optimizers'] for state in each['state'].values()),
+        strict=True,
     ):
         assert different(mine, theirs) == []
 

@@ -74,9 +74,9 @@ class SampleSource:
         self.caches = caches
         self.config = config
         self.triplets = [_triplets(cache, config) for cache in caches]
-        self._entries = np.array(
-            [(s, now) for s, found in enumerate(self.triplets) for now in found], dtype=np.int64
-        ).reshape(-1, 2)
+        usable = [(s, now) for s, found in enumerate(self.triplets) for now in found]
+        spread = np.linspace(0, len(usable) - 1, min(len(usable), config.frames)).round()
+        self._entries = [usable[int(index)] for index in spread]
         if len(self._entries) == 0:
             raise DataError(
                 f'Found no frame in {len(caches)} recording(s) with a neighbour '
@@ -96,7 +96,7 @@ class SampleSource:
         """Return the sample of a step: an epoch is a permutation, neighbours are drawn anew."""
         epoch, position = divmod(step, len(self))
         order = np.random.default_rng([seed, 1, epoch]).permutation(len(self))
-        source, now = (int(value) for value in self._entries[order[position]])
+        source, now = self._entries[order[position]]
         rng = np.random.default_rng([seed, 2, step])
         before, after = (int(rng.choice(c)) for c in self.triplets[source][now])
         return self.load(source, (before, now, after))

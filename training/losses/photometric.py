@@ -25,7 +25,7 @@ def _mean3x3(x: Tensor) -> Tensor:
 
 
 def photometric_error(
-    target: Float[Tensor, 'n 3 h w'], warped: Float[Tensor, 'n 3 h w'], ssim_weight: float
+    target: Float[Tensor, 'n c h w'], warped: Float[Tensor, 'n c h w'], ssim_weight: float
 ) -> Float[Tensor, 'n h w']:
     """`w (1 - SSIM) / 2 + (1 - w) L1` per pixel, mean over colours; images in 0..1.
 
@@ -43,14 +43,24 @@ def photometric_error(
     return ssim_weight * dissimilarity + (1 - ssim_weight) * (target - warped).abs().mean(1)
 
 
+def smoothed_photometric_error(
+    target: Float[Tensor, 'n c h w'], warped: Float[Tensor, 'n c h w'], ssim_weight: float
+) -> Float[Tensor, 'n h w']:
+    """`photometric_error`, averaged over 3x3 boxes: one pixel is little evidence."""
+    return _mean3x3(photometric_error(target, warped, ssim_weight)[:, None])[:, 0]
+
+
+PhotometricError = Callable[[Tensor, Tensor, float], Tensor]
+
+
 @cache
-def fast_photometric_error() -> Callable[[Tensor, Tensor, float], Tensor]:
-    """`photometric_error`, compiled where a C++ compiler is at hand (8x faster on a CPU)."""
+def fast(error: PhotometricError) -> PhotometricError:
+    """Return `error`, compiled where a C++ compiler is at hand (8x faster on a CPU)."""
     if not any(shutil.which(compiler) for compiler in ('g++', 'clang++')):
         log.warning('Found no C++ compiler: the loss runs uncompiled, several times slower. '
                     'Install g++ for full speed.')  # fmt: skip
-        return photometric_error
-    return torch.compile(photometric_error, dynamic=False)
+        return error
+    return torch.compile(error, dynamic=False)
 
 
 def masked_mean(values: Float[Tensor, '*s'], valid: Bool[Tensor, '*s']) -> Tensor:

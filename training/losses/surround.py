@@ -18,7 +18,7 @@ from torch.nn import functional
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.data.samples import RigSample
 from selfdepth_training.geometry import RigGeometry
-from selfdepth_training.losses.photometric import fast_photometric_error, masked_mean
+from selfdepth_training.losses.photometric import fast, masked_mean, photometric_error
 from selfdepth_training.warp import SampleGrid, sample, source_grid, upsampled
 
 # Stands for "no source sees this pixel" in a minimum over sources; any real error is below 1.
@@ -102,7 +102,7 @@ class SurroundReprojection:
         valid = valid & views.present[NOW][:, None, None]
         if automask:
             with torch.no_grad():
-                still = fast_photometric_error()(targets, sources.contiguous(), self.ssim_weight)
+                still = fast(photometric_error)(targets, sources.contiguous(), self.ssim_weight)
             valid = valid & (least.error < still.unflatten(0, (-1, 2)).amin(1))
         return Reprojection(least.error, valid)
 
@@ -154,7 +154,7 @@ class SurroundReprojection:
 
     def _least(self, targets: Tensor, view: WarpedViews) -> Reprojection:
         """Least error of each pair of consecutive views."""
-        error = fast_photometric_error()(targets, view.images, self.ssim_weight)
+        error = fast(photometric_error)(targets, view.images, self.ssim_weight)
         error = torch.where(view.valid, error, UNSEEN).unflatten(0, (-1, 2)).amin(1)
         return Reprojection(error, error < UNSEEN)
 

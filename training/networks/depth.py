@@ -58,6 +58,11 @@ class DepthNetwork(nn.Module):
         nn.init.normal_(self.head.weight, std=1e-3)
         nn.init.constant_(self.head.bias, math.log(share / (1 - share)))
 
+    def hidden_weights(self) -> list[nn.Parameter]:
+        """Convolution weights between the first layer and the last."""
+        ends = {id(p) for layer in (self.encoder.stem, self.head) for p in layer.parameters()}
+        return [p for p in self.parameters() if p.ndim == 4 and id(p) not in ends]
+
     def logits(self, images: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n 1 y x']:
         """Raw output for images in 0..1; float32 under autocast too, because 8 bits of mantissa
         would mean depth steps of half a percent."""

@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Muon for the depth network's hidden layers, AdamW for all the rest, and their schedule."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from selfdepth_training.config import OptimizerConfig
+from selfdepth_training.learner import SurroundLearner
+
+# Quintic whose iteration drives every singular value towards one (Jordan et al. 2024).
+A, B, C = 3.4445, -4.7750, 2.0315
+ITERATIONS = 5
+
+
+def optimizers_of(
+    learner: SurroundLearner, config: OptimizerConfig
+) -> list[torch.optim.Optimizer]:
+    """AdamW, and Muon when its rate is not zero. Each group keeps its peak rate as 'peak'."""
+    hidden = learner.depth.hidden_weights() if config.muon_rate else []
+    taken = set(map(id, hidden))
+    rest = [p for p in learner.parameters() if id(p) not in taken]
+    groups = [
+        {'params': [p for p in rest if p.ndim > 1], 'weight_decay': config.weight_decay},
+        {'params': [p for p in rest if p.ndim <= 1], 'weight_decay': 0.0},
+    ]
+    adamw = torch.optim.AdamW(groups, lr=config.learning_rate)
+    optimizers = [adamw, ConvolutionMuon(hidden, lr=config.muon_rate)] if hidden else [adamw]
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group['peak'] = group['lr']
+    return optimizers
+
+
+def rate_share(config: OptimizerConfig, progress: float) -> float:
+    """Share of the peak learning rates: linear warm-up, then a cosine to one per cent."""
+    if progress < config.warmup:
+        return (progress + 1e-3) / (config.warmup + 1e-3)
+    share = (progress - config.warmup) / max(1e-9, 1 - config.warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+
+
+class ConvolutionMuon(torch.optim.Optimizer):
+    """Nesterov momentum, orthogonalised, on the weights of convolutions.
+
+    Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
+    torch.optim.Muon takes matrices only; a weight (out, in, y, x) is a matrix of `out` rows here.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+    ) -> None:
+        defaults = {'lr': lr, 'momentum': momentum, 'weight_decay': weight_decay}
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
+        """Move every weight that has a gradient."""
+        if closure is not None:
+            with torch.enable_grad():
+                closure()
+        for group in self.param_groups:
+            for weight in group['params']:
+                if weight.grad is not None:
+                    self._move(weight, group)
+
+    def _move(self, weight: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[weight]
+        if not state:
+            state['momentum'] = torch.zeros_like(weight)
+        momentum = state['momentum'].mul_(group['momentum']).add_(weight.grad)
+        ahead = weight.grad.add(momentum, alpha=group['momentum'])
+        rows = ahead.flatten(1)
+        direction = orthogonalised(rows).view_as(ahead)
+        # Tall matrices get longer steps, so that the change of the output does not depend on it.
+        length = max(1.0, rows.shape[0] / rows.shape[1]) ** 0.5
+        weight.mul_(1 - group['lr'] * group['weight_decay'])
+        weight.add_(direction, alpha=-group['lr'] * length)
+
+
+def orthogonalised(matrix: Float[Tensor, 'm n']) -> Float[Tensor, 'm n']:
+    """Nearly the closest matrix with orthonormal rows (columns, when it is tall).
+
+    Five Newton-Schulz iterations in bfloat16 leave singular values of 0.7 to 1.2, which is as
+    good as one for a direction of descent.
+    """
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = (matrix.T if tall else matrix).bfloat16()
+    x = x / (x.norm() + 1e-7)
+    for _ in range(ITERATIONS):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=B, alpha=C), x, beta=A)
+    return (x.T if tall else x).to(matrix)
