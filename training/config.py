@@ -19,7 +19,7 @@ class NetworkConfig:
 
     layers: Literal[18, 34] = 18
     """Depth of the ResNet encoder (He et al. 2016)."""
-    width: int = knob(32, low=8, high=128)
+    width: int = knob(24, low=8, high=128)
     """Channels of the encoder's first stage; the standard ResNet has 64."""
     pose_width: int = knob(16, low=8, high=64)
     """Channels of the first stage of the ego motion network, used where odometry is missing."""
@@ -81,23 +81,25 @@ class LossConfig:
     """Fraction of the training before the spatial terms begin."""
     automask_from: float = knob(0.5, low=0.0, high=1.0)
     """Fraction of the training before pixels that the unwarped source fits better are dropped."""
-    coarse_until: tuple[float, float, float] = (0.02, 0.08, 0.75)
+    coarse_until: tuple[float, float, float] = (0.02, 0.08, 0.85)
     """Fractions of the training seen at 1/8, 1/4 and 1/2 of the image size: coarse images have a
     wide basin of convergence, full ones the accuracy."""
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Muon for the hidden layers, AdamW for the rest; warm-up and cosine decay for both."""
+    """Muon for the hidden layers, AdamW for the rest; the rates of both rise, stay and fall."""
 
     learning_rate: float = knob(1e-3, low=1e-6, high=1.0)
     """Peak learning rate of AdamW."""
-    muon_rate: float = knob(0.03, low=0.0, high=1.0)
+    muon_rate: float = knob(0.04, low=0.0, high=1.0)
     """Peak learning rate of Muon (Jordan et al. 2024); 0 leaves every layer to AdamW."""
     weight_decay: float = knob(1e-2, low=0.0, high=1.0)
     """Decoupled weight decay (Loshchilov and Hutter 2019)."""
     warmup: float = knob(0.02, low=0.0, high=0.5)
-    """Fraction of the steps in which the learning rate rises."""
+    """Fraction of the steps in which the learning rates rise."""
+    decay: float = knob(0.4, low=0.0, high=1.0)
+    """Fraction of the steps, the last, in which they fall linearly."""
     clip: float = knob(10.0, low=0.0, high=1000.0)
     """Largest norm of the gradient."""
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Muon for the depth network's hidden layers, AdamW for all the rest, and their schedule."""
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -38,11 +37,10 @@ def optimizers_of(
 
 
 def rate_share(config: OptimizerConfig, progress: float) -> float:
-    """Share of the peak learning rates: linear warm-up, then a cosine to one per cent."""
-    if progress < config.warmup:
-        return (progress + 1e-3) / (config.warmup + 1e-3)
-    share = (progress - config.warmup) / max(1e-9, 1 - config.warmup)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+    """Share of the peak learning rates: rise, plateau, fall (Hu et al., "MiniCPM", 2024)."""
+    rise = (progress + 1e-3) / (config.warmup + 1e-3)
+    fall = (1 - progress) / max(1e-9, config.decay)
+    return max(0.01, min(1.0, rise, fall))
 
 
 class ConvolutionMuon(torch.optim.Optimizer):

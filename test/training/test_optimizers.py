@@ -19,7 +19,7 @@ def test_every_direction_gets_about_the_same_length(shape):
     before = torch.linalg.svdvals(matrix)
     after = torch.linalg.svdvals(orthogonalised(matrix))
     assert before.max() / before.min() > 1.5
-    # The smallest of a square random matrix is nearly zero; five iterations lift it part of the way.
+    # The smallest value of a square random matrix is nearly zero and rises only part of the way.
     assert after.median() > 0.6
     assert after.max() < 1.3
 
@@ -62,10 +62,11 @@ def test_every_parameter_has_one_optimizer(street):
     assert sum(len(g['params']) for g in adamw.param_groups) == len(owned)
 
 
-def test_the_rate_rises_and_falls():
-    config = load_recipe('fsm', ['optimizer.warmup=0.1']).optimizer
+def test_the_rate_rises_stays_and_falls():
+    config = load_recipe('fsm', ['optimizer.warmup=0.1', 'optimizer.decay=0.4']).optimizer
     shares = [rate_share(config, progress / 100) for progress in range(101)]
     assert shares[0] < 0.02
-    assert max(shares) == shares[10] == 1.0
-    assert shares[10:] == sorted(shares[10:], reverse=True)
-    assert shares[-1] == pytest.approx(0.01)
+    assert shares[:11] == sorted(shares[:11])
+    assert set(shares[10:61]) == {1.0}
+    assert shares[80] == pytest.approx(0.5)
+    assert shares[-1] == 0.01
