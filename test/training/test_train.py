@@ -21,13 +21,13 @@ from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.core.rig import load_rig
 from selfdepth_training.checkpoint import load_checkpoint
-from selfdepth_training.config import OptimizerConfig, TrainConfig, load_recipe
+from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.samples import DataError
 from selfdepth_training.evaluate import EvaluationConfig, evaluate
 from selfdepth_training.metrics import DepthMetrics
 from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.predict import TrainedNetwork, surround_predictor
-from selfdepth_training.train import TrainingError, learning_rate, train
+from selfdepth_training.train import TrainingError, train
 
 TINY = ('network.width=8', 'network.decoder=[8, 8, 8, 8]', 'network.pose_width=8')
 SMALL = (*TINY, 'data.width=96', 'data.height=64')
@@ -231,15 +231,6 @@ def test_without_odometry_the_motion_is_learned_too(record, tmp_path):
         np.zeros((1, 64, 96, 3), np.uint8), np.array([80], np.float32)
     )
     assert depth.shape == (1, 64, 96)
-
-
-def test_the_learning_rate_rises_and_then_falls_to_a_hundredth():
-    config = OptimizerConfig(learning_rate=1e-3, warmup=0.1)
-    rates = [learning_rate(config, progress) for progress in np.linspace(0, 1, 101)]
-    assert rates[0] < 2e-5
-    assert max(rates) == pytest.approx(rates[10]) == pytest.approx(1e-3, rel=1e-2)
-    assert (np.diff(rates[:11]) > 0).all() and (np.diff(rates[11:]) < 0).all()
-    assert rates[-1] == pytest.approx(1e-5)
 
 
 def test_the_next_commands_take_what_a_training_wrote(trained, street, tmp_path, capsys):
