@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Command] = {
     'train': Command('selfdepth_ros.cli.train', 'learn depth from bags, without labels', 'train'),
     'evaluate': Command('selfdepth_ros.cli.evaluate', 'measure a model on a bag', 'train'),
     'export': Command('selfdepth_ros.cli.export', 'compile a checkpoint to ONNX', 'train'),
+    'rig': Command('selfdepth_ros.cli.rig', 'show what the cameras of a rig see', 'bags'),
     'demo': Command('selfdepth_ros.cli.demo', 'run the live graph, draw a cloud', 'ros,synthetic'),
 }
 

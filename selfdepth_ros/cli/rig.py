@@ -38,6 +38,11 @@ def add_parser(subparsers: 'argparse._SubParsersAction[argparse.ArgumentParser]'
         '--distance', type=float, default=math.inf, metavar='M',
         help='at which coverage is asked for (default: far away)',
     )  # fmt: skip
+    _add_comparison(parser)
+
+
+def _add_comparison(parser: argparse.ArgumentParser) -> None:
+    """Declare the comparison and its limits."""
     compare = parser.add_argument_group('comparing')
     compare.add_argument(
         '--compare-with-bag', type=Path, metavar='BAG',
