@@ -23,6 +23,7 @@ from launch_ros.actions import Node
 
 SHARE = Path(get_package_share_directory('selfdepth_ros'))
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+CLOUD_TOPICS = ('points', 'obstacles', 'scan')
 OLDER_NAME_TOO = ('humble', 'iron', 'jazzy')
 TRUE_OR_FALSE = ['true', 'false']
 # name, default, description, choices
@@ -76,7 +77,7 @@ def surround_depth(context: LaunchContext) -> list[Node]:
         name='surround_depth',
         namespace=value('namespace'),
         parameters=[value('params_file'), given],
-        remappings=[('~/points', 'surround/points')],
+        remappings=[(f'~/{name}', f'surround/{name}') for name in CLOUD_TOPICS],
         arguments=['--ros-args', '--log-level', f'surround_depth:={value("log_level")}'],
         output='screen',
         emulate_tty=True,

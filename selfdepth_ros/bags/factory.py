@@ -115,21 +115,21 @@ class MessageFactory:
         )
 
     def cloud(self, stamp_ns: int, frame_id: str, packed: PackedPoints) -> Any:
-        """Return a sensor_msgs/PointCloud2 of one row."""
+        """Return a sensor_msgs/PointCloud2."""
         fields = [
             self.make('sensor_msgs/msg/PointField', **spec._asdict()) for spec in packed.fields
         ]
         return self.make(
             'sensor_msgs/msg/PointCloud2',
             header=self._header(stamp_ns, frame_id),
-            height=1,
+            height=packed.height,
             width=packed.width,
             fields=fields,
             is_bigendian=False,
             point_step=packed.point_step,
             row_step=packed.row_step,
             data=packed.data,
-            is_dense=True,
+            is_dense=packed.is_dense,
         )
 
     def _header(self, stamp_ns: int, frame_id: str) -> Any:

@@ -131,7 +131,12 @@ def _build(cls: Any, values: Any, prefix: str, defaults: Any = None) -> Any:
             raise ConfigError(f'{prefix}{name}: found nothing, expected a value (no default).')
         else:
             given[name] = default
-    return cls(**given)
+    try:
+        return cls(**given)
+    except ConfigError as cause:  # values that do not go together
+        if not prefix:
+            raise
+        raise ConfigError(f'{prefix.rstrip(".")}: {cause}') from cause
 
 
 def config_from_dict(cls: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:

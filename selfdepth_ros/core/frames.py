@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two values that flow through everything: what the rig saw, and the cloud made of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int32, UInt8
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,8 @@ class SurroundFrame:
 class PointCloud:
     """Points in `frame_id` (metres), their RGB colours and the camera that saw each.
 
-    `camera` is an index into the rig; `missing` names cameras that had no image.
+    `camera` is an index into the rig; `missing` names cameras that had no image. `pixel`, where
+    the cloud was made of depth maps, is each point's row * width + column in its camera's.
     """
 
     points: Float[np.ndarray, 'n 3']
@@ -46,6 +48,25 @@ class PointCloud:
     stamp_ns: int
     frame_id: str
     missing: tuple[str, ...] = ()
+    pixel: Int32[np.ndarray, ' n'] | None = None
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def pixels_given(self) -> Int32[np.ndarray, ' n']:
+        """`pixel`, or ValueError for a cloud that was not made of depth maps."""
+        if self.pixel is None:
+            raise ValueError('the cloud has no pixels, expected one that fusion made')
+        return self.pixel
+
+    def select(self, which: Any) -> 'PointCloud':
+        """Return the cloud of some points: a mask, or indices in the order wanted."""
+        if which.dtype == bool:
+            which = np.flatnonzero(which)
+        return replace(
+            self,
+            points=self.points.take(which, axis=0),
+            colors=self.colors.take(which, axis=0),
+            camera=self.camera.take(which),
+            pixel=None if self.pixel is None else self.pixel.take(which),
+        )

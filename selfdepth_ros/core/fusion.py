@@ -117,17 +117,20 @@ class Fusion:
         points = np.empty((total, 3), np.float32)
         colors = np.empty((total, 3), np.uint8)
         camera = np.empty(total, np.uint8)
+        pixel = np.empty(total, np.int32)
         start = 0
         for index, pixels in kept:
             part = slice(start, start + len(pixels))
             self._place(index, depths[index], pixels, points[part])
             images[index].reshape(-1, 3).take(pixels, axis=0, out=colors[part], mode='clip')
             camera[part] = index
+            pixel[part] = pixels
             start = part.stop
-        points, colors, camera = self._within_heights(points, colors, camera)
         seen = {index for index, _ in kept}
         missing = tuple(name for i, name in enumerate(self.rig.names) if i not in seen)
-        return PointCloud(points, colors, camera, stamp_ns, self.rig.body_frame, missing)
+        frame = self.rig.body_frame
+        cloud = PointCloud(points, colors, camera, stamp_ns, frame, missing, pixel)
+        return self._within_heights(cloud)
 
     def keep(
         self,
@@ -166,12 +169,11 @@ class Fusion:
             plane += tables.origin[axis]
             out[:, axis] = plane.take(pixels)
 
-    def _within_heights(self, points: Any, colors: Any, camera: Any) -> tuple[Any, Any, Any]:
+    def _within_heights(self, cloud: PointCloud) -> PointCloud:
         low, high = self.config.min_height_m, self.config.max_height_m
         if low <= -1000 and high >= 1000:
-            return points, colors, camera
-        within = (points[:, 2] >= low) & (points[:, 2] <= high)
-        return points[within], colors[within], camera[within]
+            return cloud
+        return cloud.select((cloud.points[:, 2] >= low) & (cloud.points[:, 2] <= high))
 
     def _seen_through(self, index: int, depths: Any, pixels: Any) -> Bool[Any, ' n']:
         """Points where some other camera sees a surface clearly behind them."""

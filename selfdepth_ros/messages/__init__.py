@@ -9,7 +9,10 @@ cannot be used is a `CalibrationError`.
 
 from selfdepth_ros.messages.clouds import (
     PackedPoints,
+    PointExtras,
     PointFieldSpec,
+    PointsConfig,
+    organize,
     pack_points,
     pack_xyz,
     points_from_cloud_msg,
@@ -29,21 +32,27 @@ from selfdepth_ros.messages.images import (
     decode_image,
     image_fields,
 )
+from selfdepth_ros.messages.scans import ScanFields, scan_fields
 
 __all__ = [
     'CameraInfoFields',
     'ImageFields',
     'MessageError',
     'PackedPoints',
+    'PointExtras',
     'PointFieldSpec',
+    'PointsConfig',
+    'ScanFields',
     'camera_from_info',
     'camera_info_fields',
     'decode_depth',
     'decode_image',
     'image_fields',
+    'organize',
     'pack_points',
     'pack_xyz',
     'points_from_cloud_msg',
+    'scan_fields',
     'stamp_from_ns',
     'stamp_ns',
     'transform_from_msg',

@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from selfdepth_ros.core.downsample import DownsampleConfig
+from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.messages.errors import MessageError
 
-UINT16, FLOAT32, FLOAT64 = 4, 7, 8
+UINT8, UINT16, FLOAT32, FLOAT64 = 2, 4, 7, 8
 """Values of sensor_msgs/PointField.datatype that are used here."""
 
 
@@ -26,31 +29,103 @@ class PointFieldSpec(NamedTuple):
 
 
 class PackedPoints(NamedTuple):
-    """The fields of a PointCloud2 apart from its header: unordered, little-endian, dense."""
+    """The fields of a PointCloud2 apart from its header, little-endian.
+
+    Of one row and dense; an organized cloud has several, and points that are NaN.
+    """
 
     data: NDArray[np.uint8]
     fields: tuple[PointFieldSpec, ...]
     point_step: int
     width: int
+    height: int = 1
+    is_dense: bool = True
 
     @property
     def row_step(self) -> int:
-        """Bytes of the only row."""
+        """Bytes of a row."""
         return self.point_step * self.width
 
 
+@dataclass(frozen=True)
+class PointsConfig(DownsampleConfig):
+    """What the coloured cloud holds beside x y z rgb, and how much of it."""
+
+    confidence: bool = False
+    """Field confidence, float32, 0 to 1; NaN when the model has none."""
+    camera: bool = False
+    """Field camera, uint8: which camera of the rig saw the point, counted from 0."""
+    time: bool = False
+    """Field time, float32, seconds from the stamp of the cloud to that of the point's image."""
+    organized: bool = False
+    """One row per row of every depth map, camera below camera; what is no point is NaN."""
+
+    def __post_init__(self) -> None:
+        if self.organized and self.voxel_m > 0:
+            raise ConfigError(
+                f'found organized with voxel_m {self.voxel_m}, expected voxel_m 0: an organized '
+                'cloud has a place for every pixel. Use stride_px.'
+            )
+
+
+class PointExtras(NamedTuple):
+    """Values for each point of a cloud that become further fields; None: no such field."""
+
+    confidence: NDArray[np.float32] | None = None
+    time: NDArray[np.float32] | None = None
+    camera: NDArray[np.uint8] | None = None
+
+
 _XYZ = tuple(PointFieldSpec(name, 4 * index, FLOAT32) for index, name in enumerate('xyz'))
-_PACKED = np.dtype([('xyz', '<f4', 3), ('rgb', '<u4')])
+_POINT = [('xyz', '<f4', 3), ('rgb', '<u4')]
+_PADDING = '_'
 _FIELDS = (*_XYZ, PointFieldSpec('rgb', 12, FLOAT32))
+_EXTRAS = (('confidence', '<f4', FLOAT32), ('time', '<f4', FLOAT32), ('camera', 'u1', UINT8))
 
 
-def pack_points(cloud: PointCloud) -> PackedPoints:
-    """Return 16-byte points: x y z and rgb, whose float32 holds the bits 0x00RRGGBB (PCL)."""
-    packed = np.empty(len(cloud.points), _PACKED)
+def pack_points(cloud: PointCloud, extras: PointExtras | None = None) -> PackedPoints:
+    """Return points of x y z and rgb, whose float32 holds the bits 0x00RRGGBB (PCL); 16 bytes.
+
+    Extras follow in the order of PointExtras; a point's size is a multiple of four bytes.
+    """
+    kind, fields = _layout(extras or PointExtras())
+    packed = np.empty(len(cloud.points), kind)
     packed['xyz'] = cloud.points
     colors = cloud.colors.astype(np.uint32)
     packed['rgb'] = colors[:, 0] << 16 | colors[:, 1] << 8 | colors[:, 2]
-    return PackedPoints(packed.view(np.uint8), _FIELDS, _PACKED.itemsize, len(packed))
+    for name in kind.names[2:]:
+        packed[name] = 0 if name == _PADDING else getattr(extras, name)
+    return PackedPoints(packed.view(np.uint8), fields, kind.itemsize, len(packed))
+
+
+def _layout(extras: PointExtras) -> tuple[np.dtype[Any], tuple[PointFieldSpec, ...]]:
+    """Record type and fields of points with these extras."""
+    columns: list[Any] = list(_POINT)
+    fields = list(_FIELDS)
+    for name, code, datatype in _EXTRAS:
+        if getattr(extras, name) is not None:
+            fields.append(PointFieldSpec(name, np.dtype(columns).itemsize, datatype))
+            columns.append((name, code))
+    if over := np.dtype(columns).itemsize % 4:
+        columns.append((_PADDING, 'u1', 4 - over))
+    return np.dtype(columns), tuple(fields)
+
+
+def organize(packed: PackedPoints, places: NDArray[Any], width: int, height: int) -> PackedPoints:
+    """Return the points as a grid: `places` (row * width + column) says where each belongs.
+
+    Elsewhere x, y and z are NaN and the rest is 0. Raises MessageError for a place outside.
+    """
+    size = width * height
+    if len(places) != packed.width or np.any((places < 0) | (places >= size)):
+        raise MessageError(
+            f'{len(places)} places for {packed.width} points in a grid of {width}x{height}: '
+            'expected one inside the grid for each'
+        )
+    grid = np.zeros((size, packed.point_step), np.uint8)
+    grid[:, :12] = np.full(3, np.nan, '<f4').view(np.uint8)
+    grid[places] = packed.data.reshape(-1, packed.point_step)
+    return packed._replace(data=grid.reshape(-1), width=width, height=height, is_dense=False)
 
 
 def pack_xyz(

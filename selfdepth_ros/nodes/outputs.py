@@ -1,73 +1,74 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node publishes: the cloud, and a depth image per camera."""
+"""What the node publishes: cloud, obstacles, scan, a depth image per camera.
 
-import array
-from collections.abc import Sequence
-from typing import Any
+Each output is a publisher and the function that makes its message; the function is called when
+somebody listens, and not otherwise.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Image, PointCloud2, PointField
-from std_msgs.msg import Header
+from sensor_msgs.msg import Image, LaserScan, PointCloud2
 
 from selfdepth_ros.core.depth import z_depth_from_ray_distance
+from selfdepth_ros.core.downsample import downsample
 from selfdepth_ros.core.frames import PointCloud
+from selfdepth_ros.core.obstacles import obstacles
 from selfdepth_ros.core.rig import Rig
-from selfdepth_ros.messages import image_fields, pack_points, stamp_from_ns
+from selfdepth_ros.core.scan import Scanner
+from selfdepth_ros.messages import (
+    PackedPoints,
+    PointExtras,
+    organize,
+    pack_points,
+    pack_xyz,
+    scan_fields,
+)
+from selfdepth_ros.nodes.parameters import SurroundDepthConfig
+from selfdepth_ros.nodes.to_ros import cloud_message, image_message, scan_message
 from selfdepth_ros.pipeline import SurroundResult
 
 
-def byte_array(data: Any) -> 'array.array[int]':
-    """Return bytes as the one type that a message's `data` takes without walking over it."""
-    result = array.array('B')
-    result.frombytes(memoryview(np.ascontiguousarray(data)).cast('B'))
-    return result
+class Computed(NamedTuple):
+    """What became of a set; `rig` is the one at the size of the depth maps."""
+
+    result: SurroundResult
+    rig: Rig
+    kind: str
+    stamps_ns: Sequence[int | None]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the depth maps in pixels."""
+        return self.result.depths.shape[1:]
 
 
-def header(stamp_ns: int, frame_id: str) -> Header:
-    """Return a std_msgs/Header."""
-    result = Header(frame_id=frame_id)
-    result.stamp.sec, result.stamp.nanosec = stamp_from_ns(stamp_ns)
-    return result
-
-
-def cloud_message(cloud: PointCloud) -> PointCloud2:
-    """Return a cloud as PointCloud2 of 16-byte points: x y z rgb."""
-    packed = pack_points(cloud)
-    return PointCloud2(
-        header=header(cloud.stamp_ns, cloud.frame_id),
-        height=1,
-        width=packed.width,
-        fields=[
-            PointField(name=f.name, offset=f.offset, datatype=f.datatype, count=f.count)
-            for f in packed.fields
-        ],
-        is_bigendian=False,
-        point_step=packed.point_step,
-        row_step=packed.row_step,
-        data=byte_array(packed.data),
-        is_dense=True,
-    )
-
-
-def image_message(pixels: Any, encoding: str, stamp_ns: int, frame_id: str) -> Image:
-    """Return an array as sensor_msgs/Image."""
-    fields = image_fields(pixels, encoding)._asdict()
-    fields['data'] = byte_array(fields['data'])
-    return Image(header=header(stamp_ns, frame_id), **fields)
+_Maker = Callable[[Computed], Any]
 
 
 class Outputs:
     """The node's publishers, reliable by default; QoS can be overridden by parameters."""
 
-    def __init__(self, node: LifecycleNode, cameras: Sequence[str], depth: bool) -> None:
+    def __init__(
+        self, node: LifecycleNode, cameras: Sequence[str], config: SurroundDepthConfig
+    ) -> None:
         self._node = node
-        self._cloud = self._publisher(PointCloud2, '~/points')
-        names = cameras if depth else ()
-        self._depths = {name: self._publisher(Image, f'~/{name}/depth') for name in names}
+        self._config = config
+        self._scanner: Scanner | None = None
+        makers: list[tuple[type, str, _Maker]] = [
+            (PointCloud2, '~/points', self._points),
+            (PointCloud2, '~/obstacles', self._obstacles),
+            (LaserScan, '~/scan', self._scan),
+        ]
+        for index, name in enumerate(cameras if config.publish_depth else ()):
+            makers.append((Image, f'~/{name}/depth', functools.partial(_depth, index)))
+        self._outputs = [(self._publisher(kind, topic), make) for kind, topic, make in makers]
 
     def _publisher(self, kind: type, topic: str) -> Any:
         qos = QoSProfile(depth=2, reliability=QoSReliabilityPolicy.RELIABLE)
@@ -79,7 +80,7 @@ class Outputs:
     @property
     def wanted(self) -> bool:
         """Whether anybody listens to anything."""
-        return any(p.get_subscription_count() for p in (self._cloud, *self._depths.values()))
+        return any(publisher.get_subscription_count() for publisher, _ in self._outputs)
 
     def pack(
         self, result: SurroundResult, rig: Rig, kind: str, stamps_ns: Sequence[int | None]
@@ -89,22 +90,82 @@ class Outputs:
         `rig` is the one at the size of the depth maps; `kind` is what these hold (the messages
         hold z-depth, REP 118).
         """
-        messages: list[tuple[Any, Any]] = []
-        if self._cloud.get_subscription_count():
-            messages.append((self._cloud, cloud_message(result.cloud)))
-        for index, item in enumerate(rig.cameras):
-            publisher, stamp_ns = self._depths.get(item.name), stamps_ns[index]
-            if publisher is None or stamp_ns is None or not publisher.get_subscription_count():
-                continue
-            depth = result.depths[index]
-            if kind == 'ray_distance':
-                rays, _ = item.camera.pixel_rays()
-                depth = z_depth_from_ray_distance(depth, rays).astype(np.float32)
-            message = image_message(depth, '32FC1', stamp_ns, item.frame_id)
-            messages.append((publisher, message))
-        return messages
+        computed = Computed(result, rig, kind, stamps_ns)
+        made = (
+            (publisher, make(computed))
+            for publisher, make in self._outputs
+            if publisher.get_subscription_count()
+        )
+        return [(publisher, message) for publisher, message in made if message is not None]
 
     def close(self) -> None:
         """Take the publishers away."""
-        for publisher in (self._cloud, *self._depths.values()):
+        for publisher, _ in self._outputs:
             self._node.destroy_lifecycle_publisher(publisher)
+
+    def _points(self, computed: Computed) -> PointCloud2:
+        config, (_, width) = self._config.points, computed.size
+        cloud = downsample(computed.result.cloud, config, width)
+        packed = pack_points(cloud, self._extras(cloud, computed))
+        if config.organized:
+            packed = _organized(packed, cloud, computed, config.stride_px)
+        return cloud_message(packed, cloud.stamp_ns, cloud.frame_id)
+
+    def _extras(self, cloud: PointCloud, computed: Computed) -> PointExtras:
+        config = self._config.points
+        return PointExtras(
+            _confidence(cloud, computed) if config.confidence else None,
+            _time_s(cloud, computed) if config.time else None,
+            cloud.camera if config.camera else None,
+        )
+
+    def _obstacles(self, computed: Computed) -> PointCloud2:
+        config, (_, width) = self._config, computed.size
+        cloud = obstacles(computed.result.cloud, config.obstacles, width, config.ground_height_m)
+        return cloud_message(pack_xyz(cloud.points), cloud.stamp_ns, cloud.frame_id)
+
+    def _scan(self, computed: Computed) -> LaserScan:
+        config, cloud = self._config, computed.result.cloud
+        if self._scanner is None or self._scanner.rig is not computed.rig:
+            self._scanner = Scanner(computed.rig, config.scan, config.ground_height_m)
+        ranges = self._scanner.ranges(cloud.points, computed.result.present)
+        return scan_message(scan_fields(ranges, config.scan), cloud.stamp_ns, cloud.frame_id)
+
+
+def _depth(index: int, computed: Computed) -> Image | None:
+    """Z-depth of one camera; None when it is missing."""
+    item, stamp_ns = computed.rig.cameras[index], computed.stamps_ns[index]
+    if stamp_ns is None:
+        return None
+    depth = computed.result.depths[index]
+    if computed.kind == 'ray_distance':
+        rays, _ = item.camera.pixel_rays()
+        depth = z_depth_from_ray_distance(depth, rays).astype(np.float32)
+    return image_message(depth, '32FC1', stamp_ns, item.frame_id)
+
+
+def _confidence(cloud: PointCloud, computed: Computed) -> Any:
+    """Confidence of each point; NaN when the model has none."""
+    confidence = computed.result.confidence
+    if confidence is None:
+        return np.full(len(cloud), np.nan, np.float32)
+    height, width = computed.size
+    pixel = cloud.camera.astype(np.intp) * (height * width) + cloud.pixels_given()
+    return confidence.reshape(-1).take(pixel)
+
+
+def _time_s(cloud: PointCloud, computed: Computed) -> Any:
+    """Seconds from the cloud's stamp to that of each point's image."""
+    offsets_ns = [0 if ns is None else ns - cloud.stamp_ns for ns in computed.stamps_ns]
+    return (np.array(offsets_ns) * 1e-9).astype(np.float32).take(cloud.camera)
+
+
+def _organized(
+    packed: PackedPoints, cloud: PointCloud, computed: Computed, stride_px: int
+) -> PackedPoints:
+    """One depth map below the other, every n-th row and column of each."""
+    count, (height, width) = len(computed.rig), computed.size
+    rows, columns = -(-height // stride_px), -(-width // stride_px)
+    row, column = np.divmod(cloud.pixels_given(), width)
+    row = cloud.camera.astype(np.intp) * rows + row // stride_px
+    return organize(packed, row * columns + column // stride_px, columns, count * rows)

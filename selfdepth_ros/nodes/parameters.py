@@ -12,6 +12,9 @@ from rclpy.node import Node
 
 from selfdepth_ros.core.config import Knob, config_from_dict, knob, knobs
 from selfdepth_ros.core.fusion import FusionConfig
+from selfdepth_ros.core.obstacles import ObstaclesConfig
+from selfdepth_ros.core.scan import ScanConfig
+from selfdepth_ros.messages import PointsConfig
 
 ConfigT = TypeVar('ConfigT')
 _APPLIED = 'Applied when the node is configured.'
@@ -48,10 +51,15 @@ class SurroundDepthConfig:
     """CPU threads of the network; 0: as many as the runtime likes."""
     publish_depth: bool = True
     """Offer a depth image per camera (32FC1); computed for those that are subscribed to."""
+    ground_height_m: float = knob(0.0, unit='m', low=-100.0, high=100.0)
+    """Height of the ground in the output frame, which heights of scan and obstacles are above."""
     diagnostics_period_s: float = knob(1.0, unit='s', low=0.1, high=60.0)
     """How often the state is published on /diagnostics."""
     autostart: bool = True
     """Configure and activate at start; false: wait for a lifecycle manager."""
+    points: PointsConfig = PointsConfig()
+    scan: ScanConfig = ScanConfig()
+    obstacles: ObstaclesConfig = ObstaclesConfig()
     fusion: FusionConfig = FusionConfig()
 
 

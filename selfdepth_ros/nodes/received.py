@@ -21,23 +21,30 @@ def cloud_from_message(msg: Any) -> PointCloud:
     The layout that `surround_depth` publishes needs nothing else; any other one is read by
     sensor_msgs_py. Raises MessageError without it, or for a cloud without x, y and z.
     """
-    if _is_own_layout(msg):
-        packed = np.frombuffer(msg.data, _POINT)
-        points, colors = np.ascontiguousarray(packed['xyz']), _colors(packed['rgb'])
-    else:
-        points, colors = _read_any(msg)
+    points, colors = _read_own(msg) if _is_own_layout(msg) else _read_any(msg)
     camera = np.zeros(len(points), np.uint8)
     return PointCloud(points, colors, camera, stamp_ns(msg.header), msg.header.frame_id)
 
 
 def _is_own_layout(msg: Any) -> bool:
+    """Whether points begin with x y z rgb; what follows (confidence, time, camera) is let be."""
+    first = msg.fields[: len(_OWN_FIELDS)]
     return (
-        [(field.name, field.offset) for field in msg.fields] == _OWN_FIELDS
-        and all(field.datatype == _FLOAT32 and field.count == 1 for field in msg.fields)
-        and msg.point_step == _POINT.itemsize
+        [(field.name, field.offset) for field in first] == _OWN_FIELDS
+        and all(field.datatype == _FLOAT32 and field.count == 1 for field in first)
+        and msg.point_step >= _POINT.itemsize
         and not msg.is_bigendian
         and len(msg.data) == msg.width * msg.height * msg.point_step
     )
+
+
+def _read_own(msg: Any) -> tuple[Any, Any]:
+    """Points and colours of a cloud that begins with x y z rgb, without those that are NaN."""
+    rows = np.frombuffer(msg.data, np.uint8).reshape(-1, msg.point_step)
+    packed = np.ascontiguousarray(rows[:, : _POINT.itemsize]).view(_POINT)[:, 0]
+    if not msg.is_dense:
+        packed = packed[np.isfinite(packed['xyz']).all(axis=-1)]
+    return np.ascontiguousarray(packed['xyz']), _colors(packed['rgb'])
 
 
 def _read_any(msg: Any) -> tuple[Any, Any]:

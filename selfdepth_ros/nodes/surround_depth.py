@@ -89,7 +89,7 @@ class SurroundDepthNode(LifecycleNode):
         if path := _rig(config):
             rig = rig_from_file(path, config.cameras, config.output_frame)
         self._cameras: Sequence[str] = self._names(rig)
-        self._outputs = Outputs(self, self._cameras, config.publish_depth)
+        self._outputs = Outputs(self, self._cameras, config)
         self._monitor = Monitor(self._cameras)
         self._processor = Processor(self, self._cameras, self._outputs, self._monitor)
         self._queue = make_queue(config, self._cameras)

@@ -29,8 +29,8 @@ from selfdepth_ros.nodes.loop import (
     render_loop,
     there_and_back,
 )
-from selfdepth_ros.nodes.outputs import byte_array, header, image_message
 from selfdepth_ros.nodes.parameters import declare, read
+from selfdepth_ros.nodes.to_ros import byte_array, header, image_message
 
 NAME = 'synthetic_rig'
 ODOMETRY_HZ = 50.0

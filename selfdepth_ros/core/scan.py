@@ -1,0 +1,142 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A cloud as a planar scan: the nearest obstacle of every direction, and what nobody looks at.
+
+Ranges are measured in the body frame's x-y plane, from its origin. As REP-117 has it: +inf where
+all is looked at and nothing is there, -inf where something is nearer than the least range, NaN
+where it is not known. Free space is claimed from what cameras can see, not from missing points:
+a dead camera must not turn its sector into free space.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from selfdepth_ros.core.config_fields import knob
+from selfdepth_ros.core.coverage import sees
+from selfdepth_ros.core.errors import ConfigError
+from selfdepth_ros.core.obstacles import HeightBand
+from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.rig_camera import RigCamera
+
+ANGLE_MIN = -math.pi
+"""Direction of the first beam: straight back."""
+_DISTANCES = 8
+"""Places along a beam, in equal ratios, at which cameras are asked whether they see it."""
+_HEIGHTS = 9
+"""Heights at each of these places; the camera's own comes in addition, if it is in the band."""
+
+
+@dataclass(frozen=True)
+class ScanConfig(HeightBand):
+    """The scan: a full circle of beams in the body frame, from straight back to the left."""
+
+    beams: int = knob(720, low=8, high=7200)
+    """Number of beams around the circle."""
+    min_range_m: float = knob(0.3, unit='m', low=0.01, high=1000.0)
+    """Obstacles nearer to the body's origin make their beam -inf: too near."""
+    max_range_m: float = knob(20.0, unit='m', low=0.1, high=1000.0)
+    """Obstacles further than this do not count; a beam without any is +inf."""
+    opening_px: int = knob(4, unit='pixel', low=1, high=64)
+    """Narrower openings between obstacles are closed: filters leave such ones at outlines."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.min_range_m < self.max_range_m:
+            raise ConfigError(
+                f'found min_range_m {self.min_range_m} and max_range_m {self.max_range_m}, '
+                'expected the first below the second.'
+            )
+
+    @property
+    def angle_increment(self) -> float:
+        """Radians from one beam to the next."""
+        return 2 * math.pi / self.beams
+
+    def azimuths(self) -> Float[np.ndarray, ' beams']:
+        """Directions of the beams in radians, from the body's x axis to the left."""
+        return ANGLE_MIN + self.angle_increment * np.arange(self.beams)
+
+
+class Scanner:
+    """Makes scans of the clouds of one rig.
+
+    Args:
+        rig: cameras and masks; what each can see of every beam is computed once.
+        config: beams, heights, ranges.
+        ground_height_m: height of the ground in the body frame, which heights are above.
+    """
+
+    def __init__(
+        self, rig: Rig, config: ScanConfig | None = None, ground_height_m: float = 0.0
+    ) -> None:
+        self.rig = rig
+        self.config = config or ScanConfig()
+        self._ground_m = ground_height_m
+        pixel_rad = max(1 / item.camera.focal for item in rig.cameras)
+        self._slit = int(self.config.opening_px * pixel_rad / self.config.angle_increment)
+        self._views = np.stack([self._view(item) for item in rig.cameras])
+        self._known: dict[tuple[bool, ...], Any] = {}
+
+    def ranges(
+        self, points: Float[np.ndarray, 'n 3'], present: Sequence[bool]
+    ) -> Float32[np.ndarray, ' beams']:
+        """Metres to the nearest of `points` (body frame) in every beam, or an infinity, or NaN.
+
+        `present` says which cameras of the rig took part. An obstacle that was seen is in the
+        scan, also in a beam that is not wholly looked at.
+        """
+        config = self.config
+        band = points[config.holds(points, self._ground_m), :2]
+        distance = np.hypot(band[:, 0], band[:, 1]).astype(np.float32)
+        near = distance <= config.max_range_m
+        azimuth = np.arctan2(band[near, 1], band[near, 0])
+        beam = np.rint((azimuth - ANGLE_MIN) / config.angle_increment).astype(np.intp)
+        ranges = np.full(config.beams, np.inf, np.float32)
+        np.minimum.at(ranges, beam % config.beams, distance[near])
+        ranges[ranges < config.min_range_m] = -np.inf
+        ranges[np.isposinf(ranges) & ~self.looked_at(present)] = np.nan
+        self._close_slits(ranges)
+        return ranges
+
+    def looked_at(self, present: Sequence[bool]) -> Bool[np.ndarray, ' beams']:
+        """Tell which beams the present cameras see to the end, and nothing less of than all would.
+
+        So a beam that a missing camera alone sees a part of is not looked at, and the blind
+        places beside the robot that the rig itself has do not count.
+        """
+        key = tuple(map(bool, present))
+        if key not in self._known:
+            now: Any = self._views[list(key)].any(axis=0)
+            lost = (self._views.any(axis=0) & ~now).any(axis=1)
+            self._known[key] = now[:, -1] & ~lost
+        return self._known[key]
+
+    def _close_slits(self, ranges: Float32[np.ndarray, ' beams']) -> None:
+        """Give free beams between two obstacles the range of the nearer, if they are few.
+
+        No pixel may have looked through them: outlines lose some, and beams may be finer.
+        """
+        found = np.flatnonzero(np.isfinite(ranges))
+        gaps = np.diff(found, append=found[:1] + len(ranges)) - 1
+        for index in np.flatnonzero((gaps > 0) & (gaps <= self._slit)):
+            beams = (found[index] + 1 + np.arange(gaps[index])) % len(ranges)
+            ends = ranges[[found[index], (beams[-1] + 1) % len(ranges)]]
+            ranges[beams[np.isposinf(ranges[beams])]] = ends.min()
+
+    def _view(self, item: RigCamera) -> Bool[np.ndarray, 'beams distances']:
+        """Where along the beams a camera sees the band at some height."""
+        config = self.config
+        azimuth = config.azimuths()[:, None]
+        distance = np.geomspace(config.min_range_m, config.max_range_m, _DISTANCES)
+        low, high = config.min_height_m + self._ground_m, config.max_height_m + self._ground_m
+        own = np.clip(item.body_from_camera.translation[2], low, high)
+        seen = np.zeros((config.beams, _DISTANCES), bool)
+        for height in (own, *np.linspace(low, high, _HEIGHTS)):
+            x, y = np.cos(azimuth) * distance, np.sin(azimuth) * distance
+            seen |= sees(item, np.stack([x, y, np.full_like(x, height)], axis=-1))
+        return seen

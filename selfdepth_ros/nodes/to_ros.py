@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Core values -> message objects of rclpy. Large arrays are handed over, not walked over."""
+
+import array
+from typing import Any
+
+import numpy as np
+from sensor_msgs.msg import Image, LaserScan, PointCloud2, PointField
+from std_msgs.msg import Header
+
+from selfdepth_ros.messages import PackedPoints, ScanFields, image_fields, stamp_from_ns
+
+
+def byte_array(data: Any) -> 'array.array[int]':
+    """Return bytes as the one type that a message's `data` takes without walking over it."""
+    result = array.array('B')
+    result.frombytes(memoryview(np.ascontiguousarray(data)).cast('B'))
+    return result
+
+
+def header(stamp_ns: int, frame_id: str) -> Header:
+    """Return a std_msgs/Header."""
+    result = Header(frame_id=frame_id)
+    result.stamp.sec, result.stamp.nanosec = stamp_from_ns(stamp_ns)
+    return result
+
+
+def cloud_message(packed: PackedPoints, stamp_ns: int, frame_id: str) -> PointCloud2:
+    """Return packed points as sensor_msgs/PointCloud2."""
+    return PointCloud2(
+        header=header(stamp_ns, frame_id),
+        height=packed.height,
+        width=packed.width,
+        fields=[
+            PointField(name=f.name, offset=f.offset, datatype=f.datatype, count=f.count)
+            for f in packed.fields
+        ],
+        is_bigendian=False,
+        point_step=packed.point_step,
+        row_step=packed.row_step,
+        data=byte_array(packed.data),
+        is_dense=packed.is_dense,
+    )
+
+
+def image_message(pixels: Any, encoding: str, stamp_ns: int, frame_id: str) -> Image:
+    """Return an array as sensor_msgs/Image."""
+    fields = image_fields(pixels, encoding)._asdict()
+    fields['data'] = byte_array(fields['data'])
+    return Image(header=header(stamp_ns, frame_id), **fields)
+
+
+def scan_message(scan: ScanFields, stamp_ns: int, frame_id: str) -> LaserScan:
+    """Return a scan as sensor_msgs/LaserScan, without intensities."""
+    fields = scan._asdict()
+    fields['ranges'] = array.array('f', scan.ranges.tobytes())
+    return LaserScan(header=header(stamp_ns, frame_id), **fields)

@@ -1,0 +1,199 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A scan of a known room has its known walls, and nobody's sector is free space."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfdepth_ros.core.cameras import PinholeCamera
+from selfdepth_ros.core.config import config_from_dict
+from selfdepth_ros.core.errors import ConfigError
+from selfdepth_ros.core.fusion import Fusion, FusionConfig
+from selfdepth_ros.core.rig import Rig, RigCamera
+from selfdepth_ros.core.scan import ScanConfig, Scanner
+from selfdepth_ros.core.se3 import SE3
+
+W, H, FOCAL = 120, 80, 50.0  # 100 degrees wide
+LENS = PinholeCamera(W, H, FOCAL, FOCAL, (W - 1) / 2, (H - 1) / 2)
+HALF_WIDTH = np.arctan(W / 2 / FOCAL)
+OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+CONFIG = ScanConfig(beams=360, min_height_m=0.2, max_height_m=1.8, max_range_m=10.0)
+WALL_M = 4.0  # half of the room's side
+EVERYONE = (True,) * 4
+
+
+def rig_of(yaws=(0, 90, 180, 270), offset_m: float = 0.0, masks=None, height_m=1.0) -> Rig:
+    """Cameras that look outwards, each `offset_m` ahead of the body's axis."""
+    cameras = []
+    for index, yaw in enumerate(yaws):
+        c, s = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
+        turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+        place = turn @ [offset_m, 0, height_m]
+        pose = SE3.from_rotation_translation(turn @ OPTICAL, place)
+        mask = None if masks is None else masks[index]
+        cameras.append(RigCamera(f'c{index}', LENS, pose, f'c{index}_optical', mask))
+    return Rig(tuple(cameras))
+
+
+RIG = rig_of()
+
+
+def angle_between(azimuths, yaw_deg: float):
+    return np.abs((azimuths - np.radians(yaw_deg) + np.pi) % (2 * np.pi) - np.pi)
+
+
+def room_depths(rig: Rig) -> np.ndarray:
+    """Z-depth of the walls of a square room with neither floor nor ceiling."""
+    depths = []
+    for item in rig.cameras:
+        rays, _ = item.camera.pixel_rays()
+        rays = item.body_from_camera.rotate((rays / rays[..., 2:]).astype(np.float64))
+        at = item.body_from_camera.translation
+        with np.errstate(divide='ignore'):
+            hit = (np.sign(rays[..., :2]) * WALL_M - at[:2]) / rays[..., :2]
+        depths.append(hit.min(axis=-1))
+    return np.array(depths, np.float32)
+
+
+def room_cloud(rig: Rig, present=None):
+    config = FusionConfig(margin_px=0, flying_slope=0.0, sky_reach_px=0)
+    images = np.zeros((len(rig), H, W, 3), np.uint8)
+    return Fusion(rig, config).fuse(room_depths(rig), images, present)
+
+
+def ring(radius_m: float, height_m: float, count: int = 3600) -> np.ndarray:
+    angle = np.linspace(-np.pi, np.pi, count)
+    points = np.stack([np.cos(angle), np.sin(angle), np.zeros(count)], -1) * radius_m
+    return (points + [0, 0, height_m]).astype(np.float32)
+
+
+@pytest.mark.parametrize('offset_m', [0.0, 0.5])
+def test_a_square_room_has_its_walls_at_the_known_ranges(offset_m):
+    rig = rig_of(offset_m=offset_m)
+    ranges = Scanner(rig, CONFIG).ranges(room_cloud(rig).points, EVERYONE)
+    azimuths = CONFIG.azimuths()
+    # The nearest point of a beam one degree wide: that of its edge towards the wall's middle.
+    half = CONFIG.angle_increment / 2
+    edges = np.stack([azimuths - half, azimuths, azimuths + half])
+    truth = WALL_M / np.maximum(np.abs(np.cos(edges)), np.abs(np.sin(edges)))
+    assert np.all(ranges >= truth.min(axis=0) - 1e-3)
+    assert np.all(ranges <= truth.max(axis=0) + 0.1)
+
+
+@pytest.mark.parametrize('dead', range(4))
+def test_a_dead_camera_makes_exactly_its_own_sector_unknown(dead):
+    present = tuple(index != dead for index in range(4))
+    ranges = Scanner(RIG, CONFIG).ranges(room_cloud(RIG, present).points, present)
+    azimuths = CONFIG.azimuths()
+    mine = angle_between(azimuths, 90 * dead) < HALF_WIDTH
+    others = np.any(
+        [angle_between(azimuths, 90 * i) < HALF_WIDTH for i in range(4) if i != dead], 0
+    )
+    np.testing.assert_array_equal(np.isnan(ranges), mine & ~others)
+    assert np.isfinite(ranges[others]).all()
+    assert not np.isinf(ranges).any()
+
+
+def test_free_space_is_where_somebody_looks_and_nothing_is():
+    nothing = np.zeros((0, 3), np.float32)
+    ahead = rig_of(yaws=(0, 90))
+    ranges = Scanner(ahead, CONFIG).ranges(nothing, (True, False))
+    looked_at = angle_between(CONFIG.azimuths(), 0) < HALF_WIDTH
+    np.testing.assert_array_equal(np.isposinf(ranges), looked_at)
+    assert np.isnan(ranges[~looked_at]).all()
+    assert np.isnan(Scanner(ahead, CONFIG).ranges(nothing, (False, False))).all()
+
+
+def test_the_robots_own_body_hides_what_is_behind_it():
+    column = np.arange(W)[None] * np.ones((H, 1))
+    masks = [column < W / 2, None, None, None]  # the left half of the camera ahead
+    scanner = Scanner(rig_of(masks=masks), CONFIG)
+    alone = (True, False, False, False)
+    azimuths = CONFIG.azimuths()
+    right_half = (azimuths < 0) & (azimuths > -HALF_WIDTH)
+    found = scanner.looked_at(alone)
+    edge = np.abs(azimuths) < np.radians(1)  # through the border of the mask itself
+    np.testing.assert_array_equal(found[~edge], right_half[~edge])
+    blind = Scanner(rig_of(masks=[np.ones((H, W), bool), None, None, None]), CONFIG)
+    assert not blind.looked_at(alone).any()
+
+
+def test_a_camera_that_looks_over_the_band_looks_at_nothing():
+    high = Scanner(rig_of(height_m=60.0), CONFIG)
+    assert not high.looked_at(EVERYONE).any()
+    assert Scanner(rig_of(height_m=60.0), CONFIG, ground_height_m=59.0).looked_at(EVERYONE).all()
+
+
+def test_a_part_that_the_dead_camera_alone_sees_is_enough_for_unknown():
+    """Cameras ahead of the axis: near the robot, a beam passes from one to the other."""
+    rig = rig_of(offset_m=0.8)
+    scanner = Scanner(rig, replace(CONFIG, min_range_m=1.2))
+    assert scanner.looked_at(EVERYONE).all()
+    unknown = ~scanner.looked_at((True, False, True, True))
+    far = ~Scanner(rig, replace(CONFIG, min_range_m=9.0)).looked_at((True, False, True, True))
+    assert unknown.sum() > far.sum() > 0
+    assert not (far & ~unknown).any()
+
+
+def test_what_is_below_or_above_the_band_does_not_count():
+    points = np.concatenate([ring(2.0, 0.1), ring(3.0, 1.9)])
+    scanner = Scanner(RIG, CONFIG)
+    assert np.isposinf(scanner.ranges(points, EVERYONE)).all()
+    both = scanner.ranges(np.concatenate([points, ring(5.0, 1.0)]), EVERYONE)
+    np.testing.assert_allclose(both, 5.0, rtol=1e-5)
+    lower = Scanner(RIG, CONFIG, ground_height_m=-0.2)
+    np.testing.assert_allclose(lower.ranges(points, EVERYONE), 2.0, rtol=1e-5)
+
+
+def test_too_near_and_too_far():
+    scanner = Scanner(RIG, CONFIG)
+    assert np.isneginf(scanner.ranges(ring(0.29, 1.0), EVERYONE)).all()
+    assert np.isposinf(scanner.ranges(ring(10.01, 1.0), EVERYONE)).all()
+    assert np.isfinite(scanner.ranges(ring(9.99, 1.0), EVERYONE)).all()
+
+
+def test_an_obstacle_that_was_seen_is_told_also_where_not_all_is_seen():
+    point = np.array([[0, 2.0, 1.0]], np.float32)
+    ranges = Scanner(RIG, CONFIG).ranges(point, (True, False, True, True))
+    assert ranges[CONFIG.beams * 3 // 4] == 2.0
+    assert np.isnan(ranges).sum() > 10
+
+
+def test_slits_finer_than_the_pixels_are_no_way_through():
+    """A wall of posts two degrees apart, a pixel being 1.15 wide; and a real gate."""
+    azimuth = np.radians(np.arange(-30, 31, 2.0))
+    azimuth = azimuth[np.abs(np.degrees(azimuth)) > 4]
+    wall = np.stack([np.cos(azimuth), np.sin(azimuth), np.ones_like(azimuth)], -1) * [3, 3, 1]
+    ranges = Scanner(RIG, CONFIG).ranges(wall.astype(np.float32), EVERYONE)
+    degrees = np.rint(np.degrees(CONFIG.azimuths()))
+    walled = (np.abs(degrees) <= 30) & (np.abs(degrees) > 5)
+    np.testing.assert_allclose(ranges[walled], 3.0, rtol=1e-5)
+    assert np.isposinf(ranges[np.abs(degrees) < 6]).all()
+    assert np.isposinf(ranges[np.abs(degrees) > 30]).all()
+    through_the_back = Scanner(RIG, CONFIG).ranges(
+        (-wall * [1, 1, -1]).astype(np.float32), EVERYONE
+    )
+    np.testing.assert_array_equal(through_the_back, np.roll(ranges, 180))
+
+
+@given(st.integers(8, 1500), st.floats(-7, 7), st.floats(0.5, 9))
+def test_a_point_is_in_the_beam_next_to_it(beams, azimuth, distance_m):
+    config = replace(CONFIG, beams=beams)
+    point = [distance_m * np.cos(azimuth), distance_m * np.sin(azimuth), 1.0]
+    ranges = Scanner(rig_of(yaws=(0,)), config).ranges(np.array([point], np.float32), (True,))
+    (hit,) = np.flatnonzero(np.isfinite(ranges))
+    assert angle_between(config.azimuths()[hit], np.degrees(azimuth)) <= np.pi / beams + 1e-6
+    assert ranges[hit] == pytest.approx(distance_m, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    'values',
+    [{'min_height_m': 2.0, 'max_height_m': 1.0}, {'min_range_m': 5.0, 'max_range_m': 5.0}],
+)
+def test_limits_that_leave_nothing_are_refused(values):
+    with pytest.raises(ConfigError, match='expected the first below the second'):
+        config_from_dict(ScanConfig, values)
