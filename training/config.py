@@ -52,6 +52,9 @@ class DataConfig:
     as their neighbours. Each costs a plane sweep, and frames half a metre apart are much alike."""
     max_offset: int = knob(3, unit='frames', low=1, high=20)
     """Temporal neighbours are at most this many frames away."""
+    without_odometry: Literal['visual', 'learned'] = 'visual'
+    """How the robot moved where the recording does not say: 'visual' tracks corners before the
+    training, with metres from the overlaps; 'learned' trains an ego motion network with it."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
     jitter: float = knob(0.1, low=0.0, high=0.5)

@@ -27,6 +27,7 @@ from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
+from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
 
@@ -77,6 +78,14 @@ def train(
     fabric.launch()
     caches = _caches(fabric, bags, cache_root or out / 'cache', config)
     rigs = _masked_rigs(caches)
+    if config.data.without_odometry == 'visual':
+        with fabric.rank_zero_first():
+            caches = [
+                cache
+                if cache.world_from_body is not None
+                else with_visual_odometry(cache, rig, config)
+                for cache, rig in zip(caches, rigs, strict=True)
+            ]
     source = SampleSource(caches, config.data)
 
     if state is not None:
