@@ -3,8 +3,8 @@
 """A cloud as a planar scan: the nearest obstacle of every direction, and what nobody looks at.
 
 Ranges are measured in the body frame's x-y plane, from its origin. As REP-117 has it: +inf where
-all is looked at and nothing is there, -inf where something is nearer than the least range, NaN
-where it is not known. Free space is claimed from what cameras can see, not from missing points:
+all is looked at and nothing is there, -inf where something is too near to be measured, NaN where
+it is not known. Free space is claimed from what cameras can see, not from missing points:
 a dead camera must not turn its sector into free space.
 """
 
@@ -22,6 +22,7 @@ from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.obstacles import HeightBand
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.rig_camera import RigCamera
+from selfdepth_ros.core.too_near import TooNear
 
 ANGLE_MIN = -math.pi
 """Direction of the first beam: straight back."""
@@ -69,27 +70,56 @@ class Scanner:
         rig: cameras and masks; what each can see of every beam is computed once.
         config: beams, heights, ranges.
         ground_height_m: height of the ground in the body frame, which heights are above.
+        nearest_m: distance from a camera below which nothing is in the clouds (fusion).
+        depth_kind: of the depth maps, 'z_depth' or 'ray_distance'.
     """
 
     def __init__(
-        self, rig: Rig, config: ScanConfig | None = None, ground_height_m: float = 0.0
+        self,
+        rig: Rig,
+        config: ScanConfig | None = None,
+        ground_height_m: float = 0.0,
+        nearest_m: float = 0.0,
+        depth_kind: str = 'z_depth',
     ) -> None:
         self.rig = rig
         self.config = config or ScanConfig()
         self._ground_m = ground_height_m
         pixel_rad = max(1 / item.camera.focal for item in rig.cameras)
         self._slit = int(self.config.opening_px * pixel_rad / self.config.angle_increment)
+        self._too_near = TooNear(
+            rig,
+            self.config.azimuths(),
+            self.config,
+            ground_height_m,
+            nearest_m,
+            self.config.max_range_m,
+            depth_kind,
+        )
         self._views = np.stack([self._view(item) for item in rig.cameras])
         self._known: dict[tuple[bool, ...], Any] = {}
 
     def ranges(
-        self, points: Float[np.ndarray, 'n 3'], present: Sequence[bool]
+        self,
+        points: Float[np.ndarray, 'n 3'],
+        present: Sequence[bool],
+        depths: Float32[np.ndarray, 'c h w'] | None = None,
     ) -> Float32[np.ndarray, ' beams']:
         """Metres to the nearest of `points` (body frame) in every beam, or an infinity, or NaN.
 
-        `present` says which cameras of the rig took part. An obstacle that was seen is in the
-        scan, also in a beam that is not wholly looked at.
+        `present` says which cameras of the rig took part; `depths`, if given, tell what was too
+        near to be in the cloud. An obstacle that was seen is in the scan, also in a beam that is
+        not wholly looked at.
         """
+        ranges = self._nearest(points)
+        if depths is not None:
+            blocked = self._too_near.beams(depths, present)
+            ranges[np.isposinf(ranges) & blocked] = -np.inf
+        ranges[np.isposinf(ranges) & ~self.looked_at(present)] = np.nan
+        self._close_slits(ranges)
+        return ranges
+
+    def _nearest(self, points: Any) -> Any:
         config = self.config
         band = points[config.holds(points, self._ground_m), :2]
         distance = np.hypot(band[:, 0], band[:, 1]).astype(np.float32)
@@ -99,8 +129,6 @@ class Scanner:
         ranges = np.full(config.beams, np.inf, np.float32)
         np.minimum.at(ranges, beam % config.beams, distance[near])
         ranges[ranges < config.min_range_m] = -np.inf
-        ranges[np.isposinf(ranges) & ~self.looked_at(present)] = np.nan
-        self._close_slits(ranges)
         return ranges
 
     def looked_at(self, present: Sequence[bool]) -> Bool[np.ndarray, ' beams']:
@@ -121,7 +149,7 @@ class Scanner:
 
         No pixel may have looked through them: outlines lose some, and beams may be finer.
         """
-        found = np.flatnonzero(np.isfinite(ranges))
+        found = np.flatnonzero(ranges < np.inf)  # -inf too, NaN not
         gaps = np.diff(found, append=found[:1] + len(ranges)) - 1
         for index in np.flatnonzero((gaps > 0) & (gaps <= self._slit)):
             beams = (found[index] + 1 + np.arange(gaps[index])) % len(ranges)

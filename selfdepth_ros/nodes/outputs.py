@@ -125,11 +125,17 @@ class Outputs:
         return cloud_message(pack_xyz(cloud.points), cloud.stamp_ns, cloud.frame_id)
 
     def _scan(self, computed: Computed) -> LaserScan:
-        config, cloud = self._config, computed.result.cloud
+        config, result = self._config.scan, computed.result
         if self._scanner is None or self._scanner.rig is not computed.rig:
-            self._scanner = Scanner(computed.rig, config.scan, config.ground_height_m)
-        ranges = self._scanner.ranges(cloud.points, computed.result.present)
-        return scan_message(scan_fields(ranges, config.scan), cloud.stamp_ns, cloud.frame_id)
+            self._scanner = self._new_scanner(computed)
+        ranges = self._scanner.ranges(result.cloud.points, result.present, result.depths)
+        cloud = result.cloud
+        return scan_message(scan_fields(ranges, config), cloud.stamp_ns, cloud.frame_id)
+
+    def _new_scanner(self, computed: Computed) -> Scanner:
+        config = self._config
+        nearest_m = config.fusion.min_range_m
+        return Scanner(computed.rig, config.scan, config.ground_height_m, nearest_m, computed.kind)
 
 
 def _depth(index: int, computed: Computed) -> Image | None:

@@ -156,6 +156,44 @@ def test_too_near_and_too_far():
     assert np.isfinite(scanner.ranges(ring(9.99, 1.0), EVERYONE)).all()
 
 
+@pytest.mark.parametrize('kind', ['z_depth', 'ray_distance'])
+def test_what_is_too_near_for_the_cloud_is_no_free_space(kind):
+    """Something right before the camera ahead; behind stands a wall, and nothing else is."""
+    scanner = Scanner(RIG, CONFIG, nearest_m=0.5, depth_kind=kind)
+    wall = ring(4.0, 1.0)
+    wall = wall[wall[:, 0] < 0]
+    depths = np.full((4, H, W), 30, np.float32)
+    depths[0] = 0.2
+    azimuths = CONFIG.azimuths()
+    ranges = scanner.ranges(wall, EVERYONE, depths)
+    # In the image's corners the ray is longer than the depth: there it may be 0.5 m away.
+    ahead = angle_between(azimuths, 0) < HALF_WIDTH - np.radians(1)
+    behind = np.abs(azimuths) > np.pi / 2 + 0.01
+    assert np.isneginf(ranges[ahead]).all()
+    assert np.isfinite(ranges[behind]).all()
+    dead = scanner.ranges(wall, (False, True, True, True), depths)
+    assert np.isnan(dead[angle_between(azimuths, 0) < np.radians(39)]).all()
+    assert not np.isneginf(dead).any()
+
+
+def test_the_robots_own_body_and_what_is_out_of_the_band_are_not_too_near():
+    depths = np.full((1, H, W), 0.2, np.float32)
+    nothing = np.zeros((0, 3), np.float32)
+    masked = rig_of(yaws=(0,), masks=[np.arange(H)[:, None] * np.ones((1, W)) > H / 2 + 4])
+    lower_half = depths.copy()
+    lower_half[0, : H // 2 + 5] = 30
+    ranges = Scanner(masked, CONFIG, nearest_m=0.5).ranges(nothing, (True,), lower_half)
+    assert not np.isneginf(ranges).any() and np.isposinf(ranges).any()
+    high = rig_of(yaws=(0,), height_m=5.0)
+    above = Scanner(high, CONFIG, nearest_m=0.5).ranges(nothing, (True,), depths)
+    assert not np.isneginf(above).any() and np.isposinf(above).any()
+    for no_depth in (np.nan, 0.0, -1.0, np.inf):
+        found = Scanner(rig_of(yaws=(0,)), CONFIG, nearest_m=0.5).ranges(
+            nothing, (True,), np.full((1, H, W), no_depth, np.float32)
+        )
+        assert not np.isneginf(found).any()
+
+
 def test_an_obstacle_that_was_seen_is_told_also_where_not_all_is_seen():
     point = np.array([[0, 2.0, 1.0]], np.float32)
     ranges = Scanner(RIG, CONFIG).ranges(point, (True, False, True, True))
