@@ -29,6 +29,8 @@ EXTRAS = {
         'lark-parser',
     ],
     'bags': BAGS,
+    # Only to change a model's precision; TensorRT and the CUDA build of torch come with JetPack.
+    'quantize': [*BAGS, 'onnx>=1.16'],
     'synthetic': [*BAGS, *OPEN3D],
     # torch comes as the machine needs it (CPU or CUDA wheel); the Makefile picks the CPU one.
     'train': [

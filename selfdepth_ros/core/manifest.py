@@ -48,6 +48,10 @@ class Manifest:
     """What it was never shown and should not be trusted with."""
     onnx_sha256: str = ''
     """SHA-256 of the ONNX file, in hexadecimal."""
+    precision: Literal['fp32', 'fp16', 'int8'] = 'fp32'
+    """What the network computes in; its inverse-depth head stays at fp32."""
+    parent_sha256: str = ''
+    """SHA-256 of the fp32 ONNX file that this variant was made of; empty for that file itself."""
     training: dict[str, Any] = field(default_factory=dict)
     """How it came to be: command, seeds, bags, steps, minutes, metrics."""
     format_version: int = FORMAT_VERSION

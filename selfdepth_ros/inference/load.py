@@ -9,7 +9,10 @@ from pathlib import Path
 
 from selfdepth_ros.inference.engine import DepthEngine, EngineError
 
-BACKENDS = {'onnx': 'selfdepth_ros.inference.onnx_engine:OnnxEngine'}
+BACKENDS = {
+    'onnx': 'selfdepth_ros.inference.onnx_engine:OnnxEngine',
+    'tensorrt': 'selfdepth_ros.inference.tensorrt_engine:TensorRtEngine',
+}
 """Backend -> class with a class method `load(path, threads)`."""
 SUFFIXES = {'.onnx': 'onnx'}
 """What `backend='auto'` takes for which file."""
@@ -22,7 +25,7 @@ def load_engine(path: str | Path, backend: str = 'auto', threads: int = 0) -> De
     `threads` is the number of CPU threads of the network, 0 leaves it to the runtime. Raises
     EngineError.
     """
-    file = _model_file(Path(path))
+    file = model_file(Path(path))
     name = SUFFIXES.get(file.suffix) if backend == 'auto' else backend
     if name not in BACKENDS:
         asked = f'no engine for {file.name}' if backend == 'auto' else f'no backend {backend!r}'
@@ -31,8 +34,11 @@ def load_engine(path: str | Path, backend: str = 'auto', threads: int = 0) -> De
     return getattr(import_module(module), attribute).load(file, threads=threads)
 
 
-def _model_file(path: Path) -> Path:
-    """The file to load; a folder stands for its model.onnx, a .yaml for the .onnx beside it."""
+def model_file(path: Path) -> Path:
+    """The file to load; a folder stands for its model.onnx, a .yaml for the .onnx beside it.
+
+    Raises EngineError when it is not there.
+    """
     file = path / MODEL_FILE if path.is_dir() else path
     file = file.with_suffix('.onnx') if file.suffix in ('.yaml', '.yml') else file
     if not file.is_file():

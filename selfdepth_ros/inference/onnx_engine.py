@@ -11,9 +11,8 @@ from jaxtyping import Float, UInt8
 from selfdepth_ros.core.errors import ManifestError
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference.engine import DepthPrediction, EngineError, check_batch
+from selfdepth_ros.inference.graph import METADATA_KEY
 
-METADATA_KEY = 'selfdepth_manifest'
-"""Key of the manifest (JSON) in the metadata of the ONNX file."""
 PROVIDERS = ('CUDAExecutionProvider', 'CPUExecutionProvider')
 """Where to run, best first; those that this onnxruntime does not have are left out."""
 _EXPORT = 'export the model again with `selfdepth export`'

@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Device memory, streams and graphs, through torch.cuda."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from selfdepth_ros.inference.engine import EngineError
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """The GPU that engines are compiled for and run on."""
+
+    name: str
+    compute_capability: str
+
+
+def torch_cuda() -> Any:
+    """The `torch` module, on a machine where it sees a GPU. Raises EngineError."""
+    try:
+        import torch
+    except ImportError as cause:
+        raise EngineError(
+            'torch is not installed, and the tensorrt backend takes its device memory from it: '
+            'install the CUDA build of torch (on a Jetson, the one for your JetPack), or use the '
+            'backend onnx'
+        ) from cause
+    if not torch.cuda.is_available():
+        build = torch.version.cuda
+        raise EngineError(
+            f'found no CUDA GPU (torch {torch.__version__}, '
+            f'{f"built for CUDA {build}" if build else "built without CUDA"}); the tensorrt '
+            'backend needs an NVIDIA GPU with its driver and the CUDA build of torch; without '
+            'them the backend onnx runs the same model'
+        )
+    return torch
+
+
+def this_gpu() -> Gpu:
+    """The GPU that torch uses. Raises EngineError when there is none."""
+    cuda = torch_cuda().cuda
+    major, minor = cuda.get_device_capability()
+    return Gpu(cuda.get_device_name(), f'{major}.{minor}')
+
+
+class Buffers:
+    """Fixed tensors on the device, each with a pinned twin on the host, and one stream."""
+
+    def __init__(self, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
+        """`shapes`: tensor -> (shape, name of its dtype)."""
+        torch = self._torch = torch_cuda()
+        self.stream = torch.cuda.Stream()
+        self.device: dict[str, Any] = {}
+        self._host: dict[str, Any] = {}
+        for name, (shape, kind) in shapes.items():
+            dtype = getattr(torch, kind)
+            self.device[name] = torch.zeros(shape, dtype=dtype, device='cuda')
+            self._host[name] = torch.zeros(shape, dtype=dtype, pin_memory=True)
+        torch.cuda.synchronize()
+
+    def upload(self, name: str, values: np.ndarray) -> None:
+        """Queue the copy of the first rows of a tensor to the device; the others become zero."""
+        pinned = self._host[name].numpy()
+        pinned[: len(values)] = values
+        pinned[len(values) :] = 0
+        with self._torch.cuda.stream(self.stream):
+            self.device[name].copy_(self._host[name], non_blocking=True)
+
+    def download(self, names: list[str], count: int) -> list[np.ndarray]:
+        """The first rows of tensors, once the stream has come that far; the result is a copy."""
+        with self._torch.cuda.stream(self.stream):
+            for name in names:
+                self._host[name].copy_(self.device[name], non_blocking=True)
+        self.stream.synchronize()
+        return [self._host[name].numpy()[:count].copy() for name in names]
+
+    def capture(self, launch: Callable[[int], None]) -> Callable[[], None]:
+        """Record what `launch(stream handle)` queues as a CUDA graph; return its replay."""
+        graph = self._torch.cuda.CUDAGraph()
+        with self._torch.cuda.graph(graph, stream=self.stream):
+            launch(self.stream.cuda_stream)
+
+        def replay() -> None:
+            with self._torch.cuda.stream(self.stream):
+                graph.replay()
+
+        return replay
