@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_ros.core.fusion import Fusion, FusionConfig
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.core.rig import load_rig
+from selfdepth_ros.core.scan import Scanner
 from selfdepth_ros.inference import load_engine
 from selfdepth_ros.pipeline import SurroundDepth
 from selfdepth_ros.shipped import DEMO_SEED, shipped
@@ -49,14 +51,23 @@ def test_the_demo_street_is_none_of_the_training_streets(manifest):
     assert seeds and DEMO_SEED not in seeds
 
 
-def test_depth_of_the_demo_street_beats_the_best_depth_by_row(demo_frames):
-    pipeline = SurroundDepth(load_engine(shipped('model.onnx')), load_rig(shipped('rig.yaml')))
-    truths = np.stack([frame.z_depths for frame in demo_frames])
+@pytest.fixture(scope='module')
+def pipeline():
+    return SurroundDepth(load_engine(shipped('model.onnx')), load_rig(shipped('rig.yaml')))
+
+
+@pytest.fixture(scope='module')
+def results(pipeline, demo_frames):
+    """What the model makes of the demo's frames."""
     stamps = [tuple(int(stamp) for stamp in frame.stamps_ns) for frame in demo_frames]
-    results = [
+    return [
         pipeline(SurroundFrame(when[0], tuple(frame.images), when))
         for frame, when in zip(demo_frames, stamps, strict=True)
     ]
+
+
+def test_depth_of_the_demo_street_beats_the_best_depth_by_row(demo_frames, results):
+    truths = np.stack([frame.z_depths for frame in demo_frames])
     depths = np.stack([result.depths for result in results])
     known = (truths > 1) & (truths < 60)
     # As good as a constant per row and camera can be: it has seen these very frames.
@@ -64,6 +75,25 @@ def test_depth_of_the_demo_street_beats_the_best_depth_by_row(demo_frames):
     ours = _abs_rel(depths, truths, known)
     assert ours < 0.5 * _abs_rel(np.broadcast_to(rows, truths.shape), truths, known)
     assert ours < 0.25
+
+
+def test_the_scan_misses_nothing_near_and_invents_little(pipeline, demo_frames, results):
+    """Within 8 m, as far as the example costmap marks: against the scan of the true depths."""
+    scanner = Scanner(pipeline.rig, nearest_m=FusionConfig().min_range_m)
+    missed, invented, obstacles, free = 0, 0, 0, 0
+    for frame, result in zip(demo_frames, results, strict=True):
+        truth = np.asarray(frame.z_depths, np.float32)
+        cloud = Fusion(pipeline.rig).fuse(truth, np.stack(frame.images))
+        real = scanner.ranges(cloud.points, result.present, truth)
+        found = scanner.ranges(result.cloud.points, result.present, result.depths)
+        near, open_ = real < 6.4, real > 8
+        missed += (near & (found > 8)).sum()
+        invented += (open_ & (found < 6.4)).sum()
+        obstacles += near.sum()
+        free += open_.sum()
+    assert obstacles > 300 and free > 300
+    assert missed <= 0.02 * obstacles
+    assert invented <= 0.1 * free
 
 
 def _abs_rel(depths, truths, known):
