@@ -53,7 +53,7 @@ def _options(args: argparse.Namespace, path: Path) -> BuildOptions:
     if args.check is None:
         return options
     _, manifest = key_of(path, options)
-    return replace(options, check=next(batches(args.check, manifest, len(manifest.cameras))))
+    return replace(options, check=next(batches(args.check, manifest, len(manifest.cameras)), None))
 
 
 def _tell(prepared: Prepared) -> None:

@@ -115,19 +115,22 @@ def make_monitor(trt: Any) -> Any:
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             if not parent_phase:
                 self._steps[phase_name] = num_steps
-                log.info('TensorRT: %s (%d steps)', phase_name, num_steps)
+                self._say('%s (%d steps)', phase_name, num_steps)
 
         def phase_finish(self, phase_name: str) -> None:
             if self._steps.pop(phase_name, None) is not None:
-                log.info('TensorRT: %s is done', phase_name)
+                self._say('%s is done', phase_name)
 
         def step_complete(self, phase_name: str, step: int) -> bool:
+            if phase_name in self._steps:
+                self._say('%s %d/%d', phase_name, step + 1, self._steps[phase_name])
+            return not self.interrupted
+
+        def _say(self, text: str, *values: Any) -> None:
             try:
-                if phase_name in self._steps:
-                    log.info('TensorRT: %s %d/%d', phase_name, step + 1, self._steps[phase_name])
+                log.info(f'TensorRT: {text}', *values)
             except KeyboardInterrupt:  # an exception must not pass through C++ code
                 self.interrupted = True
-            return not self.interrupted
 
     return Monitor()
 

@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from selfdepth_ros.cli.images import batches
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.manifest import Manifest, file_sha256
 from selfdepth_ros.inference import EngineError, graph, load_engine
@@ -17,6 +18,7 @@ from selfdepth_ros.inference.precision import to_fp16, to_int8
 from selfdepth_ros.inference.self_check import VARIANT, check_images, compare, require
 from selfdepth_ros.shipped import DEMO_SEED, shipped
 from selfdepth_ros.synthetic import StreetRenderer, StreetWorld, street_rig
+from selfdepth_ros.synthetic.synth import write_bag
 
 HEIGHT, WIDTH = 32, 48
 HEAD = ('head', 'sigmoid', 'grown', 'shifted', 'by_focal', 'picked', 'depth')
@@ -238,6 +240,15 @@ def test_quantize_from_a_folder(source, folder_of_images, tmp_path, capsys):
     assert manifest_of(out / 'model.onnx').precision == 'int8'
     assert (out / 'rig.yaml').read_text() == 'the rig'
     assert load_engine(out).manifest.name == 'small'
+
+
+def test_images_of_a_bag_come_with_its_focal_lengths(tmp_path):
+    write_bag(tmp_path / 'bag', 3, 3, 96, 64, lidar=False, progress=False, workers=1)
+    found = list(batches(tmp_path / 'bag', MANIFEST, 12))
+    assert [stack.shape for stack, _ in found] == [(6, HEIGHT, WIDTH, 3)] * 2
+    by_name = {entry.name: entry.camera.focal / 2 for entry in street_rig(96, 64).cameras}
+    for _, focal in found:
+        np.testing.assert_allclose(sorted(focal), sorted(by_name.values()), rtol=1e-4)
 
 
 def test_quantize_says_what_is_missing(source, tmp_path, capsys):
