@@ -8,6 +8,7 @@ motion; all the others fix its direction and its rotation by the epipolar constr
 serves the whole rig, a generalised camera (Pless, "Using many cameras as one", CVPR 2003).
 """
 
+import logging
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ from selfdepth_training.hints import LEVEL, NEAR_M, RUNGS
 from selfdepth_training.losses.surround import surround_views
 from selfdepth_training.sweep import SweptDepth, depth_ladder, sweep
 
+log = logging.getLogger(__name__)
+
 FILE_NAME = 'visual_odometry_1.npy'
 """In the cache's folder; the number is raised whenever what is estimated changes."""
 CORNERS, CORNER_QUALITY, CORNER_SPACING_PX = 250, 0.005, 5
@@ -41,6 +44,8 @@ SIGMA_PX, SIGMA_DEPTH = 0.5, 0.1
 # until the corners with a depth have made a start.
 SCALES_METRIC, SCALES_ALL = (60.0, 20.0, 8.0), (8.0, 4.0, 2.0, 2.0, 2.0)
 LEAST_TRACKS, LEAST_METRIC_TRACKS = 40, 10
+# Share of the frames that may move on at the speed before them, because they tell too little.
+MOST_LOST = 0.2
 # Of the twist, for its derivative.
 STEP = 1e-5
 
@@ -70,9 +75,10 @@ def with_visual_odometry(
     """
     path = cache.folder / FILE_NAME
     if not path.exists():
+        poses = _estimate(cache, rig, config, progress)
         part = path.with_name(f'{FILE_NAME}.part')
         with part.open('wb') as file:
-            np.save(file, _estimate(cache, rig, config, progress))
+            np.save(file, poses)
         part.replace(path)
     return replace(cache, world_from_body=np.load(path))
 
@@ -88,14 +94,23 @@ def _estimate(
     means = cache.stamps_ns.mean(1) * 1e-9
     offsets = cache.stamps_ns * 1e-9 - means[:, None]
     twists = np.zeros((len(cache) - 1, 6))
-    rate = np.zeros(6)
+    rate, lost = np.zeros(6), []
     bar = tqdm(range(len(cache) - 1), f'odometry {cache.source.name}', disable=not progress)
     for now in bar:
         swept = _overlap_depth(cache, now, rate, offsets[now], geometry, ladder, config)
         tracks = _tracks(cache, now, rig, swept)
         span = means[now + 1] - means[now]
-        twists[now] = estimate_motion(tracks, rig, kind, rate * span)
+        try:
+            twists[now] = estimate_motion(tracks, rig, kind, rate * span)
+        except OdometryError as error:
+            lost.append(str(error))
+            twists[now] = rate * span
         rate = twists[now] / span
+    if len(lost) > MOST_LOST * len(twists):
+        raise OdometryError(f'{len(lost)} of {len(twists)} frames of {cache.source}: {lost[0]}')
+    if lost:
+        log.warning('%d of %d frames of %s move on at the speed before them. %s',
+                    len(lost), len(twists), cache.source, lost[0])  # fmt: skip
     return _poses(twists, means, offsets)
 
 
