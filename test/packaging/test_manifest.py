@@ -23,7 +23,8 @@ ROBOT_NEEDS = re.findall(
     python3-numpy python3-opencv python3-yaml
     """,
 )
-OPTIONAL = {'diagnostic_updater', 'tomli'}
+# TensorRT comes with the GPU machine (JetPack, NVIDIA's repositories): PyPI has its bindings only.
+OPTIONAL = {'diagnostic_updater', 'tensorrt', 'tomli'}
 ROS_NAME = re.compile(
     r'\w+_(msgs|srvs|interfaces)|rclpy|tf2_\w+|cv_bridge|message_filters|sensor_msgs_py|launch'
     r'|launch_\w+|ament_index_python|diagnostic_updater'
