@@ -83,9 +83,15 @@ class EquidistantCamera(Lens):
         centre = squared < 1e-16
         radius = xp.sqrt(xp.where(centre, one, squared))
         angle = xp.clip(radius, max=self._widest_angle)
+        low, high = xp.zeros_like(radius), one * self._widest_angle
         for _ in range(_NEWTON_STEPS):
-            angle = angle + (radius - self._radius(angle)) / self._slope(angle)
-            angle = xp.clip(angle, min=0.0, max=self._widest_angle)
+            missing = radius - self._radius(angle)
+            low = xp.where(missing > 0, angle, low)
+            high = xp.where(missing > 0, high, angle)
+            step = angle + missing / self._slope(angle)
+            # Towards the rim the slope may vanish, and a step from there lead anywhere.
+            good = (step >= low) & (step <= high)
+            angle = xp.where(good, step, (low + high) / 2)
         error = radius - self._radius(angle)
         sideways = xp.where(centre, one, xp.sin(angle) / radius)
         forward = xp.where(centre, one, xp.cos(angle))
