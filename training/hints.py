@@ -48,6 +48,16 @@ class SweepHints:
         # between two cameras is left to the photometric terms.
         still = torch.eye(4, dtype=torch.float64).expand(*sample.stamps_s.shape, 4, 4)
         poses = SE3(sample.world_from_body if motion_known else still)
-        views = surround_views(sample, poses, geometry, LEVEL)
-        ladder = depth_ladder(NEAR_M, self.config.network.max_depth_m, RUNGS, device)
-        return sweep(views, geometry, ladder, self.config.loss.ssim, motion_known)
+        return swept_depth(sample, poses, geometry, self.config, motion_known)
+
+
+def swept_depth(
+    sample: RigSample, poses: SE3, geometry: RigGeometry, config: TrainConfig, temporal: bool
+) -> SweptDepth:
+    """Plane sweep of a sample's middle frame; `poses` (3, C): world from body at each stamp.
+
+    With `temporal` the frames before and after are compared too, else the overlaps only.
+    """
+    views = surround_views(sample, poses, geometry, LEVEL)
+    ladder = depth_ladder(NEAR_M, config.network.max_depth_m, RUNGS, geometry.rays.device)
+    return sweep(views, geometry, ladder, config.loss.ssim, temporal)

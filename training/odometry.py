@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Bool, Float
 from tqdm import tqdm
 
+from selfdepth_ros.core.cameras import Camera
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
@@ -25,9 +26,8 @@ from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.data.samples import RigSample
 from selfdepth_training.geometry import RigGeometry, depth_kind
-from selfdepth_training.hints import LEVEL, NEAR_M, RUNGS
-from selfdepth_training.losses.surround import surround_views
-from selfdepth_training.sweep import SweptDepth, depth_ladder, sweep
+from selfdepth_training.hints import LEVEL, swept_depth
+from selfdepth_training.sweep import SweptDepth
 
 log = logging.getLogger(__name__)
 
@@ -90,14 +90,13 @@ def _estimate(
     geometry = RigGeometry.of(
         rig, config.data.width >> LEVEL, config.data.height >> LEVEL, kind, torch.device('cpu')
     )
-    ladder = depth_ladder(NEAR_M, config.network.max_depth_m, RUNGS, torch.device('cpu'))
     means = cache.stamps_ns.mean(1) * 1e-9
     offsets = cache.stamps_ns * 1e-9 - means[:, None]
     twists = np.zeros((len(cache) - 1, 6))
     rate, lost = np.zeros(6), []
     bar = tqdm(range(len(cache) - 1), f'odometry {cache.source.name}', disable=not progress)
     for now in bar:
-        swept = _overlap_depth(cache, now, rate, offsets[now], geometry, ladder, config)
+        swept = _overlap_depth(cache, now, rate, offsets[now], geometry, config)
         tracks = _tracks(cache, now, rig, swept)
         span = means[now + 1] - means[now]
         try:
@@ -153,7 +152,7 @@ class _Lens(NamedTuple):
     """One camera's tracks as rays in metres, ready for residuals."""
 
     body_from_camera: SE3
-    camera: object
+    camera: Camera
     points: Float[np.ndarray, 'm 3']
     seen: Float[np.ndarray, 'm 2']
     flow: Float[np.ndarray, ' m']
@@ -205,16 +204,19 @@ def _residuals(
 
 def _overlap_depth(
     cache: FrameCache, now: int, rate: np.ndarray, offsets_s: np.ndarray, geometry: RigGeometry,
-    ladder: torch.Tensor, config: TrainConfig,
+    config: TrainConfig,
 ) -> SweptDepth:  # fmt: skip
     """Metric depth where cameras overlap; `rate` moves the robot between their stamps."""
-    images = torch.from_numpy(np.stack([cache.images[now]] * 3))
-    present = torch.from_numpy(np.stack([cache.present[now]] * 3))
-    poses = SE3.exp(torch.from_numpy(np.stack([rate * offsets_s[:, None]] * 3)))
+    # The sweep looks at the middle frame alone, so that this one may stand for its neighbours.
+    images, present, poses = (
+        torch.from_numpy(np.array(array)).expand(3, *array.shape)
+        for array in (
+            cache.images[now], cache.present[now], SE3.exp(rate * offsets_s[:, None]).matrix
+        )
+    )  # fmt: skip
     stamps = torch.zeros(present.shape, dtype=torch.float64)
-    sample = RigSample(0, (now,) * 3, images, present, stamps, poses.matrix)
-    views = surround_views(sample, poses, geometry, LEVEL)
-    return sweep(views, geometry, ladder, config.loss.ssim, temporal=False)
+    sample = RigSample(0, (now,) * 3, images, present, stamps, poses)
+    return swept_depth(sample, SE3(poses), geometry, config, temporal=False)
 
 
 def _tracks(cache: FrameCache, now: int, rig: Rig, swept: SweptDepth) -> list[Tracks]:

@@ -79,13 +79,7 @@ def train(
     caches = _caches(fabric, bags, cache_root or out / 'cache', config)
     rigs = _masked_rigs(caches)
     if config.data.without_odometry == 'visual':
-        with fabric.rank_zero_first():
-            caches = [
-                cache
-                if cache.world_from_body is not None
-                else with_visual_odometry(cache, rig, config)
-                for cache, rig in zip(caches, rigs, strict=True)
-            ]
+        caches = _with_motion(fabric, caches, rigs, config)
     source = SampleSource(caches, config.data)
 
     if state is not None:
@@ -188,6 +182,18 @@ def _caches(fabric: Fabric, bags: list[Path], root: Path, config: TrainConfig) -
         for bag in bags:
             caches.append(build_cache(bag, root, config.data.width, config.data.height))
     return caches
+
+
+def _with_motion(
+    fabric: Fabric, caches: list[FrameCache], rigs: list[Rig], config: TrainConfig
+) -> list[FrameCache]:
+    """The caches, all with poses; missing ones are estimated by the first process."""
+    found = []
+    with fabric.rank_zero_first():
+        for cache, rig in zip(caches, rigs, strict=True):
+            missing = cache.world_from_body is None
+            found.append(with_visual_odometry(cache, rig, config) if missing else cache)
+    return found
 
 
 def _masked_rigs(caches: list[FrameCache]) -> list[Rig]:
