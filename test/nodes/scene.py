@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
 
 from selfdepth_ros.core.cameras import PinholeCamera
 from selfdepth_ros.core.frames import SurroundFrame
@@ -48,36 +47,12 @@ def rig_of(names: tuple[str, ...]) -> Rig:
 
 
 def write_model(folder: Path, size: tuple[int, int] = NETWORK) -> Path:
-    """Metres = focal * (1 + mean of RGB / 255) / 10, node by node; a manifest beside it."""
+    """The small model of size (width, height), and a manifest beside it."""
+    from small_model import luminance_graph  # the cameras' process does not find it, nor need it
+
     width, height = size
-    constants = {
-        'scale': np.float32(1 / 2550),
-        'tenth': np.float32(1 / 10),
-        'colour': np.array([3], np.int64),
-        'column': np.array([-1, 1, 1], np.int64),
-    }
-    nodes = [
-        helper.make_node('Cast', ['images'], ['float'], to=TensorProto.FLOAT),
-        helper.make_node('ReduceMean', ['float', 'colour'], ['mean'], keepdims=0),
-        helper.make_node('Mul', ['mean', 'scale'], ['bright']),
-        helper.make_node('Add', ['bright', 'tenth'], ['more']),
-        helper.make_node('Reshape', ['focal', 'column'], ['focals']),
-        helper.make_node('Mul', ['more', 'focals'], ['depth']),
-    ]
-    shape = ['n', height, width]
-    graph = helper.make_graph(
-        nodes,
-        'brightness',
-        [
-            helper.make_tensor_value_info('images', TensorProto.UINT8, [*shape, 3]),
-            helper.make_tensor_value_info('focal', TensorProto.FLOAT, ['n']),
-        ],
-        [helper.make_tensor_value_info('depth', TensorProto.FLOAT, shape)],
-        [onnx.numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
-    )
     path = folder / 'model.onnx'
-    opset = [helper.make_opsetid('', 18)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    onnx.save(luminance_graph(size=(height, width)), path)
     manifest = Manifest('brightness', width, height, 'z_depth', 0.1, 100.0, CAMERAS)
     replace(manifest, onnx_sha256=file_sha256(path)).save(path.with_suffix('.yaml'))
     return path

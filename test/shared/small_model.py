@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A real, small ONNX model whose depth is known: metres = focal * (1 + mean of RGB / 255) / 10."""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+
+def luminance_graph(
+    image_type: int = TensorProto.UINT8,
+    size: tuple[int | str, int | str] = (24, 32),
+    batch: int | str = 'n',
+    depth_name: str = 'depth',
+    confidence: bool = False,
+) -> onnx.ModelProto:
+    """Cast, mean over colours, scale by focal: written node by node; size is (height, width)."""
+    constants = {
+        'ten': np.float32(1 / 10),
+        'scale': np.float32(1 / 255),
+        'one': np.float32(1),
+        'colour': np.array([3], np.int64),
+        'column': np.array([-1, 1, 1], np.int64),
+    }
+    nodes = [
+        helper.make_node('Cast', ['images'], ['float'], to=TensorProto.FLOAT),
+        helper.make_node('ReduceMean', ['float', 'colour'], ['mean'], keepdims=0),
+        helper.make_node('Mul', ['mean', 'scale'], ['bright']),
+        helper.make_node('Add', ['bright', 'one'], ['more']),
+        helper.make_node('Reshape', ['focal', 'column'], ['focals']),
+        helper.make_node('Mul', ['more', 'focals'], ['large']),
+        helper.make_node('Mul', ['large', 'ten'], [depth_name]),
+    ]
+    outputs = [helper.make_tensor_value_info(depth_name, TensorProto.FLOAT, [batch, *size])]
+    if confidence:
+        nodes.append(helper.make_node('Identity', ['bright'], ['confidence']))
+        outputs.append(
+            helper.make_tensor_value_info('confidence', TensorProto.FLOAT, [batch, *size])
+        )
+    graph = helper.make_graph(
+        nodes,
+        'luminance',
+        [
+            helper.make_tensor_value_info('images', image_type, [batch, *size, 3]),
+            helper.make_tensor_value_info('focal', TensorProto.FLOAT, [batch]),
+        ],
+        outputs,
+        [onnx.numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 18)], ir_version=9)
