@@ -9,11 +9,8 @@
 """
 
 import os
-import random
-import socket
 import sys
 import tempfile
-from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
@@ -37,24 +34,9 @@ TYPE_CHECKED = (
     'selfdepth_ros.synthetic',
     'selfdepth_training',
 )
-DOMAINS = range(50, 91)
 
 # Here and not in pytest_configure: the conftest.py files of subfolders are imported before that.
 install_import_hook(TYPE_CHECKED, 'beartype.beartype')
-
-
-def free_domain(domains: Iterable[int] = DOMAINS) -> int:
-    """A ROS domain whose first participant's port nobody on this machine holds (DDS-RTPS 9.6)."""
-    candidates = list(domains)
-    random.shuffle(candidates)
-    for domain in candidates:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(('', 7400 + 250 * domain + 10))
-            except OSError:
-                continue
-            return domain
-    raise RuntimeError(f'every ROS domain of {candidates} is in use on this machine')
 
 
 class AllowedSkip(NamedTuple):
@@ -126,7 +108,11 @@ def pytest_configure(config: pytest.Config) -> None:
         gate = SkipGate(load_allowlist(HERE / 'skips_allowed.toml'))
         config.pluginmanager.register(gate, 'skip-gate')
     _check_numpy(config.getoption('--numpy-major'))
-    os.environ['ROS_DOMAIN_ID'] = str(free_domain())
+    from selfdepth_ros.demo.domain import hold_free_domain
+
+    domain = hold_free_domain()
+    config.add_cleanup(domain.close)
+    os.environ['ROS_DOMAIN_ID'] = str(domain.number)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['ROS_LOG_DIR'] = tempfile.mkdtemp(prefix='selfdepth_ros_log_')
 

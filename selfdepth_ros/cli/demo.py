@@ -12,8 +12,6 @@ from selfdepth_ros.demo.report import describe
 from selfdepth_ros.inference import load_engine
 from selfdepth_ros.shipped import DEMO_SEED, shipped
 
-DOMAIN = 43
-
 
 def add_parser(subparsers: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
     """Add `demo` to the command line."""
@@ -29,7 +27,7 @@ def add_parser(subparsers: 'argparse._SubParsersAction[argparse.ArgumentParser]'
     parser.add_argument(
         '--model', default='', help='model.onnx; default: the model of the package'
     )
-    parser.add_argument('--domain', type=int, default=DOMAIN, help='ROS_DOMAIN_ID of the demo')
+    parser.add_argument('--domain', type=int, help='ROS_DOMAIN_ID (default: a free one)')
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -6,12 +6,14 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.core.rig import Rig, save_rig
 from selfdepth_ros.demo import report
+from selfdepth_ros.demo.domain import HeldDomain, hold_free_domain
 from selfdepth_ros.demo.errors import DemoError
 from selfdepth_ros.demo.listener import Listener
 from selfdepth_ros.demo.processes import NodeProcess, set_up_middleware, wait_for_file
@@ -37,7 +39,8 @@ class DemoOptions:
     frames: int
     compressed: bool
     model: str
-    domain: int
+    domain: int | None
+    """None: one that nobody uses."""
 
 
 def run(options: DemoOptions, say: Say = print) -> dict[str, Any]:
@@ -47,7 +50,13 @@ def run(options: DemoOptions, say: Say = print) -> dict[str, Any]:
     case.
     """
     stop = Stop()
-    set_up_middleware(options.domain)
+    domain = options.domain
+    with closing(hold_free_domain() if domain is None else HeldDomain(domain)) as held:
+        set_up_middleware(held.number)
+        return _run_nodes(options, say, stop)
+
+
+def _run_nodes(options: DemoOptions, say: Say, stop: Stop) -> dict[str, Any]:
     options.out.mkdir(parents=True, exist_ok=True)
     transport = 'compressed' if options.compressed else 'raw'
     rig = demo_rig(*options.size)
@@ -69,7 +78,10 @@ def run(options: DemoOptions, say: Say = print) -> dict[str, Any]:
         log = options.out / 'synthetic_rig.log'
         with NodeProcess('synthetic_rig', street, log, stop) as player:
             wait_for_file(folder / 'truth' / 'published.jsonl', player, RENDER_PATIENCE_S)
-            say(f'live: six cameras at {options.size[0]}x{options.size[1]}, {transport}')
+            say(
+                f'live: six cameras at {options.size[0]}x{options.size[1]}, {transport}, '
+                f'ROS_DOMAIN_ID={os.environ["ROS_DOMAIN_ID"]}'
+            )
             log = options.out / 'surround_depth.log'
             with NodeProcess('surround_depth', surround, log, stop) as node:
                 listener = _listen(options.seconds, rig, (player, node), say, stop)
