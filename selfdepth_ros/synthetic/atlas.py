@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+REMAP_WIDTH = 128
 _LEVELS = 8
 _PAD = 1
 
@@ -31,8 +32,15 @@ def _reduce(image: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
     """Halve one axis with a periodic [1 3 3 1]/8 filter."""
     if image.shape[axis] == 1:
         return image
-    even, odd = [np.take(image, np.arange(k, image.shape[axis], 2), axis) for k in (0, 1)]
-    return (3 * (even + odd) + np.roll(odd, 1, axis) + np.roll(even, -1, axis)) / 8
+    along = np.moveaxis(image, axis, 0)
+    even, odd = along[::2], along[1::2]
+    out = 3 * (even + odd)
+    out[1:] += odd[:-1]
+    out[0] += odd[-1]
+    out[:-1] += even[1:]
+    out[-1] += even[0]
+    out /= 8
+    return np.moveaxis(out, 0, axis)
 
 
 def _strip(image: NDArray[np.float32], levels: int, axis: int) -> list[NDArray[np.float32]]:
@@ -79,50 +87,64 @@ class Atlas:
         (_, ox), (_, oy) = _extents(image.shape[1]), _extents(image.shape[0])
         for i, row in enumerate(_strip(image.astype(np.float32), _LEVELS, 0)):
             for j, tile in enumerate(_strip(row, _LEVELS, 1)):
-                padded = np.pad(tile, ((_PAD, _PAD), (_PAD, _PAD), (0, 0)), mode='wrap')
+                edges = (_PAD,) * 4
+                padded = cv2.copyMakeBorder(np.rint(tile), *edges, cv2.BORDER_WRAP)
                 h, w = padded.shape[:2]
                 top, left = y + oy[i], x + ox[j]
-                self.image[top : top + h, left : left + w] = np.rint(padded)
+                self.image[top : top + h, left : left + w] = padded
 
-    def _lookup(self, tile, u, v, level_u, level_v) -> NDArray[np.uint8]:
-        maps = []
-        for axis, (texel, level) in enumerate(((u, level_u), (v, level_v))):
-            index = tile * _LEVELS + level
-            size = self._size[axis].take(index)
-            base = self._size[axis].take(tile * _LEVELS)
-            turns = texel / base
-            turns -= np.floor(turns)
-            turns *= size
-            turns += self._start[axis].take(index)
-            maps.append(turns)
-        return cv2.remap(self.image, maps[0], maps[1], cv2.INTER_LINEAR)
+    def _place(
+        self,
+        axis: int,
+        tile: NDArray[np.intp],
+        texel: NDArray[np.float32],
+        levels: Any,
+    ) -> NDArray[np.float32]:
+        """Where texels lie in the image along one axis, at two levels: (2, n)."""
+        index = tile * _LEVELS
+        turns = texel / self._size[axis].take(index)
+        turns -= np.floor(turns)
+        index = index + np.stack(levels).astype(np.intp)
+        place = turns * self._size[axis].take(index)
+        place += self._start[axis].take(index)
+        return place
 
     def sample(
         self,
-        tile: NDArray[np.int32],
+        tile: NDArray[np.intp],
         u: NDArray[np.float32],
         v: NDArray[np.float32],
         extent_u: NDArray[np.float32],
         extent_v: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Colours (h, w, 3), 0 to 255, of tiles at texels (u, v), averaged over extents (texels).
+        """Colour planes (3, n), 0 to 255, of tiles at texels (u, v), averaged over extents.
 
-        All arguments are of one shape (h, w). Two neighbouring levels are blended.
+        All arguments are (n,), extents in texels, n a multiple of REMAP_WIDTH. Two neighbouring
+        levels are blended.
         """
-        lod_u = np.log2(np.maximum(extent_u, 1.0))
-        lod_v = np.log2(np.maximum(extent_v, 1.0))
+        lod_u = np.log2(np.maximum(extent_u, np.float32(1)))
+        lod_v = np.log2(np.maximum(extent_v, np.float32(1)))
         ratio = np.rint(lod_v - lod_u)
-        lod = np.maximum((lod_u + lod_v - ratio) * np.float32(0.5), 0)
+        lod = np.maximum((lod_u + lod_v - ratio) * np.float32(0.5), np.float32(0))
         floor = np.floor(lod)
-        blend = (lod - floor)[..., None]
+        blend = lod - floor
         top = _LEVELS - 1
-        low_u = np.clip(floor, 0, top).astype(np.int32)
-        low_v = np.clip(floor + ratio, 0, top).astype(np.int32)
-        high_u = np.clip(floor + 1, 0, top).astype(np.int32)
-        high_v = np.clip(floor + ratio + 1, 0, top).astype(np.int32)
-        low = self._lookup(tile, u, v, low_u, low_v).astype(np.float32)
-        high = self._lookup(tile, u, v, high_u, high_v).astype(np.float32)
-        high -= low
-        high *= blend
-        low += high
-        return low
+        across = np.minimum(floor, top), np.minimum(floor + 1, top)
+        floor += ratio
+        down = np.clip(floor, 0, top), np.clip(floor + 1, 0, top)
+        maps = remap_rows(self._place(0, tile, u, across), self._place(1, tile, v, down))
+        both = cv2.remap(self.image, *maps, cv2.INTER_LINEAR)
+        out = np.empty((3, len(tile)), np.float32)
+        for plane, channel in zip(out, cv2.split(both), strict=True):
+            low, high = channel.reshape(2, -1)
+            plane[:] = low
+            step = high.astype(np.float32)
+            step -= plane
+            step *= blend
+            plane += step
+        return out
+
+
+def remap_rows(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[Any, Any]:
+    """Coordinates as two images of REMAP_WIDTH columns: cv2.remap takes rows below 2^15 only."""
+    return x.reshape(-1, REMAP_WIDTH), y.reshape(-1, REMAP_WIDTH)

@@ -17,7 +17,7 @@ from selfdepth_ros.synthetic.buildings import building
 from selfdepth_ros.synthetic.facades import BAY_M
 from selfdepth_ros.synthetic.mesh import Array, MeshBuilder, frame_at
 from selfdepth_ros.synthetic.textures import Rng
-from selfdepth_ros.synthetic.trajectory import Centerline
+from selfdepth_ros.synthetic.trajectory import Centerline, Drive, SpeedProfile
 from selfdepth_ros.synthetic.vehicles import random_vehicle
 
 KERB_M = 0.13
@@ -321,3 +321,12 @@ def _far_ground(street: Street) -> None:
     middle = street.line.points(street.end_m / 2)
     c = np.array([[-600, -600], [600, -600], [600, 600], [-600, 600.0]]) + middle
     street.mesh.quads([np.concatenate([c, np.full((4, 1), -0.12)], 1)], 'grass')
+
+
+def plan_drive(seed: int, duration_s: float | int) -> tuple[Drive, Section, float]:
+    """The ego's drive, the street's cross-section and how far (m) the street must reach."""
+    speed = SpeedProfile(seed, duration_s)
+    end_m = float(speed.distance(duration_s + 1.0))
+    line = Centerline(seed, -MARGIN_M - 60, end_m + MARGIN_M + 120)
+    section = make_section(seed)
+    return Drive(seed, line, speed, -0.45 * section.lane), section, end_m

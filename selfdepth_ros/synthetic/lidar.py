@@ -4,25 +4,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import open3d as o3d
 from numpy.typing import NDArray
 
-from selfdepth_ros.synthetic.caster import F32, Caster
-from selfdepth_ros.synthetic.mesh import TINT
-
-FRAME_ID = 'lidar'
-LIDAR_XYZ = (-0.1, 0.0, 1.86)
-
-
-class LidarScan(NamedTuple):
-    """points (n, 3) float32 in the lidar frame (axes of base_link), intensity (n,), ring (n,)."""
-
-    points: NDArray[np.float32]
-    intensity: NDArray[np.float32]
-    ring: NDArray[np.uint16]
+from selfdepth_ros.synthetic.caster import F32, Caster, Traffic, turned
+from selfdepth_ros.synthetic.mesh import TINT, Array
+from selfdepth_ros.synthetic.rig import LIDAR_XYZ, LidarScan
 
 
 class StreetLidar:
@@ -49,12 +37,12 @@ class StreetLidar:
         pose = self._caster.world.world_from_body(t)
         eye = pose[:3, :3] @ LIDAR_XYZ + pose[:3, 3]
         rays = np.empty((len(self._rays), 6), F32)
-        rays[:, :3], rays[:, 3:] = eye, self._rays @ pose[:3, :3].T.astype(F32)
+        rays[:, :3], rays[:, 3:] = eye, turned(self._rays, pose)
         distance, row = self._caster.static(rays)
         traffic = self._caster.traffic(np.array([t]), eye[None])
-        moving, mover_row, _ = self._caster.moving(traffic, rays, np.zeros(len(rays), np.int64))
-        row = np.where(moving < distance, mover_row, row)
-        distance = np.minimum(distance, moving)
+        placed = self._caster.place(traffic, traffic.near)
+        index = self._may_meet(traffic, eye, rays)
+        self._caster.add_movers(placed, rays, np.zeros(len(index), int), index, distance, row)
         keep = self._free & (distance < 100.0) & (distance > 0.5)
         if self._noise:
             rng = np.random.default_rng([self._caster.world.seed, 71, stamp_ns])
@@ -62,3 +50,20 @@ class StreetLidar:
         points = self._rays[keep] * distance[keep, None]
         intensity = self._caster.table[row[keep], TINT].mean(-1)
         return LidarScan(points.astype(F32), intensity.astype(F32), self._ring[keep])
+
+    def _may_meet(
+        self, traffic: Traffic, eye: Array, rays: NDArray[np.float32]
+    ) -> NDArray[np.intp]:
+        """Rays (n, 6) within the cones around the balls around the movers near the eye (3,)."""
+        mover = np.flatnonzero(traffic.near[0])
+        corners = self._caster.boxes(traffic, np.zeros_like(mover), mover) - eye
+        centre = corners.mean(1)
+        away = np.linalg.norm(centre, axis=-1)
+        radius = np.linalg.norm(corners - centre[:, None], axis=-1).max(1, initial=0)
+        sine = np.minimum(radius / np.maximum(away, 1e-6), 1)
+        cosine = np.where(sine < 1, np.sqrt(1 - sine**2) - 1e-3, -2)
+        inside = np.zeros(len(rays), bool)
+        x, y, z = rays[:, 3:].T
+        for axis, least in zip(centre / np.maximum(away, 1e-6)[:, None], cosine, strict=True):
+            inside |= x * F32(axis[0]) + y * F32(axis[1]) + z * F32(axis[2]) > least
+        return np.flatnonzero(inside)

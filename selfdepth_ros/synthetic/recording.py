@@ -14,10 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfdepth_ros.synthetic.errors import SyntheticError
-from selfdepth_ros.synthetic.lidar import LidarScan, StreetLidar
-from selfdepth_ros.synthetic.render import StreetRenderer
-from selfdepth_ros.synthetic.rig import street_rig
-from selfdepth_ros.synthetic.world import StreetWorld
+from selfdepth_ros.synthetic.rig import LidarScan, street_rig
 
 EPOCH_NS = 1_700_000_000_000_000_000
 START_NS = 500_000_000
@@ -80,6 +77,11 @@ class Recorder:
 
     def __init__(self, recording: Recording, threads: int = 2) -> None:
         """Builds the world (seconds)."""
+        # Here, so that a process that only writes what its workers render needs no Open3D.
+        from selfdepth_ros.synthetic.lidar import StreetLidar
+        from selfdepth_ros.synthetic.render import StreetRenderer
+        from selfdepth_ros.synthetic.world import StreetWorld
+
         self.recording = recording
         self.world = StreetWorld(recording.seed, recording.duration_s)
         rig = street_rig(recording.width, recording.height, recording.distorted)

@@ -1,10 +1,13 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The street world's rig: six pinhole cameras on a car's roof, about 60 degrees apart."""
+"""The street world's rig: six pinhole cameras on a car's roof, about 60 degrees apart; a LiDAR."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from selfdepth_ros.core.cameras import PinholeCamera
 from selfdepth_ros.core.rig import Rig, RigCamera
@@ -19,7 +22,18 @@ _MOUNTS = (
     ('camera_back_right', -0.38, -0.47, 1.60, -119.0, 0.3, 0.6, 84.0),
     ('camera_front_right', 0.40, -0.46, 1.60, -56.0, 1.6, -0.6, 78.0),
 )
+LIDAR_FRAME_ID = 'lidar'
+LIDAR_XYZ = (-0.1, 0.0, 1.86)
+"""Where the LiDAR is in base_link (m); its axes are those of base_link."""
 _DISTORTION = (-0.045, 0.012, 0.0006, -0.0004, -0.001)
+
+
+class LidarScan(NamedTuple):
+    """points (n, 3) float32 in the lidar frame (axes of base_link), intensity (n,), ring (n,)."""
+
+    points: NDArray[np.float32]
+    intensity: NDArray[np.float32]
+    ring: NDArray[np.uint16]
 
 
 def _rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:

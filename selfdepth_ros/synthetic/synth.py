@@ -15,7 +15,7 @@ from tqdm import tqdm
 from selfdepth_ros.bags.writer import BagWriter
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_ros.synthetic.lidar import FRAME_ID, LIDAR_XYZ
+from selfdepth_ros.synthetic.layout import plan_drive
 from selfdepth_ros.synthetic.mesh import Array
 from selfdepth_ros.synthetic.recording import (
     EPOCH_NS,
@@ -24,8 +24,7 @@ from selfdepth_ros.synthetic.recording import (
     Recording,
     render_frames,
 )
-from selfdepth_ros.synthetic.rig import street_rig
-from selfdepth_ros.synthetic.world import plan_drive
+from selfdepth_ros.synthetic.rig import LIDAR_FRAME_ID, LIDAR_XYZ, street_rig
 
 ODOMETRY_HZ = 50
 # When a message reaches the recorder after its stamp.
@@ -73,7 +72,9 @@ def write_bag(
 def _write_frames_of_reference(bag: BagWriter, rig: Rig) -> None:
     frames = [(rig.body_frame, c.frame_id, c.body_from_camera) for c in rig.cameras]
     lidar = SE3.from_rotation_translation(np.eye(3), np.array(LIDAR_XYZ))
-    bag.write_tf_static([*frames, (rig.body_frame, FRAME_ID, lidar)], EPOCH_NS + START_NS // 2)
+    bag.write_tf_static(
+        [*frames, (rig.body_frame, LIDAR_FRAME_ID, lidar)], EPOCH_NS + START_NS // 2
+    )
 
 
 def _write_until(pending: list[Write], odom: Iterator[Write], until: int) -> list[Write]:
@@ -127,7 +128,7 @@ def _frame_writes(bag: BagWriter, rig: Rig, base_ns: int, frame: FrameContent) -
         stamp, scan = EPOCH_NS + base_ns, frame.scan
         log = stamp + _LIDAR_DELAY_NS
         yield log, lambda: bag.write_cloud(
-            '/lidar/points', stamp, FRAME_ID, scan.points, intensity=scan.intensity,
+            '/lidar/points', stamp, LIDAR_FRAME_ID, scan.points, intensity=scan.intensity,
             ring=scan.ring, log_ns=log,
         )  # fmt: skip
 

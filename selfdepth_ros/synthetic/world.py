@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from selfdepth_ros.synthetic import textures
 from selfdepth_ros.synthetic.atlas import Atlas
-from selfdepth_ros.synthetic.layout import MARGIN_M, Section, Street, lay_street, make_section
+from selfdepth_ros.synthetic.layout import Street, lay_street, plan_drive
 from selfdepth_ros.synthetic.lightmap import Lightmap, bake
 from selfdepth_ros.synthetic.mesh import NORMAL, TINT, Array, MeshBuilder, Surfaces
 from selfdepth_ros.synthetic.movers import make_movers
 from selfdepth_ros.synthetic.tiles import make_tiles
-from selfdepth_ros.synthetic.trajectory import Centerline, Drive, SpeedProfile
 from selfdepth_ros.synthetic.vehicles import ego_body
 
 
@@ -68,15 +67,6 @@ class StreetWorld:
     def world_from_body(self, t_s: Array | float) -> Array:
         """Exact ego poses (..., 4, 4) at times (s)."""
         return self.drive.world_from_body(t_s)
-
-
-def plan_drive(seed: int, duration_s: float | int) -> tuple[Drive, Section, float]:
-    """The ego's drive, the street's cross-section and how far (m) the street must reach."""
-    speed = SpeedProfile(seed, duration_s)
-    end_m = float(speed.distance(duration_s + 1.0))
-    line = Centerline(seed, -MARGIN_M - 60, end_m + MARGIN_M + 120)
-    section = make_section(seed)
-    return Drive(seed, line, speed, -0.45 * section.lane), section, end_m
 
 
 def make_scene(surfaces: Surfaces) -> o3d.t.geometry.RaycastingScene:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from selfdepth_ros.synthetic import StreetRenderer, street_rig
-from selfdepth_ros.synthetic.lidar import LIDAR_XYZ, StreetLidar
+from selfdepth_ros.synthetic.lidar import StreetLidar
+from selfdepth_ros.synthetic.rig import LIDAR_XYZ
 
 SECOND = 10**9
 STAMPS = [2 * SECOND + k * 3_000_000 for k in range(6)]
@@ -194,3 +195,28 @@ def test_the_drive_is_smooth_and_within_its_speeds(renderer):
     assert poses[:, :3, :3] @ poses[:, :3, :3].swapaxes(1, 2) == pytest.approx(
         np.broadcast_to(np.eye(3), (len(t), 3, 3)), abs=1e-12
     )
+
+
+def test_no_ray_that_meets_traffic_is_left_out(renderer, monkeypatch):
+    stamps = [k * SECOND for k in (2, 4, 6)]
+    lidar = StreetLidar(renderer.caster, azimuths=256)
+
+    def measured():
+        scans = [lidar.scan(stamp).points.tobytes() for stamp in stamps]
+        return [renderer.z_depths(stamp).tobytes() for stamp in stamps], scans
+
+    chosen = measured()
+    shape = renderer.ego_masks.shape
+    for share, same in ((1, True), (0, False)):  # all rays; none, to know that there is traffic
+        monkeypatch.setattr(
+            StreetRenderer,
+            '_may_meet',
+            lambda self, traffic, eyes, k=share: (traffic.near, np.full(shape, k > 0)),
+        )
+        monkeypatch.setattr(
+            StreetLidar,
+            '_may_meet',
+            lambda self, traffic, eye, rays, k=share: np.arange(k * len(rays)),
+        )
+        for found, before in zip(measured(), chosen, strict=True):
+            assert (found == before) == same
