@@ -13,6 +13,7 @@ from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.frames import PointCloud, SurroundFrame
 from selfdepth_ros.core.fusion import Fusion, FusionConfig
 from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.inference.engine import DepthEngine
 
 
@@ -49,8 +50,11 @@ class SurroundDepth:
         size = (len(rig.cameras), manifest.height, manifest.width)
         self._batch = np.zeros((*size, 3), np.uint8)
 
-    def __call__(self, frame: SurroundFrame) -> SurroundResult:
-        """Compute the cloud of a frame (images in the rig's order). Raises PipelineError."""
+    def __call__(self, frame: SurroundFrame, now_from_then: SE3 | None = None) -> SurroundResult:
+        """Compute the cloud of a frame (images in the rig's order). Raises PipelineError.
+
+        `now_from_then` (c, 4, 4): body at the frame's stamp from body at each image's stamp.
+        """
         start = time.perf_counter()
         batch = self._preprocess(frame)
         ready = time.perf_counter()
@@ -58,7 +62,9 @@ class SurroundDepth:
         inferred = time.perf_counter()
         depths, confidence, present = prediction.depth, prediction.confidence, frame.present
         depths[np.logical_not(present)] = np.nan
-        cloud = self._fusion.fuse(depths, batch, present, frame.stamp_ns, confidence)
+        cloud = self._fusion.fuse(
+            depths, batch, present, frame.stamp_ns, confidence, now_from_then
+        )
         fused = time.perf_counter()
         spent = (ready - start, inferred - ready, fused - inferred)
         timings_s = dict(zip(('preprocess', 'infer', 'fuse'), spent, strict=True))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two values that flow through everything: what the rig saw, and the cloud made of it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +33,14 @@ class SurroundFrame:
     def present(self) -> tuple[bool, ...]:
         """Which cameras have an image."""
         return tuple(image is not None for image in self.images)
+
+    def without(self, cameras: Collection[int]) -> 'SurroundFrame':
+        """Return this frame with some cameras (indices) missing."""
+
+        def rest(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(None if i in cameras else value for i, value in enumerate(values))
+
+        return replace(self, images=rest(self.images), stamps_ns=rest(self.stamps_ns))
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,11 +19,14 @@ from selfdepth_ros.core.depth_filters import FlyingPixels, Margin, SkyGrowth
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.se3 import SE3
 
 FORWARD_LEAST = 1e-3
 """A ray must point forward by this cosine at least to have a z-depth."""
 SKY_FROM = 0.95
 """Share of the network's largest depth from which its answer means: further than I can say."""
+TURN_LEAST = 1e-5
+"""Radians (0.6 mm at 60 m) below which a turn of the body is not worth turning the rays."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Fusion:
         self._flying = FlyingPixels(*size, self.config.flying_slope, self.config.flying_bend)
         self._margin = Margin(*size, self.config.margin_px)
         self._inverse, self._plane = np.empty((2, *size), np.float32)
+        self._turned = np.empty((3, self.height * self.width), np.float32)
         self._keep, self._check = np.empty((2, *size), bool)
 
     def fuse(
@@ -105,14 +109,18 @@ class Fusion:
         present: Sequence[bool] | None = None,
         stamp_ns: int = 0,
         confidence: Float32[np.ndarray, 'c h w'] | None = None,
+        now_from_then: SE3 | None = None,
     ) -> PointCloud:
         """Cloud of all present cameras, in the rig's body frame, coloured by the images.
 
         `depths` in metres, RGB `images` of the same size; NaN, infinite, zero and negative depths
-        are no points. The cloud owns its memory.
+        are no points. `now_from_then` (c, 4, 4) moves what each camera saw in the body frame of
+        its own stamp to that of the cloud's (`core.motion`). The cloud owns its memory.
         """
         given = range(len(self._tables)) if present is None else np.flatnonzero(present)
-        kept = [(int(i), self.keep(int(i), depths, confidence, images)) for i in given]
+        kept = [
+            (int(i), self.keep(int(i), depths, confidence, images, now_from_then)) for i in given
+        ]
         total = sum(len(pixels) for _, pixels in kept)
         points = np.empty((total, 3), np.float32)
         colors = np.empty((total, 3), np.uint8)
@@ -121,7 +129,7 @@ class Fusion:
         start = 0
         for index, pixels in kept:
             part = slice(start, start + len(pixels))
-            self._place(index, depths[index], pixels, points[part])
+            self._place(index, depths[index], pixels, points[part], now_from_then)
             images[index].reshape(-1, 3).take(pixels, axis=0, out=colors[part], mode='clip')
             camera[part] = index
             pixel[part] = pixels
@@ -138,6 +146,7 @@ class Fusion:
         depths: Float32[np.ndarray, 'c h w'],
         confidence: Float32[np.ndarray, 'c h w'] | None = None,
         images: UInt8[np.ndarray, 'c h w 3'] | None = None,
+        now_from_then: SE3 | None = None,
     ) -> Any:
         """Flat indices of the pixels of one camera that become points (heights not looked at).
 
@@ -158,16 +167,34 @@ class Fusion:
             keep &= confidence[index] >= self.config.min_confidence
         pixels = np.flatnonzero(keep)
         if self.config.overlap_check:
-            pixels = pixels[~self._seen_through(index, depths, pixels)]
+            pixels = pixels[~self._seen_through(index, depths, pixels, now_from_then)]
         return pixels
 
-    def _place(self, index: int, depth: Any, pixels: Any, out: Any) -> None:
+    def _place(
+        self, index: int, depth: Any, pixels: Any, out: Any, now_from_then: SE3 | None
+    ) -> None:
         """Write the points of `pixels` into `out`: by planes, a third of the time of rows."""
-        tables, plane = self._tables[index], self._plane.reshape(-1)
+        rays, origin = self._rays(index, now_from_then)
+        plane = self._plane.reshape(-1)
         for axis in range(3):
-            np.multiply(tables.body_rays[axis], depth.reshape(-1), out=plane)
-            plane += tables.origin[axis]
+            np.multiply(rays[axis], depth.reshape(-1), out=plane)
+            plane += origin[axis]
             out[:, axis] = plane.take(pixels)
+
+    def _rays(self, index: int, now_from_then: SE3 | None) -> tuple[Any, Any]:
+        """Rays and origin of a camera in the body frame of the cloud's stamp.
+
+        Turning the rays costs a tenth of what moving the points afterwards does.
+        """
+        tables = self._tables[index]
+        if now_from_then is None:
+            return tables.body_rays, tables.origin
+        move = now_from_then[index]
+        origin = move.apply(tables.origin)
+        if np.abs(move.rotation - np.eye(3)).max() < TURN_LEAST:
+            return tables.body_rays, origin
+        turn = np.asarray(move.rotation, np.float32)
+        return np.matmul(turn, tables.body_rays, out=self._turned), origin
 
     def _within_heights(self, cloud: PointCloud) -> PointCloud:
         low, high = self.config.min_height_m, self.config.max_height_m
@@ -175,15 +202,20 @@ class Fusion:
             return cloud
         return cloud.select((cloud.points[:, 2] >= low) & (cloud.points[:, 2] <= high))
 
-    def _seen_through(self, index: int, depths: Any, pixels: Any) -> Bool[Any, ' n']:
+    def _seen_through(
+        self, index: int, depths: Any, pixels: Any, now_from_then: SE3 | None
+    ) -> Bool[Any, ' n']:
         """Points where some other camera sees a surface clearly behind them."""
         points = np.empty((len(pixels), 3), np.float32)
-        self._place(index, depths[index], pixels, points)
+        self._place(index, depths[index], pixels, points, now_from_then)
         through = np.zeros(len(pixels), bool)
         for other, item in enumerate(self.rig.cameras):
             if other == index:
                 continue
-            local = item.body_from_camera.inverse().apply(points.astype(np.float64))
+            now_from_camera = item.body_from_camera
+            if now_from_then is not None:
+                now_from_camera = now_from_then[other] @ now_from_camera
+            local = now_from_camera.inverse().apply(points.astype(np.float64))
             pixel, valid = item.camera.project(local)
             if item.self_occlusion is not None:
                 valid = valid & ~_sample(item.self_occlusion, pixel, valid)

@@ -95,6 +95,14 @@ class SE3:
         translation = -(transposed @ self.translation[..., None])[..., 0]
         return SE3.from_rotation_translation(transposed, translation)
 
+    def is_within(self, distance_m: float, angle_rad: float) -> bool:
+        """Whether this (all of a batch) moves by less than `distance_m`, turns by less."""
+        xp = namespace(self.matrix)
+        turn = so3.log(self.rotation)
+        moved_m = xp.sqrt(xp.sum(self.translation * self.translation, axis=-1))
+        turned = xp.sqrt(xp.sum(turn * turn, axis=-1))
+        return bool(xp.all((moved_m < distance_m) & (turned < angle_rad)))
+
     def __matmul__(self, other: 'SE3') -> 'SE3':
         return SE3(self.matrix @ other.matrix)
 
