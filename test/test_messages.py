@@ -213,6 +213,28 @@ def test_region_of_interest_and_binning():
         m.camera_from_info(info)
 
 
+@given(st.integers(1, 7), st.integers(1, 7), st.booleans(), st.integers(200, 640))
+@settings(max_examples=30, deadline=None)
+def test_a_binned_pixel_looks_where_the_middle_of_its_pixels_does(across, down, rectified, width):
+    info = MAKE.camera_info(0, 'camera', CAMERAS[0])
+    info.p[0], info.p[2] = 450.0, 310.0
+    info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 0, 40, width, 301
+    info.binning_x, info.binning_y = across, down
+    binned = m.camera_from_info(info, rectified=rectified)
+    whole = PinholeCamera(640, 480, 450.0, 501.0, 310.0, 239.5) if rectified else CAMERAS[0]
+    assert (binned.width, binned.height) == (width // across, 301 // down)
+    last = np.array([binned.width - 1.0, binned.height - 1.0])
+    middle = last * (across, down) + ((across - 1) / 2, (down - 1) / 2) + (0, 40)
+    np.testing.assert_allclose(binned.rays(last)[0], whole.rays(middle)[0], atol=1e-12)
+
+
+def test_binning_that_leaves_no_pixel_is_refused():
+    info = MAKE.camera_info(0, 'camera', CAMERAS[0])
+    info.binning_x, info.binning_y = 641, 1
+    with pytest.raises(CalibrationError, match='binning 641x1 of 640x480'):
+        m.camera_from_info(info)
+
+
 @pytest.mark.parametrize(
     ('change', 'words'),
     [

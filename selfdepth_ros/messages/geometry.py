@@ -107,7 +107,14 @@ def _region_and_binning(msg: Any, camera: Camera, where: str) -> Camera:
     bins_x = max(1, int(getattr(msg, 'binning_x', 1)))
     bins_y = max(1, int(getattr(msg, 'binning_y', 1)))
     if bins_x > 1 or bins_y > 1:
-        camera = camera.scaled(camera.width // bins_x, camera.height // bins_y)
+        # Pixels that do not fill a bin are left out, so that each bin is bins_x x bins_y exactly.
+        columns, rows = camera.width // bins_x, camera.height // bins_y
+        if not (columns and rows):
+            raise CalibrationError(
+                f'{where}: binning {bins_x}x{bins_y} of {camera.width}x{camera.height} pixels '
+                'leaves none: correct binning_x and binning_y'
+            )
+        camera = camera.cropped(0, 0, columns * bins_x, rows * bins_y).scaled(columns, rows)
     return camera
 
 
