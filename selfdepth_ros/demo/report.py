@@ -27,7 +27,7 @@ GOALS = {
     'sky_in_cloud': ('<=', 0.01),
     'robot_in_cloud': ('<=', 0.01),
 }
-_STAGES = ('waiting', 'decode', 'preprocess', 'infer', 'fuse', 'pack', 'publish')
+_STAGES = ('waiting', 'decode', 'motion', 'preprocess', 'infer', 'fuse', 'pack', 'publish')
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,31 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The rig: from a file, or from CameraInfo and TF as they come in."""
+"""The rig: from a file, or from CameraInfo and TF as they come in and as they change."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo
 
 from selfdepth_ros.core.cameras import Camera
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.rig import Rig, RigCamera, load_rig
+from selfdepth_ros.core.rig_difference import rig_differences
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_ros.messages import camera_from_info, transform_from_msg
+from selfdepth_ros.messages import camera_from_info
 
 Lookup = Callable[[str], SE3 | None]
 """Frame of a camera -> body_from_camera, None while it is not known."""
+_NAMES = ('the rig file', 'CameraInfo')
+_ADVICE = (
+    'if CameraInfo is right, use rig:=topics or a new rig file (selfdepth rig --from-bag BAG '
+    '--save RIG.yaml); if the file is right, correct what the camera driver publishes'
+)
 
 
 def rig_from_file(path: Path, cameras: Sequence[str], output_frame: str) -> Rig:
@@ -33,77 +39,98 @@ def rig_from_file(path: Path, cameras: Sequence[str], output_frame: str) -> Rig:
     return rig.subset(tuple(cameras)) if cameras else rig
 
 
-class TfLookup:
-    """Extrinsics from TF: body_from_camera of a frame, as soon as TF knows it."""
+class Seen(NamedTuple):
+    """What the last good CameraInfo of a camera says."""
 
-    def __init__(self, node: Node, body_frame: str) -> None:
-        try:
-            import tf2_ros  # from a ROS installation; not needed with a rig file
-        except ImportError as cause:
-            raise CalibrationError(
-                'there is no rig file, so the extrinsics must come from TF, and the Python '
-                'package tf2_ros is not installed: install ros-<distro>-tf2-ros-py, or give a rig '
-                'file (rig:=<path>.yaml), which works without TF'
-            ) from cause
-        self._body_frame, self._unknown = body_frame, tf2_ros.TransformException
-        self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node)
-
-    def __call__(self, frame_id: str) -> SE3 | None:
-        """Return body_from_camera, or None while TF does not know it."""
-        try:
-            found = self._buffer.lookup_transform(self._body_frame, frame_id, Time())
-        except self._unknown:
-            return None
-        return transform_from_msg(found)
-
-    def close(self) -> None:
-        """Stop listening: a busy /tf costs, and the rig does not change."""
-        self._listener.unregister()
+    camera: Camera
+    frame_id: str
 
 
-class RigFromTopics:
-    """Collects one CameraInfo per camera; complete once TF knows where each camera sits."""
+class CameraInfos:
+    """The last good CameraInfo of each camera; `changes` counts how often one was another.
 
-    def __init__(
-        self, node: Node, topics: dict[str, str], lookup: Lookup, body_frame: str
-    ) -> None:
-        self._topics, self._lookup, self._body_frame = topics, lookup, body_frame
-        self._lenses: dict[str, tuple[Camera, str]] = {}
-        self._node = node
+    `rectified` says which of K and D, or P, describes the images.
+    """
+
+    def __init__(self, node: Node, topics: Mapping[str, str], rectified: bool) -> None:
+        self._node, self._rectified = node, rectified
+        self.topics = dict(topics)
+        self.seen: dict[str, Seen] = {}
         self.problems: dict[str, str] = {}
         """Camera -> what is wrong with the last CameraInfo that came for it."""
+        self.changes = 0
+        self._last: dict[str, Any] = {}
         self._subscriptions = [
             node.create_subscription(
-                CameraInfo, topic, functools.partial(self.take, name), qos_profile_sensor_data
+                CameraInfo, topic, functools.partial(self._take, name), qos_profile_sensor_data
             )
             for name, topic in topics.items()
         ]
 
-    def take(self, name: str, msg: Any) -> None:
-        """Keep the lens of a CameraInfo; the first good one counts."""
-        if name in self._lenses:
+    def _take(self, name: str, msg: Any) -> None:
+        """Keep what a CameraInfo says; one like the last is let go at once."""
+        content = _content(msg)
+        if self._last.get(name) == content:
             return
+        self._last[name] = content
         try:
-            if not msg.header.frame_id:
-                raise CalibrationError('CameraInfo without header.frame_id: TF cannot place it')
-            self._lenses[name] = camera_from_info(msg), msg.header.frame_id
+            found = Seen(camera_from_info(msg, rectified=self._rectified), msg.header.frame_id)
         except CalibrationError as error:
-            self._complain(name, f'{name} ({self._topics[name]}): {error}')
+            self.problems[name] = f'{name} ({self.topics[name]}): {error}'
             return
         self.problems.pop(name, None)
+        if self.seen.get(name) != found:
+            self.seen[name] = found
+            self.changes += 1
 
-    def _complain(self, name: str, text: str) -> None:
-        if self.problems.get(name) != text:
-            self._node.get_logger().error(f'{text}; waiting for a better one')
-        self.problems[name] = text
+    def close(self) -> None:
+        """Stop listening."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+
+
+def _content(msg: Any) -> tuple[Any, ...]:
+    """All of a CameraInfo but its stamp, cheap to compare."""
+    roi = msg.roi
+    return (
+        msg.header.frame_id,
+        (msg.width, msg.height, msg.binning_x, msg.binning_y),
+        (roi.x_offset, roi.y_offset, roi.width, roi.height),
+        (msg.distortion_model, bytes(memoryview(msg.d))),
+        (bytes(memoryview(msg.k)), bytes(memoryview(msg.p))),
+    )
+
+
+class RigFromTopics:
+    """The rig of CameraInfo and TF; complete once each camera's lens and place are known."""
+
+    def __init__(self, node: Node, infos: CameraInfos, lookup: Lookup, body_frame: str) -> None:
+        self._node, self._infos = node, infos
+        self._lookup, self._body_frame = lookup, body_frame
+        self._said: dict[str, str] = {}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Camera -> what is wrong with its last CameraInfo. New ones are logged, once."""
+        found = self._infos.problems | {
+            name: f'{name} ({self._infos.topics[name]}): CameraInfo without header.frame_id: TF '
+            'cannot place it'
+            for name, seen in self._infos.seen.items()
+            if not seen.frame_id
+        }
+        for name, text in found.items():
+            if self._said.get(name) != text:
+                self._node.get_logger().error(f'{text}; waiting for a better one')
+        self._said = found
+        return found
 
     def rig(self) -> Rig | None:
         """Return the rig when everything is known, else None."""
         cameras = []
-        for name in self._topics:
-            lens, frame_id = self._lenses.get(name, (None, ''))
-            pose = None if lens is None else self._lookup(frame_id)
+        for name in self._infos.topics:
+            lens, frame_id = self._infos.seen.get(name, (None, ''))
+            pose = self._lookup(frame_id) if frame_id else None
             if lens is None or pose is None:
                 return None
             cameras.append(RigCamera(name, lens, pose, frame_id))
@@ -111,14 +138,48 @@ class RigFromTopics:
 
     def missing(self) -> str:
         """Say in words what is still waited for."""
-        silent = [topic for name, topic in self._topics.items() if name not in self._lenses]
+        seen = self._infos.seen
+        silent = [
+            topic
+            for name, topic in self._infos.topics.items()
+            if name not in seen or not seen[name].frame_id
+        ]
         if silent:
             return f'a usable CameraInfo on {", ".join(silent)}'
-        frames = [frame for _, frame in self._lenses.values() if self._lookup(frame) is None]
+        frames = [own.frame_id for own in seen.values() if self._lookup(own.frame_id) is None]
         return f'TF from {self._body_frame} to {", ".join(frames)}'
 
-    def close(self) -> None:
-        """Stop listening."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions = []
+
+class FileCheck:
+    """Where the lenses of a rig file and of CameraInfo disagree; said once in the log."""
+
+    def __init__(self, node: Node, rig: Rig, infos: CameraInfos) -> None:
+        self._node, self._rig, self._infos = node, rig, infos
+        self._changes = 0
+        self.differences: list[str] = []
+        """A sentence for each, none while they agree."""
+
+    def look(self) -> None:
+        """Compare anew if some CameraInfo is another."""
+        if self._infos.changes == self._changes:
+            return
+        self._changes = self._infos.changes
+        before, self.differences = self.differences, self._compare()
+        if self.differences and self.differences != before:
+            self._node.get_logger().warning(f'{" ".join(self.differences)} What to do: {_ADVICE}.')
+
+    def _compare(self) -> list[str]:
+        seen = self._infos.seen
+        of_file = self._rig.subset(tuple(name for name in self._rig.names if name in seen))
+        cameras = (
+            replace(item, camera=seen[item.name].camera, self_occlusion=None)
+            for item in of_file.cameras
+        )
+        return rig_differences(of_file, replace(of_file, cameras=tuple(cameras)), names=_NAMES)
+
+    def warning(self) -> str:
+        """Say in one line that they disagree; empty when they do not."""
+        if not self.differences:
+            return ''
+        more = f' (and {len(self.differences) - 1} more)' if len(self.differences) > 1 else ''
+        return f'rig file and CameraInfo disagree: {self.differences[0]}{more} {_ADVICE}'

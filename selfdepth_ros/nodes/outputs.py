@@ -7,7 +7,7 @@ somebody listens, and not otherwise.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,12 +36,17 @@ from selfdepth_ros.pipeline import SurroundResult
 
 
 class Computed(NamedTuple):
-    """What became of a set; `rig` is the one at the size of the depth maps."""
+    """What became of a set; `rig` is the one at the size of the depth maps.
+
+    `kind` is what these hold (messages hold z-depth, REP 118); `displaced` are cameras (indices)
+    that look elsewhere than `rig` says: they claim no free space.
+    """
 
     result: SurroundResult
     rig: Rig
     kind: str
     stamps_ns: Sequence[int | None]
+    displaced: Collection[int] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -82,15 +87,8 @@ class Outputs:
         """Whether anybody listens to anything."""
         return any(publisher.get_subscription_count() for publisher, _ in self._outputs)
 
-    def pack(
-        self, result: SurroundResult, rig: Rig, kind: str, stamps_ns: Sequence[int | None]
-    ) -> list[tuple[Any, Any]]:
-        """Return publishers and messages: what is listened to, of cameras that are present.
-
-        `rig` is the one at the size of the depth maps; `kind` is what these hold (the messages
-        hold z-depth, REP 118).
-        """
-        computed = Computed(result, rig, kind, stamps_ns)
+    def pack(self, computed: Computed) -> list[tuple[Any, Any]]:
+        """Return publishers and messages: what is listened to, of cameras that are present."""
         made = (
             (publisher, make(computed))
             for publisher, make in self._outputs
@@ -128,7 +126,10 @@ class Outputs:
         config, result = self._config.scan, computed.result
         if self._scanner is None or self._scanner.rig is not computed.rig:
             self._scanner = self._new_scanner(computed)
-        ranges = self._scanner.ranges(result.cloud.points, result.present, result.depths)
+        looking = [
+            here and index not in computed.displaced for index, here in enumerate(result.present)
+        ]
+        ranges = self._scanner.ranges(result.cloud.points, looking, result.depths)
         cloud = result.cloud
         return scan_message(scan_fields(ranges, config), cloud.stamp_ns, cloud.frame_id)
 

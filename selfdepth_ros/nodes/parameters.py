@@ -15,6 +15,7 @@ from selfdepth_ros.core.fusion import FusionConfig
 from selfdepth_ros.core.obstacles import ObstaclesConfig
 from selfdepth_ros.core.scan import ScanConfig
 from selfdepth_ros.messages import PointsConfig
+from selfdepth_ros.nodes.motion import MotionConfig
 
 ConfigT = TypeVar('ConfigT')
 _APPLIED = 'Applied when the node is configured.'
@@ -34,7 +35,9 @@ class SurroundDepthConfig:
     image_topic: str = '{camera}/image_raw'
     """Image topic; {camera} stands for a camera's name."""
     info_topic: str = '{camera}/camera_info'
-    """CameraInfo topic, read when there is no rig file."""
+    """CameraInfo topic: the lenses, or what the rig file is compared with."""
+    lens: Literal['auto', 'raw', 'rectified'] = 'auto'
+    """raw: K and D of CameraInfo; rectified: P; auto: P where image_topic says image_rect."""
     transport: Literal['raw', 'compressed'] = 'raw'
     """raw: sensor_msgs/Image; compressed: CompressedImage on <image_topic>/compressed."""
     output_frame: str = 'base_link'
@@ -57,10 +60,18 @@ class SurroundDepthConfig:
     """How often the state is published on /diagnostics."""
     autostart: bool = True
     """Configure and activate at start; false: wait for a lifecycle manager."""
+    motion: MotionConfig = MotionConfig()
     points: PointsConfig = PointsConfig()
     scan: ScanConfig = ScanConfig()
     obstacles: ObstaclesConfig = ObstaclesConfig()
     fusion: FusionConfig = FusionConfig()
+
+    @property
+    def rectified(self) -> bool:
+        """Whether the images are undistorted, so that P describes them instead of K and D."""
+        if self.lens == 'auto':
+            return 'image_rect' in self.image_topic
+        return self.lens == 'rectified'
 
 
 def declare(node: Node, cls: type) -> None:

@@ -5,47 +5,69 @@
 import time
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from rclpy.node import Node
 
-from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.core.sync import SetReady
 from selfdepth_ros.messages import MessageError, decode_image
 from selfdepth_ros.nodes.monitor import Monitor, Record
-from selfdepth_ros.nodes.outputs import Outputs
+from selfdepth_ros.nodes.motion import EgoMotion, MovingMounts
+from selfdepth_ros.nodes.outputs import Computed, Outputs
 from selfdepth_ros.pipeline import SurroundDepth
+
+STEADY_M, STEADY_RAD = 0.02, 0.01
+"""A mount that has moved less than this since the tables were made looks where they say."""
+
+
+class Calibrated(NamedTuple):
+    """What sets are computed with: tables, and the cameras that move on the body."""
+
+    pipeline: SurroundDepth
+    mounts: MovingMounts | None = None
 
 
 class Processor:
     """Turns sets into published clouds; nothing is computed that nobody listens to."""
 
     def __init__(
-        self, node: Node, cameras: Sequence[str], outputs: Outputs, monitor: Monitor
+        self,
+        node: Node,
+        cameras: Sequence[str],
+        outputs: Outputs,
+        monitor: Monitor,
+        motion: EgoMotion,
     ) -> None:
         self._logger, self._clock = node.get_logger(), node.get_clock()
         self._cameras, self._outputs, self._monitor = cameras, outputs, monitor
-        self.pipeline: SurroundDepth | None = None
+        self._motion = motion
+        self.calibrated: Calibrated | None = None
         """None until the calibration is complete; sets are let go until then."""
 
     def compute(self, ready: SetReady) -> None:
         """Publish what a set becomes."""
-        pipeline = self.pipeline
-        if pipeline is None:
+        if self.calibrated is None:
             return
+        pipeline, mounts = self.calibrated
         if not self._outputs.wanted:
             self._monitor.add_idle()
             return
         stages_s = {'waiting': self._age_s(ready.stamp_ns)}
         begin = time.perf_counter()
         frame = self._decode(ready)
-        stages_s['decode'] = time.perf_counter() - begin
-        result = pipeline(frame)
+        decoded = time.perf_counter()
+        frame, now_from_then, displaced = self._moved(frame, mounts)
+        stages_s |= {'decode': decoded - begin, 'motion': time.perf_counter() - decoded}
+        result = pipeline(frame, now_from_then)
         stages_s.update(result.timings_s)
         begin = time.perf_counter()
+        kind = pipeline.engine.manifest.depth_kind
         messages = self._outputs.pack(
-            result, pipeline.rig, pipeline.engine.manifest.depth_kind, frame.stamps_ns
+            Computed(result, pipeline.rig, kind, frame.stamps_ns, displaced)
         )
         packed = time.perf_counter()
         for publisher, message in messages:
@@ -61,6 +83,30 @@ class Processor:
                 points=len(result.cloud),
             )
         )
+
+    def _moved(
+        self, frame: SurroundFrame, mounts: MovingMounts | None
+    ) -> tuple[SurroundFrame, SE3 | None, set[int]]:
+        """Return what moves each camera's points to the cloud's stamp, and who is displaced.
+
+        A camera whose place on the body is not known is taken out of the frame.
+        """
+        moved = mounts.since_the_tables(frame.stamps_ns) if mounts else {}
+        known = {index: pose for index, pose in moved.items() if pose is not None}
+        frame = frame.without(moved.keys() - known)
+        if not any(frame.present):
+            raise CalibrationError(mounts.problem if mounts else 'no camera is left')
+        now_from_then = self._motion.between(frame.stamp_ns, frame.stamps_ns)
+        if not known:
+            return frame, now_from_then, set()
+        count = len(frame.images)
+        moves = (
+            np.tile(np.eye(4), (count, 1, 1)) if now_from_then is None else now_from_then.matrix
+        )
+        for index, pose in known.items():
+            moves[index] = moves[index] @ pose.matrix
+        displaced = {i for i, pose in known.items() if not pose.is_within(STEADY_M, STEADY_RAD)}
+        return frame, SE3(moves), displaced
 
     def failed(self, error: Exception) -> None:
         """Say a new problem once, in one line when it is one of ours; processing goes on."""

@@ -21,13 +21,16 @@ from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.inference import EngineError, load_engine
 from selfdepth_ros.nodes import execution
-from selfdepth_ros.nodes.calibration import RigFromTopics, TfLookup, rig_from_file
+from selfdepth_ros.nodes.calibration import CameraInfos, rig_from_file
 from selfdepth_ros.nodes.intake import Intake, make_queue, topic_of
+from selfdepth_ros.nodes.live_rig import LiveRig, RigOfFile, RigOfTopics
 from selfdepth_ros.nodes.monitor import Monitor, diagnostics
+from selfdepth_ros.nodes.motion import EgoMotion, OdometryPoses, Poses, TfPoses
 from selfdepth_ros.nodes.outputs import Outputs
 from selfdepth_ros.nodes.parameters import SurroundDepthConfig, declare, read
-from selfdepth_ros.nodes.processing import Processor
+from selfdepth_ros.nodes.processing import Calibrated, Processor
 from selfdepth_ros.nodes.sets import Worker
+from selfdepth_ros.nodes.tf import Tf
 from selfdepth_ros.pipeline import SurroundDepth
 from selfdepth_ros.shipped import shipped
 
@@ -36,7 +39,12 @@ FROM_TOPICS = 'topics'
 """Value of the parameter `rig`: calibration from CameraInfo and TF."""
 _SILENT_AFTER_S = 3.0
 _LOOK_EVERY_S = 0.2
-"""How often TF and CameraInfo are looked at while the rig is not complete."""
+"""How often TF and CameraInfo are looked at."""
+_RIG_NEEDS_TF = (
+    'there is no rig file, so the extrinsics must come from TF (a rig file, rig:=<path>.yaml, '
+    'works without it)'
+)
+_MOTION_NEEDS_TF = 'motion.source is tf (odometry and none work without it)'
 _Body = Callable[['SurroundDepthNode', LifecycleState], None]
 _Callback = Callable[['SurroundDepthNode', LifecycleState], TransitionCallbackReturn]
 
@@ -67,12 +75,14 @@ class SurroundDepthNode(LifecycleNode):
 
     def __init__(self) -> None:
         # First of all: rclpy destroys a node whose parameters are refused.
-        self._rig_topics: RigFromTopics | None = None
-        self._tf: TfLookup | None = None
+        self._live_rig: LiveRig | None = None
+        self._tf: Tf | None = None
+        self._motion: EgoMotion | None = None
         self._intake: Intake | None = None
         self._worker: Worker | None = None
         self._outputs: Outputs | None = None
         self._own_timers: list[Any] = []
+        self._rig_problem = ''
         self._silent: list[str] = []
         super().__init__(NAME)
         declare(self, SurroundDepthConfig)
@@ -91,12 +101,12 @@ class SurroundDepthNode(LifecycleNode):
         self._cameras: Sequence[str] = self._names(rig)
         self._outputs = Outputs(self, self._cameras, config)
         self._monitor = Monitor(self._cameras)
-        self._processor = Processor(self, self._cameras, self._outputs, self._monitor)
+        self._motion = EgoMotion(self._poses(), config.motion.max_gap_ns)
+        self._processor = Processor(
+            self, self._cameras, self._outputs, self._monitor, self._motion
+        )
         self._queue = make_queue(config, self._cameras)
-        if rig is None:
-            self._listen_for_rig()
-        else:
-            self._assemble(rig)
+        self._listen_for_calibration(rig)
         self._every(config.diagnostics_period_s, self._report)
 
     @_transition
@@ -157,10 +167,10 @@ class SurroundDepthNode(LifecycleNode):
         for timer in self._own_timers:
             self.destroy_timer(timer)
         self._own_timers = []
-        for part in (self._rig_topics, self._tf, self._outputs):
+        for part in (self._live_rig, self._motion, self._tf, self._outputs):
             if part:
                 part.close()
-        self._rig_topics = self._tf = self._outputs = None
+        self._live_rig = self._motion = self._tf = self._outputs = None
         self._engine = self._processor = None
 
     def _every(self, period_s: float, callback: Callable[[], None]) -> Any:
@@ -181,30 +191,51 @@ class SurroundDepthNode(LifecycleNode):
             )
         return names
 
-    def _assemble(self, rig: Rig) -> None:
-        pipeline = SurroundDepth(self._engine, rig, self._config.fusion)
-        pipeline.warm_up()
-        self._processor.pipeline = pipeline
-
-    def _listen_for_rig(self) -> None:
+    def _listen_for_calibration(self, rig: Rig | None) -> None:
         config = self._config
         topics = {name: topic_of(config.info_topic, name) for name in self._cameras}
-        self._tf = TfLookup(self, config.output_frame)
-        self._rig_topics = RigFromTopics(self, topics, self._tf, config.output_frame)
-        self._look_timer = self._every(_LOOK_EVERY_S, self._look_for_rig)
+        infos = CameraInfos(self, topics, config.rectified)
+        if rig is not None:
+            self._live_rig = RigOfFile(self, rig, infos)
+            self._assemble(rig)
+        else:
+            tf, gap_ns = self._listen_to_tf(_RIG_NEEDS_TF), config.motion.max_gap_ns
+            self._live_rig = RigOfTopics(self, infos, tf, config.output_frame, gap_ns)
+        self._every(_LOOK_EVERY_S, self._look_at_rig)
 
-    def _look_for_rig(self) -> None:
-        if self._rig_topics is None or self._tf is None:
+    def _look_at_rig(self) -> None:
+        """Make new tables where the calibration has changed; what cannot be used is reported."""
+        if self._live_rig is None:
             return
-        rig = self._rig_topics.rig()
-        if rig is None:
-            return
-        self._look_timer.cancel()
-        self._rig_topics.close()
-        self._tf.close()
-        self._rig_topics = self._tf = None
-        self._assemble(rig)
-        self.get_logger().info(f'calibration complete: {", ".join(rig.names)}')
+        try:
+            rig, self._rig_problem = self._live_rig.look(), ''
+            if rig is not None:
+                self._assemble(rig)
+        except SelfdepthError as error:
+            self._rig_problem = str(error)
+
+    def _assemble(self, rig: Rig) -> None:
+        pipeline = SurroundDepth(self._engine, rig, self._config.fusion)
+        if self._processor.calibrated is None:
+            pipeline.warm_up()
+        self._processor.calibrated = Calibrated(pipeline, self._live_rig.mounts)
+        if self._tf and not self._live_rig.mounts and self._config.motion.source != 'tf':
+            self._tf.only_static()
+
+    def _listen_to_tf(self, purpose: str) -> Tf:
+        self._tf = self._tf or Tf(self, purpose)
+        return self._tf
+
+    # -- motion --
+
+    def _poses(self) -> Poses | None:
+        """What tells the robot's motion, as the parameters say."""
+        motion, body_frame = self._config.motion, self._config.output_frame
+        if motion.source == 'odometry':
+            return OdometryPoses(self, motion.odometry_topic, body_frame)
+        if motion.source == 'tf':
+            return TfPoses(self._listen_to_tf(_MOTION_NEEDS_TF), motion.fixed_frame, body_frame)
+        return None
 
     # -- diagnostics --
 
@@ -212,6 +243,9 @@ class SurroundDepthNode(LifecycleNode):
         self._warn_silent()
         level, message = self._state()
         values = self._monitor.values(self._queue.dropped, self._queue.stats)
+        values['motion'] = self._motion.state
+        values['sets_not_moved'] = str(self._motion.unmoved)
+        values['calibration'] = self._live_rig.describe()
         name, model = self.get_fully_qualified_name(), self._engine.manifest.name
         array = diagnostics(name, model, level, message, values)
         array.header.stamp = self.get_clock().now().to_msg()
@@ -219,22 +253,30 @@ class SurroundDepthNode(LifecycleNode):
 
     def _state(self) -> tuple[bytes, str]:
         """Level and message, the most serious first."""
-        topics, monitor = self._rig_topics, self._monitor
         if self._intake is None:
             return DiagnosticStatus.OK, 'not active'
-        if topics and topics.problems:
-            return DiagnosticStatus.ERROR, '; '.join(topics.problems.values())
-        if monitor.problem:
-            return DiagnosticStatus.ERROR, monitor.problem.strip().splitlines()[-1]
-        if topics and self._processor.pipeline is None:
-            return DiagnosticStatus.WARN, f'waiting for {topics.missing()}'
-        if self._silent:
-            return DiagnosticStatus.WARN, f'no images on {", ".join(self._silent)}'
-        if self._outputs and not self._outputs.wanted:
+        if errors := self._errors():
+            return DiagnosticStatus.ERROR, '; '.join(errors)
+        if warnings := self._warnings():
+            return DiagnosticStatus.WARN, '; '.join(warnings)
+        if not self._outputs.wanted:
             return DiagnosticStatus.OK, 'idle: nobody listens'
-        if monitor.missing:
-            return DiagnosticStatus.WARN, f'clouds without {", ".join(monitor.missing)}'
         return DiagnosticStatus.OK, 'running'
+
+    def _errors(self) -> list[str]:
+        problem = self._monitor.problem.strip().splitlines()[-1:]
+        return [*self._live_rig.errors(), *filter(None, [self._rig_problem]), *problem]
+
+    def _warnings(self) -> list[str]:
+        found = self._live_rig.warnings()
+        if self._silent and self._processor.calibrated:
+            found.append(f'no images on {", ".join(self._silent)}')
+        if self._outputs.wanted and self._processor.calibrated:
+            if self._monitor.missing and not self._silent:
+                found.append(f'clouds without {", ".join(self._monitor.missing)}')
+            if self._motion.problem:
+                found.append(self._motion.problem)
+        return found
 
     def _warn_silent(self) -> None:
         if self._intake is None:

@@ -10,6 +10,8 @@ from sensor_msgs.msg import CameraInfo, PointCloud2
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import camera_info_fields
 
+TOPICS = {'a': 'own/a/camera_info', 'b': 'own/b/camera_info'}
+"""Nobody else publishes there."""
 FROM_A_ROS_INSTALLATION = {
     'tf2_ros': ({'rig': 'topics'}, 'tf2_ros is not installed'),
     'message_filters': ({'sync': 'message_filters'}, 'message_filters, which is not installed'),
@@ -77,12 +79,11 @@ def test_images_of_another_size_are_one_error_and_no_crash(scene, surround, list
 @pytest.fixture
 def from_topics(scene, listener):
     """What the node makes the rig of when there is no file, with TF's answer given."""
-    from selfdepth_ros.nodes.calibration import RigFromTopics
+    from selfdepth_ros.nodes.calibration import CameraInfos, RigFromTopics
 
-    topics = {'a': 'a/camera_info', 'b': 'b/camera_info'}
-    made = RigFromTopics(listener.node, topics, lambda frame: SE3.identity(), 'base_link')
-    yield made
-    made.close()
+    infos = CameraInfos(listener.node, TOPICS, rectified=False)
+    yield RigFromTopics(listener.node, infos, lambda frame: SE3.identity(), 'base_link')
+    infos.close()
 
 
 def info_of(camera, frame_id):
@@ -109,17 +110,17 @@ def test_a_calibration_of_nan_is_named_and_a_good_one_heals_it(
     from_rig = rig_camera(scene, 'a')
     bad = info_of(from_rig, 'a_optical_frame')
     bad.k[0] = float('nan')
-    publish_until(listener, 'a/camera_info', bad, lambda: from_topics.problems)
-    assert 'a (a/camera_info)' in from_topics.problems['a']
+    publish_until(listener, TOPICS['a'], bad, lambda: from_topics.problems)
+    assert 'a (own/a/camera_info)' in from_topics.problems['a']
     assert 'fx=nan' in from_topics.problems['a']
     assert from_topics.rig() is None
-    assert 'a/camera_info' in from_topics.missing()
+    assert TOPICS['a'] in from_topics.missing()
 
     good = info_of(from_rig, 'a_optical_frame')
-    publish_until(listener, 'a/camera_info', good, lambda: not from_topics.problems)
-    assert from_topics.missing() == 'a usable CameraInfo on b/camera_info'
+    publish_until(listener, TOPICS['a'], good, lambda: not from_topics.problems)
+    assert from_topics.missing() == f'a usable CameraInfo on {TOPICS["b"]}'
     other = info_of(rig_camera(scene, 'b'), 'b_optical_frame')
-    publish_until(listener, 'b/camera_info', other, lambda: from_topics.rig() is not None)
+    publish_until(listener, TOPICS['b'], other, lambda: from_topics.rig() is not None)
     rig = from_topics.rig()
     assert rig.names == ('a', 'b')
     assert rig['b'].camera == rig_camera(scene, 'b')
@@ -134,5 +135,5 @@ def rig_camera(scene, name):
 
 def test_a_camera_info_without_a_frame_cannot_be_placed(scene, listener, from_topics) -> None:
     nowhere = info_of(rig_camera(scene, 'a'), '')
-    publish_until(listener, 'a/camera_info', nowhere, lambda: from_topics.problems)
+    publish_until(listener, TOPICS['a'], nowhere, lambda: from_topics.problems)
     assert 'without header.frame_id' in from_topics.problems['a']

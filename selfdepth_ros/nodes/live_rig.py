@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The rig that sets are computed with, kept up to date while the node runs."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from rclpy.node import Node
+
+from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.nodes.calibration import CameraInfos, FileCheck, RigFromTopics
+from selfdepth_ros.nodes.motion import MovingMounts, moves
+from selfdepth_ros.nodes.processing import STEADY_M, STEADY_RAD
+from selfdepth_ros.nodes.tf import Tf
+
+_SAME_M, _SAME_RAD = 1e-6, 1e-6
+
+
+class LiveRig(Protocol):
+    """Where the calibration comes from."""
+
+    mounts: MovingMounts | None
+
+    def look(self) -> Rig | None:
+        """Return the rig that new tables are needed for; None: nothing has changed."""
+        ...
+
+    def errors(self) -> list[str]:
+        """Say what keeps the calibration from being used."""
+        ...
+
+    def warnings(self) -> list[str]:
+        """Say what is not as it should be."""
+        ...
+
+    def describe(self) -> str:
+        """Say where the calibration is from, and all that is to say about it."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening."""
+        ...
+
+
+class RigOfFile:
+    """The rig of a file; CameraInfo, where it comes, is only compared with it."""
+
+    mounts = None
+
+    def __init__(self, node: Node, rig: Rig, infos: CameraInfos) -> None:
+        self._rig, self._infos = rig, infos
+        self._check = FileCheck(node, rig, infos)
+
+    def look(self) -> Rig | None:
+        """Compare CameraInfo with the file, if there is a new one; the rig stays."""
+        self._check.look()
+        return None
+
+    def errors(self) -> list[str]:
+        """Nothing: a CameraInfo that cannot be used is not needed."""
+        return []
+
+    def warnings(self) -> list[str]:
+        """Say that file and CameraInfo disagree, if so."""
+        return [text] if (text := self._check.warning()) else []
+
+    def describe(self) -> str:
+        """Say what was compared, and every difference."""
+        seen = f'rig file, compared with CameraInfo of {len(self._infos.seen)} cameras'
+        return ' '.join([f'{seen}.', *self._check.differences, *self._infos.problems.values()])
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._infos.close()
+
+
+class RigOfTopics:
+    """The rig of CameraInfo and TF. TF is shut down by who has opened it."""
+
+    def __init__(
+        self, node: Node, infos: CameraInfos, tf: Tf, body_frame: str, max_gap_ns: int
+    ) -> None:
+        self._node, self._infos, self._tf = node, infos, tf
+        self._body_frame, self._max_gap_ns = body_frame, max_gap_ns
+        self._topics = RigFromTopics(node, infos, self._place, body_frame)
+        self._rig: Rig | None = None
+        self.mounts: MovingMounts | None = None
+
+    def _place(self, frame_id: str) -> SE3 | None:
+        found = self._tf.newest(self._body_frame, frame_id)
+        return None if found is None else found[1]
+
+    def look(self) -> Rig | None:
+        """Return the rig when it is complete for the first time, or another than before."""
+        rig = self._topics.rig()
+        if rig is None:
+            return None
+        if self._rig is None:
+            self._node.get_logger().info(f'calibration complete: {", ".join(rig.names)}')
+        elif not (changed := self._changed(self._rig, rig)):
+            return None
+        elif any(changed.values()):
+            names = ', '.join(name for name, told in changed.items() if told)
+            self._node.get_logger().info(f'calibration has changed: {names}')
+        self._rig = rig
+        self.mounts = MovingMounts(self._tf, rig, self._max_gap_ns)
+        return rig
+
+    def _changed(self, before: Rig, after: Rig) -> Mapping[str, bool]:
+        """Cameras that the tables are no longer right for, and whether that is worth a word."""
+        changed = {}
+        for old, new in zip(before.cameras, after.cameras, strict=True):
+            moving = moves(self._tf, self._body_frame, new.frame_id)
+            limits = (STEADY_M, STEADY_RAD) if moving else (_SAME_M, _SAME_RAD)
+            moved = old.body_from_camera.inverse() @ new.body_from_camera
+            if (old.camera, old.frame_id) != (new.camera, new.frame_id):
+                changed[new.name] = True
+            elif not moved.is_within(*limits):
+                changed[new.name] = not moving
+        return changed
+
+    def errors(self) -> list[str]:
+        """Say which CameraInfo cannot be used."""
+        return [*self._topics.problems.values()]
+
+    def warnings(self) -> list[str]:
+        """Say what is waited for, and which moving camera is lost."""
+        if self._rig is None:
+            return [f'waiting for {self._topics.missing()}']
+        return [self.mounts.problem] if self.mounts and self.mounts.problem else []
+
+    def describe(self) -> str:
+        """Say where the calibration is from, and which cameras move."""
+        moving = ', '.join(self.mounts.names) if self.mounts else 'none'
+        return f'CameraInfo and TF; moving on the body: {moving}'
+
+    def close(self) -> None:
+        """Stop listening to CameraInfo."""
+        self._infos.close()
