@@ -71,7 +71,8 @@ def _run_nodes(options: DemoOptions, say: Say, stop: Stop) -> dict[str, Any]:
             'transport': transport,
             'truth_folder': folder / 'truth',
         }
-        surround = {'rig': folder / 'rig.yaml', 'transport': transport}
+        # Which camera made a point: that is how it is traced to its pixel.
+        surround = {'rig': folder / 'rig.yaml', 'transport': transport, 'points.camera': True}
         if options.model:
             surround['model'] = options.model
         say(f'rendering {options.frames} frames of the street of seed {options.seed} ...')

@@ -38,6 +38,8 @@ class Comparison:
     ghosts: GhostCount
     images: int
     clouds: int
+    traced: float
+    """Share of the points that lie on the ray of a pixel, as all should."""
 
 
 def compare(
@@ -49,15 +51,19 @@ def compare(
         frame = truth.frame(stamp)
         if frame is not None:
             pairs.append((depth, truth.depth(frame, rig.index(name), depth.shape[::-1])))
-    ghosts, compared = GhostCount(), 0
+    ghosts, compared, points, traced = GhostCount(), 0, 0, 0
     for cloud in clouds:
         frame = truth.frame(cloud.stamp_ns)
         if frame is None:
             continue
         compared += 1
-        for index, mask in enumerate(pixels_in_cloud(cloud.points, rig)):
+        points += len(cloud)
+        for index, mask in enumerate(
+            pixels_in_cloud(cloud, rig, truth.now_from_then(cloud.stamp_ns))
+        ):
             ghosts.add(mask, truth.depth(frame, index, mask.shape[::-1]))
-    return Comparison(depth_error(pairs), ghosts, len(pairs), compared)
+            traced += int(mask.sum())
+    return Comparison(depth_error(pairs), ghosts, len(pairs), compared, traced / max(1, points))
 
 
 def draw(
@@ -100,6 +106,7 @@ def summarize(figures: dict[str, str], comparison: Comparison, **facts: Any) -> 
         'delta1': None if error is None else round(error.delta1, 4),
         'depth_images_compared': comparison.images,
         'clouds_compared': comparison.clouds,
+        'points_traced': round(comparison.traced, 4),
         'sky_in_cloud': round(ghosts.sky_share, 5),
         'robot_in_cloud': round(ghosts.robot_share, 5),
     }

@@ -10,15 +10,17 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool
 from numpy.typing import NDArray
 
-from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.frames import PointCloud
+from selfdepth_ros.core.rig import Rig, load_rig
+from selfdepth_ros.core.se3 import SE3
 
 NEAR_M, FAR_M = 1.0, 60.0
 """Errors are measured where the true depth lies between these."""
-_ON_RAY_PX = 0.01
-"""A point this near to a pixel's centre was made from this pixel (chance: 1 in 2500)."""
+_ON_RAY_PX = 0.3
+"""A point this near to a pixel's centre of its own camera was made from this pixel."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,24 @@ class Truth:
     def __init__(self, folder: Path) -> None:
         self._depths = np.load(folder / 'z_depth.npy', mmap_mode='r')
         self._images = np.load(folder / 'images.npy', mmap_mode='r')
-        self._frames: dict[int, int] = {}
+        self._poses = np.load(folder / 'odom_from_body.npy')
+        names = load_rig(folder / 'rig.yaml').names
+        self._taken: dict[int, tuple[int, int]] = {}
+        """Stamp of an image -> frame and camera."""
         for line in (folder / 'published.jsonl').read_text().splitlines():
             if line.endswith('}'):  # the last one may be half written
                 entry = json.loads(line)
-                self._frames |= dict.fromkeys(entry['stamps_ns'].values(), entry['frame'])
+                for name, stamp_ns in entry['stamps_ns'].items():
+                    self._taken[stamp_ns] = entry['frame'], names.index(name)
 
     def frame(self, stamp_ns: int) -> int | None:
         """Which frame went out under a stamp of any of its images."""
-        return self._frames.get(stamp_ns)
+        return self._taken[stamp_ns][0] if stamp_ns in self._taken else None
+
+    def now_from_then(self, stamp_ns: int) -> SE3:
+        """True motion (c, 4, 4) from the images of a set to the one with this stamp."""
+        frame, camera = self._taken[stamp_ns]
+        return SE3(SE3(self._poses[frame, camera]).inverse().matrix @ self._poses[frame])
 
     def depth(self, frame: int, camera: int, size: tuple[int, int]) -> Any:
         """True z-depth (h, w) at a size (width, height): sky +inf, the robot itself NaN."""
@@ -75,15 +86,18 @@ def _error_of(depth: Any, truth: Any) -> tuple[float, float, int] | None:
     return float(np.mean(np.abs(found - real) / real)), float(np.mean(ratio < 1.25)), counts.sum()
 
 
-def pixels_in_cloud(points: Float32[np.ndarray, 'n 3'], rig: Rig) -> list[Bool[np.ndarray, 'h w']]:
+def pixels_in_cloud(
+    cloud: PointCloud, rig: Rig, now_from_then: SE3
+) -> list[Bool[np.ndarray, 'h w']]:
     """Per camera of the rig (at the size of the depth maps): which pixels became a point.
 
-    A cloud does not say which camera made a point; the point lies on the ray of its pixel.
+    A point lies on the ray of its pixel, from where its camera was when the image was taken.
     """
     found = []
-    for item in rig.cameras:
-        local = item.body_from_camera.inverse().apply(points.astype(np.float64))
-        pixels, valid = item.camera.project(local)
+    for index, item in enumerate(rig.cameras):
+        then_from_now = (now_from_then[index] @ item.body_from_camera).inverse()
+        own = cloud.points[cloud.camera == index].astype(np.float64)
+        pixels, valid = item.camera.project(then_from_now.apply(own))
         nearest = np.rint(pixels)
         on_ray = valid & (np.abs(pixels - nearest).max(axis=-1) < _ON_RAY_PX)
         columns, rows = nearest[on_ray].astype(np.intp).T

@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 
 from selfdepth_ros.core.config import knob
 from selfdepth_ros.core.rig import Rig, save_rig
+from selfdepth_ros.core.se3 import SE3, interpolate_poses
 from selfdepth_ros.shipped import DEMO_SEED
+
+_POSE_STEP_NS = 5_000_000
+"""The drive is smooth: between poses 5 ms apart a line is exact to a tenth of a millimetre."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class SyntheticRigConfig:
     """Length of the loop, which is played there and back again."""
     rate_hz: float = knob(10.0, unit='Hz', low=0.1, high=100.0)
     """Frames per second."""
+    stagger_ms: float = knob(0.5, unit='ms', low=0.0, high=10.0)
+    """Cameras fire one after another, this far apart; the robot drives on meanwhile."""
     transport: Literal['raw', 'compressed'] = 'raw'
     """raw: sensor_msgs/Image; compressed: JPEG in sensor_msgs/CompressedImage."""
     noise: float = knob(0.0, unit='grey levels', low=0.0, high=100.0)
@@ -44,7 +50,7 @@ class SyntheticRigConfig:
     silent: tuple[str, ...] = ()
     """Cameras that publish nothing: to see what becomes of a cloud when one dies."""
     truth_folder: str = ''
-    """Folder for z_depth.npy, images.npy, rig.yaml and published.jsonl; empty: none."""
+    """Folder for depths, poses, images, rig.yaml and published.jsonl; empty: none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +60,40 @@ class RenderedLoop:
     rig: Rig
     images: list[list[NDArray[np.uint8]]]
     z_depths: NDArray[np.float32]
-    odom_from_body: NDArray[np.float64]
-    """Poses (n, 4, 4) at the times of odometry, from the loop's first to its last frame."""
+    fires_ns: NDArray[np.int64]
+    """(f, c): when each image was taken, after its frame's time; none is negative."""
+    period_ns: int
+    odom_from_body: Callable[[Any], SE3]
+    """Times (n,) in ns since the loop's first frame -> true poses (n, 4, 4)."""
+
+    @property
+    def spread_ns(self) -> int:
+        """The longest time from a frame's time to one of its images."""
+        return int(self.fires_ns.max())
+
+    def direction(self, step: int) -> int:
+        """Whether a step plays its frame forward (1), or on the way back (-1)."""
+        count = len(self.images)
+        return 1 if step % max(1, 2 * (count - 1)) < count else -1
+
+    def delays_ns(self, step: int) -> NDArray[np.int64]:
+        """When each camera fires (c,) after the step begins: on the way back in reverse order."""
+        fires_ns = self.fires_ns[there_and_back(step, len(self.images))]
+        return fires_ns if self.direction(step) > 0 else self.spread_ns - fires_ns
+
+    def time_ns(self, elapsed_ns: int) -> int:
+        """Place in the loop after playing for so long; it turns between two frames' images."""
+        length_ns, turn_ns = (len(self.images) - 1) * self.period_ns, self.spread_ns // 2
+        if not length_ns:
+            return turn_ns
+        phase_ns = (elapsed_ns - turn_ns) % (2 * length_ns)
+        return turn_ns + min(phase_ns, 2 * length_ns - phase_ns)
+
+    def poses_of_images(self) -> NDArray[np.float64]:
+        """True odom_from_body (f, c, 4, 4) when each image was taken."""
+        begins_ns = np.arange(len(self.images))[:, None] * self.period_ns
+        times_ns = begins_ns + self.fires_ns
+        return self.odom_from_body(times_ns.reshape(-1)).matrix.reshape(*times_ns.shape, 4, 4)
 
 
 def there_and_back(step: int, count: int) -> int:
@@ -66,7 +104,6 @@ def there_and_back(step: int, count: int) -> int:
 
 def render_loop(
     config: SyntheticRigConfig,
-    odometry_hz: float,
     progress: Callable[[int], None],
     go_on: Callable[[], bool],
 ) -> RenderedLoop | None:
@@ -86,24 +123,29 @@ def render_loop(
         lidar=False,
         noise=config.noise,
         distorted=config.distorted,
+        stagger_ms=config.stagger_ms,
     )
     recorder = Recorder(recording)
-    images, depths = [], []
+    images, depths, fires_ns = [], [], []
     for index in range(config.frames):
         if not go_on():
             return None
         frame = recorder.frame(index)
         images.append(frame.images)
         depths.append(frame.z_depths)
+        fires_ns.append(frame.stamps_ns - recording.base_ns(index))
         progress(index + 1)
-    last_ns = (config.frames - 1) * 1e9 / config.rate_hz
-    times = START_NS + np.arange(0, last_ns + 1, 1e9 / odometry_hz)
     rig = street_rig(config.width, config.height, config.distorted)
+    first_ns = np.min(fires_ns)
+    stamps_ns = np.arange(0, recording.base_ns(config.frames), _POSE_STEP_NS)
+    poses = odometry_poses(recording, stamps_ns)
     return RenderedLoop(
         with_masks(rig, np.isnan(depths[0])),
         images,
         np.stack(depths),
-        odometry_poses(recording, times.astype(np.int64)),
+        np.stack(fires_ns) - first_ns,
+        round(1e9 / config.rate_hz),
+        lambda at_ns: interpolate_poses(stamps_ns, poses, START_NS + first_ns + at_ns)[0],
     )
 
 
@@ -126,6 +168,7 @@ class TruthWriter:
     def __init__(self, folder: Path, loop: RenderedLoop) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / 'z_depth.npy', loop.z_depths)
+        np.save(folder / 'odom_from_body.npy', loop.poses_of_images())
         np.save(folder / 'images.npy', [[_pixels(i) for i in frame] for frame in loop.images])
         save_rig(loop.rig, folder / 'rig.yaml')
         self._file: TextIO = (folder / 'published.jsonl').open('w', encoding='utf-8')

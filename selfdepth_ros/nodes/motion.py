@@ -168,9 +168,8 @@ class EgoMotion:
         if motion.now_from_then is None:
             self.unmoved += 1
             absence = self._poses.absence()
-            self._say(
-                f'none: {absence or motion.problem}', self._complaint(absence, motion.problem)
-            )
+            reason = absence or motion.problem
+            self._say(f'none: {reason}', '' if self._may_lack(absence) else _UNMOVED + reason)
         else:
             self._say(f'moved by {self._poses.name}')
         return motion.now_from_then

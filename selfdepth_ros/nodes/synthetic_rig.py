@@ -3,7 +3,8 @@
 """The node `synthetic_rig`: the street world as a live camera rig.
 
 Renders its loop once at the start and then only plays it, there and back again, so that rendering
-steals nothing from what is measured. Stamps are the time of publication and never go back.
+steals nothing from what is measured. The cameras fire one after another, as they were rendered,
+and odometry tells where the robot is at its own stamp. Stamps never go back.
 """
 
 import time
@@ -11,11 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rclpy
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from selfdepth_ros.core.rig import Rig, RigCamera
@@ -119,7 +123,7 @@ class SyntheticRigNode(Node):
         """Render the loop, then play it. Raises SyntheticError for options out of range."""
         config = read(self, SyntheticRigConfig)
         began = time.monotonic()
-        loop = render_loop(config, ODOMETRY_HZ, self._progress, rclpy.ok)
+        loop = render_loop(config, self._progress, rclpy.ok)
         if loop is None:  # asked to stop
             return
         if config.truth_folder:
@@ -133,7 +137,7 @@ class SyntheticRigNode(Node):
             self.get_logger().info(f'{done} frames rendered')
 
     def _play(self, loop: RenderedLoop, config: SyntheticRigConfig) -> None:
-        self._loop, self._step = loop, 0
+        self._loop, self._step = loop, -1
         self._players = [
             _CameraPlayer(self, item, [frame[i] for frame in loop.images], config)
             for i, item in enumerate(loop.rig.cameras)
@@ -141,29 +145,42 @@ class SyntheticRigNode(Node):
         self._silent = config.silent
         self._tf = publish_rig_on_tf(self, loop.rig)
         clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1 / config.rate_hz, self._next_frame, clock=clock)
+        self._began_ns = time.monotonic_ns()
+        self.create_timer(loop.period_ns * 1e-9, self._next_frame, clock=clock)
         if config.odometry:
-            self._odometry, self._odometry_step = self.create_publisher(Odometry, 'odom', 10), 0
+            self._odometry = self.create_publisher(Odometry, 'odom', 10)
             self.create_timer(1 / ODOMETRY_HZ, self._next_odometry, clock=clock)
 
+    def _elapsed_ns(self) -> int:
+        return time.monotonic_ns() - self._began_ns
+
     def _next_frame(self) -> None:
-        frame = there_and_back(self._step, len(self._loop.images))
-        self._step += 1
+        loop = self._loop
+        step = round(self._elapsed_ns() / loop.period_ns)
+        if step <= self._step:
+            return
+        self._step = step
+        frame, delays_ns = there_and_back(step, len(loop.images)), loop.delays_ns(step)
         stamps_ns = {}
-        for index, player in enumerate(self._players):
+        for index in np.argsort(delays_ns):
+            player = self._players[index]
             if player.name not in self._silent:
-                now = self.get_clock().now()
-                player.play(frame, now.to_msg(), self._loop.z_depths[frame, index])
-                stamps_ns[player.name] = now.nanoseconds
+                stamp = self._wait_until(step * loop.period_ns + int(delays_ns[index]))
+                player.play(frame, stamp.to_msg(), loop.z_depths[frame, index])
+                stamps_ns[player.name] = stamp.nanoseconds
         if self._truth:
             self._truth.published(frame, stamps_ns)
 
+    def _wait_until(self, elapsed_ns: int) -> Time:
+        """Wait (milliseconds at most) for a moment of the steady clock; return its ROS time."""
+        time.sleep(max(0.0, (elapsed_ns - self._elapsed_ns()) * 1e-9))
+        late_ns = self._elapsed_ns() - elapsed_ns
+        return self.get_clock().now() - Duration(nanoseconds=late_ns)
+
     def _next_odometry(self) -> None:
-        poses = self._loop.odom_from_body
-        pose = SE3(poses[there_and_back(self._odometry_step, len(poses))])
-        self._odometry_step += 1
-        msg = Odometry(header=header(0, 'odom'), child_frame_id=self._loop.rig.body_frame)
-        msg.header.stamp = self.get_clock().now().to_msg()
+        loop, now, elapsed_ns = self._loop, self.get_clock().now(), self._elapsed_ns()
+        pose = loop.odom_from_body(np.array([loop.time_ns(elapsed_ns)]))[0]
+        msg = Odometry(header=header(now.nanoseconds, 'odom'), child_frame_id=loop.rig.body_frame)
         _set_pose(msg.pose.pose.position, msg.pose.pose.orientation, pose)
         self._odometry.publish(msg)
 

@@ -37,11 +37,13 @@ class Recording:
     gain_spread: float | int = 0
     distorted: bool = False
     lidar_noise_m: float | int = 0
+    stagger_ms: float | int = 3
 
     def __post_init__(self) -> None:
         for name, low, high in (('seed', 0, 2**31), ('frames', 1, 10**6), ('width', 32, 4096),
                                 ('height', 32, 4096), ('rate_hz', 0.1, 100), ('noise', 0, 100),
-                                ('jpeg_quality', 1, 100), ('gain_spread', 0, 0.5)):  # fmt: skip
+                                ('jpeg_quality', 1, 100), ('gain_spread', 0, 0.5),
+                                ('stagger_ms', 0, 50)):  # fmt: skip
             value = getattr(self, name)
             if not low <= value <= high:
                 raise SyntheticError(f'{name} is {value}: expected {low} to {high}')
@@ -52,10 +54,11 @@ class Recording:
         return self.frames / self.rate_hz + 1.0
 
     def stamps_ns(self, frame: int) -> NDArray[np.int64]:
-        """Stamps (6,) of one frame since the drive's start: offsets of 0 to 15 ms and jitter."""
-        offsets = np.random.default_rng([self.seed, 81]).permutation(6) * 3_000_000
+        """Stamps (6,) of one frame since the drive's start: one after another, with jitter."""
+        order = np.random.default_rng([self.seed, 81]).permutation(6)
         jitter = np.random.default_rng([self.seed, 82, frame]).integers(-400_000, 400_001, 6)
-        return self.base_ns(frame) + offsets + jitter
+        later = self.stagger_ms * (order * 1_000_000 + jitter / 3)
+        return self.base_ns(frame) + np.rint(later).astype(np.int64)
 
     def base_ns(self, frame: int) -> int:
         """The time a frame is triggered at, since the drive's start; the LiDAR's stamp."""
