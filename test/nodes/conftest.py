@@ -18,7 +18,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 
 
 def load(name: str) -> ModuleType:
@@ -33,6 +33,12 @@ def load(name: str) -> ModuleType:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Model, rigs and pictures on disk."""
     return load('scene').Scene.write(tmp_path_factory.mktemp('scene'))
+
+
+@pytest.fixture(scope='session')
+def staggered() -> ModuleType:
+    """Cameras that fire one after another, and the motion of their robot."""
+    return load('staggered')
 
 
 def environment() -> dict[str, str]:
@@ -140,6 +146,10 @@ class Listener:
         while not until():
             assert time.monotonic() < give_up_s, f'{what}: not within {PATIENCE_S:.0f} s'
             self._executor.spin_once(timeout_sec=0.1)
+
+    def spin(self) -> None:
+        """Hear what has come."""
+        self._executor.spin_once(timeout_sec=0.02)
 
     def call(self, kind: type, name: str, request: Any) -> Any:
         """Call a service."""

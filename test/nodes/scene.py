@@ -83,6 +83,11 @@ class Scene:
         """The rig of the cameras that play."""
         return rig_of(CAMERAS)
 
+    @property
+    def pictures(self) -> dict[str, np.ndarray]:
+        """What each camera sees."""
+        return {name: picture(name) for name in CAMERAS}
+
     def expected(self, names: tuple[str, ...] = CAMERAS):
         """What the pipeline itself makes of the pictures."""
         images = tuple(picture(name) if name in CAMERAS else None for name in names)

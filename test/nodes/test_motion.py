@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Cameras 14 and 30 ms apart at 10 m/s: the cloud stands where the world is at its stamp."""
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import PointCloud2
+
+from selfdepth_ros.messages import points_from_cloud_msg, stamp_ns
+
+POINTS = '/surround_depth/points'
+
+
+@pytest.fixture
+def play(scene, staggered, listener):
+    """A player of the scene's pictures; closed after the test."""
+    players = []
+
+    def start(**options):
+        players.append(staggered.Player(listener.node, scene.pictures, **options))
+        return players[-1]
+
+    yield start
+    for player in players:
+        player.close()
+
+
+def parameters(scene, staggered, **more):
+    given = {'model': scene.model, 'image_topic': staggered.TOPIC, 'diagnostics_period_s': 0.1}
+    return {**given, 'motion.odometry_topic': staggered.ODOMETRY, 'deadline_ms': 2000.0, **more}
+
+
+def play_until(listener, player, until, what):
+    """One set at a time, none before the last one's effect could be seen."""
+
+    def stepped():
+        player.step()
+        for _ in range(5):
+            listener.spin()
+        return until()
+
+    listener.wait(stepped, what)
+
+
+def moved(scene, staggered, at_ns: int) -> np.ndarray:
+    """The cloud of the scene's pictures, each camera's points where they are at `at_ns`."""
+    still = scene.expected().cloud
+    points = still.points.astype(np.float64)
+    return np.concatenate(
+        [
+            staggered.now_from_then(at_ns, name).apply(points[still.camera == index])
+            for index, name in enumerate(scene.rig.names)
+        ]
+    )
+
+
+def whole(clouds, scene):
+    return [c for c in clouds if c.width == len(scene.expected().cloud)]
+
+
+def late(clouds, scene, staggered):
+    """Whole clouds of which odometry that ends early knows nothing more."""
+    return [
+        cloud
+        for cloud in whole(clouds, scene)
+        if stamp_ns(cloud.header) > staggered.START + 350 * staggered.MS
+    ]
+
+
+def test_points_are_moved_to_the_clouds_stamp(scene, staggered, surround, listener, play) -> None:
+    surround(**parameters(scene, staggered))
+    clouds, last = listener.listen(PointCloud2, POINTS), listener.diagnostics()
+    player = play()
+    play_until(
+        listener,
+        player,
+        lambda: len(whole(clouds, scene)) >= 3 and last()[2]['motion'].startswith('moved'),
+        'whole clouds with motion',
+    )
+    still, found = scene.expected().cloud.points, whole(clouds, scene)[-1]
+    at_ns = stamp_ns(found.header)
+    assert at_ns in player.stamps
+    points = points_from_cloud_msg(found)
+    np.testing.assert_allclose(points, moved(scene, staggered, at_ns), atol=2e-4)
+    assert np.linalg.norm(points - still, axis=-1).max() > 0.2
+    assert last()[2]['motion'] == f'moved by /{staggered.ODOMETRY}'
+    assert last()[:2] == (b'\x00', 'running')
+
+
+ABSENT = {
+    'never': ({'with_odometry': False}, {}, 'nothing has come on /staggered/odom', b'\0'),
+    'off': ({}, {'motion.source': 'none'}, 'off (motion.source: none)', b'\0'),
+    'other': ({'child_frame': 'wheel'}, {}, "tells the motion of 'wheel', expected 'base", b'\1'),
+    'ended': ({'odometry_ends_ns': 1000 * 10**9 + 90 * 10**6}, {}, 'older than an', b'\1'),
+}
+
+
+@pytest.mark.parametrize('case', ABSENT)
+def test_without_motion_the_cloud_is_as_seen_and_that_is_said(
+    scene, staggered, surround, listener, play, case
+) -> None:
+    options, more, words, level = ABSENT[case]
+    node = surround(**parameters(scene, staggered, **more))
+    clouds, last = listener.listen(PointCloud2, POINTS), listener.diagnostics()
+    play_until(
+        listener,
+        play(**options),
+        lambda: late(clouds, scene, staggered) and words in last()[2]['motion'],
+        'a whole cloud, and the reason in the diagnostics',
+    )
+    points = points_from_cloud_msg(late(clouds, scene, staggered)[-1])
+    np.testing.assert_array_equal(points, scene.expected().cloud.points)
+    listener.wait(lambda: last()[0] == level, 'the level')
+    assert int(last()[2]['sets_not_moved']) > 0
+    if level == b'\1':
+        assert 'images are not moved to one time' in last()[1]
+        assert words in last()[1]
+    refused = [line for line in node.lines('WARN') if 'images are not moved by it' in line]
+    assert len(refused) == (case == 'other')
