@@ -60,7 +60,7 @@ def test_the_demo_runs_measures_and_draws(scene, tmp_path) -> None:
     assert summary['rate_hz'] > 0
     assert summary['clouds_compared'] > 0
     assert summary['depth_images_compared'] > 0
-    assert summary['points_traced'] > 0.99
+    assert summary['points_traced'] > 0.9  # two frames: the robot turns round at each
     assert summary['abs_rel'] > 0
     assert 0 <= summary['sky_in_cloud'] <= 1
     assert (out / 'cloud.ply').read_bytes().startswith(b'ply\nformat binary_little_endian 1.0\n')

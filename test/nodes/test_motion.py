@@ -74,7 +74,7 @@ def test_points_are_moved_to_the_clouds_stamp(scene, staggered, surround, listen
     play_until(
         listener,
         player,
-        lambda: len(whole(clouds, scene)) >= 3 and last()[2]['motion'].startswith('moved'),
+        lambda: len(whole(clouds, scene)) >= 3 and last()[2].get('motion', '').startswith('moved'),
         'whole clouds with motion',
     )
     still, found = scene.expected().cloud.points, whole(clouds, scene)[-1]
@@ -105,7 +105,7 @@ def test_without_motion_the_cloud_is_as_seen_and_that_is_said(
     play_until(
         listener,
         play(**options),
-        lambda: late(clouds, scene, staggered) and words in last()[2]['motion'],
+        lambda: late(clouds, scene, staggered) and words in last()[2].get('motion', ''),
         'a whole cloud, and the reason in the diagnostics',
     )
     points = points_from_cloud_msg(late(clouds, scene, staggered)[-1])
