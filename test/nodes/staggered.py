@@ -41,7 +41,6 @@ class Player:
     node: Any
     pictures: dict[str, np.ndarray]
     child_frame: str = 'base_link'
-    odometry_ends_ns: int = 2**62
     with_odometry: bool = True
     stamp_ns: int = START
     stamps: list[int] = field(default_factory=list)
@@ -68,8 +67,6 @@ class Player:
         self.stamp_ns += 100 * MS
 
     def _publish_pose(self, stamp_ns: int) -> None:
-        if stamp_ns > self.odometry_ends_ns:
-            return
         pose = odom_from_body(stamp_ns)
         msg = Odometry(header=header(stamp_ns, 'odom'), child_frame_id=self.child_frame)
         at, turn = msg.pose.pose.position, msg.pose.pose.orientation

@@ -58,15 +58,6 @@ def whole(clouds, scene):
     return [c for c in clouds if c.width == len(scene.expected().cloud)]
 
 
-def late(clouds, scene, staggered):
-    """Whole clouds of which odometry that ends early knows nothing more."""
-    return [
-        cloud
-        for cloud in whole(clouds, scene)
-        if stamp_ns(cloud.header) > staggered.START + 350 * staggered.MS
-    ]
-
-
 def test_points_are_moved_to_the_clouds_stamp(scene, staggered, surround, listener, play) -> None:
     surround(**parameters(scene, staggered))
     clouds, last = listener.listen(PointCloud2, POINTS), listener.diagnostics()
@@ -84,14 +75,13 @@ def test_points_are_moved_to_the_clouds_stamp(scene, staggered, surround, listen
     np.testing.assert_allclose(points, moved(scene, staggered, at_ns), atol=2e-4)
     assert np.linalg.norm(points - still, axis=-1).max() > 0.2
     assert last()[2]['motion'] == f'moved by /{staggered.ODOMETRY}'
-    assert last()[:2] == (b'\x00', 'running')
+    play_until(listener, player, lambda: last()[:2] == (b'\x00', 'running'), 'a running node')
 
 
 ABSENT = {
     'never': ({'with_odometry': False}, {}, 'nothing has come on /staggered/odom', b'\0'),
     'off': ({}, {'motion.source': 'none'}, 'off (motion.source: none)', b'\0'),
     'other': ({'child_frame': 'wheel'}, {}, "tells the motion of 'wheel', expected 'base", b'\1'),
-    'ended': ({'odometry_ends_ns': 1000 * 10**9 + 90 * 10**6}, {}, 'older than an', b'\1'),
 }
 
 
@@ -102,18 +92,45 @@ def test_without_motion_the_cloud_is_as_seen_and_that_is_said(
     options, more, words, level = ABSENT[case]
     node = surround(**parameters(scene, staggered, **more))
     clouds, last = listener.listen(PointCloud2, POINTS), listener.diagnostics()
+    player = play(**options)
     play_until(
         listener,
-        play(**options),
-        lambda: late(clouds, scene, staggered) and words in last()[2].get('motion', ''),
+        player,
+        lambda: whole(clouds, scene) and words in last()[2].get('motion', ''),
         'a whole cloud, and the reason in the diagnostics',
     )
-    points = points_from_cloud_msg(late(clouds, scene, staggered)[-1])
+    points = points_from_cloud_msg(whole(clouds, scene)[-1])
     np.testing.assert_array_equal(points, scene.expected().cloud.points)
-    listener.wait(lambda: last()[0] == level, 'the level')
+    play_until(listener, player, lambda: last()[0] == level, 'the level')
     assert int(last()[2]['sets_not_moved']) > 0
     if level == b'\1':
         assert 'images are not moved to one time' in last()[1]
         assert words in last()[1]
     refused = [line for line in node.lines('WARN') if 'images are not moved by it' in line]
     assert len(refused) == (case == 'other')
+
+
+def test_odometry_that_ends_is_not_used_for_ever(
+    scene, staggered, surround, listener, play
+) -> None:
+    surround(**parameters(scene, staggered))
+    clouds, last = listener.listen(PointCloud2, POINTS), listener.diagnostics()
+    player = play()
+
+    def motion() -> str:
+        return last()[2].get('motion', '')
+
+    play_until(listener, player, lambda: motion().startswith('moved'), 'motion')
+    player.with_odometry = False
+    play_until(listener, player, lambda: 'older than an image' in motion(), 'its end')
+    assert last()[0] == b'\x01'
+    assert 'images are not moved to one time: the newest pose is' in last()[1]
+    told_ns = player.stamps[-1]
+    play_until(
+        listener,
+        player,
+        lambda: [c for c in whole(clouds, scene) if stamp_ns(c.header) > told_ns],
+        'a whole cloud after that',
+    )
+    points = points_from_cloud_msg(whole(clouds, scene)[-1])
+    np.testing.assert_array_equal(points, scene.expected().cloud.points)
