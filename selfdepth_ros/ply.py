@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clouds as binary PLY files, which every point cloud viewer opens."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
+from selfdepth_ros.core.files import appearing
 from selfdepth_ros.core.frames import PointCloud
 
 _VERTEX = np.dtype(
@@ -29,16 +29,13 @@ end_header
 def write_ply(path: Path | str, cloud: PointCloud) -> Path:
     """Write a coloured cloud, whole or not at all; makes the folder. Returns the path."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     vertices = np.empty(len(cloud), _VERTEX)
     for axis, name in enumerate('xyz'):
         vertices[name] = cloud.points[:, axis]
     for channel, name in enumerate(('red', 'green', 'blue')):
         vertices[name] = cloud.colors[:, channel]
     header = _HEADER.format(frame=cloud.frame_id, stamp=cloud.stamp_ns, count=len(cloud))
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    with temporary.open('wb') as file:
+    with appearing(path) as file:
         file.write(header.encode('ascii'))
         vertices.tofile(file)
-    temporary.replace(path)
     return path

@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints: written whole or not at all, read without running anything they contain."""
 
-import contextlib
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.files import appearing
 
 FORMAT = 1
 FILE_NAME = 'checkpoint.pt'
@@ -20,21 +19,14 @@ class CheckpointError(SelfdepthError):
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` to a temporary file beside `path`, flush it to disk, then rename it.
+    """Write `state` to `path`, whole or not at all.
 
     Raises CheckpointError when the disk refuses; the previous checkpoint is then untouched.
     """
-    temporary = path.with_name(path.name + '.part')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open('wb') as file:
+        with appearing(path) as file:
             torch.save({'format': FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except (OSError, RuntimeError) as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise CheckpointError(
             f'Found that {path} cannot be written ({error}), expected room and permission for a '
             'checkpoint. The last good checkpoint is untouched: free space and --resume.'

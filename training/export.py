@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoint to `model.onnx` + `model.yaml`: what a camera gives in, metres out."""
 
-import contextlib
 import logging
-import shutil
 import tempfile
 import warnings
 from dataclasses import replace
@@ -19,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.files import write_file
 from selfdepth_ros.core.manifest import Manifest, file_sha256
 from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.predict import TrainedNetwork
@@ -84,14 +83,9 @@ def export(
 def _place(path: Path, out: Path, manifest: Manifest) -> Path:
     """Copy the model to its place, whole or not at all, and write its manifest beside it."""
     final = out / 'model.onnx'
-    part = out / 'model.onnx.part'
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, part)
-        part.replace(final)
+        write_file(final, path.read_bytes())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise ExportError(
             f'Found that {final} cannot be written ({error}), expected a folder with room. Choose '
             'another one.'

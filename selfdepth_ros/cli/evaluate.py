@@ -3,7 +3,6 @@
 """`selfdepth evaluate`: measure a model against a bag's LiDAR or depth truth."""
 
 import argparse
-import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.config import config_from_dict
+from selfdepth_ros.core.files import write_file
 from selfdepth_ros.core.rig import Rig, RigCamera, load_rig
 from selfdepth_ros.inference import load_engine
 from selfdepth_training.baseline import fit_row_baseline
@@ -64,14 +64,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _write(path: Path, results: dict[str, Any]) -> None:
     """Write JSON whole or not at all."""
-    part = path.with_name(path.name + '.part')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(results, indent=1), encoding='utf-8')
-        part.replace(path)
+        write_file(path, json.dumps(results, indent=1))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise EvaluationError(f'Found that {path} cannot be written ({error}).') from error
 
 

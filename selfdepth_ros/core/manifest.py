@@ -12,6 +12,7 @@ from typing import Any, Literal
 from selfdepth_ros.core import strict_yaml
 from selfdepth_ros.core.config import config_from_dict, knob, to_dict
 from selfdepth_ros.core.errors import ConfigError, ManifestError
+from selfdepth_ros.core.files import write_file
 
 FORMAT_VERSION = 1
 _HEADING = """\
@@ -76,7 +77,7 @@ class Manifest:
 
     def save(self, path: Path | str) -> None:
         """Write model.yaml."""
-        strict_yaml.write(path, strict_yaml.dump(to_dict(self), _HEADING))
+        write_file(path, strict_yaml.dump(to_dict(self), _HEADING))
 
     @classmethod
     def from_json(cls, text: str) -> 'Manifest':

@@ -12,6 +12,7 @@ import numpy as np
 from selfdepth_ros.core import strict_yaml
 from selfdepth_ros.core.cameras import pixel_grid
 from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
+from selfdepth_ros.core.files import write_file
 from selfdepth_ros.core.rig_camera import RigCamera, camera_from_dict, camera_to_dict
 from selfdepth_ros.core.se3 import SE3
 
@@ -134,7 +135,7 @@ def save_rig(rig: Rig, path: Path | str) -> None:
         'body_frame': rig.body_frame,
         'cameras': [camera_to_dict(entry) for entry in rig.cameras],
     }
-    strict_yaml.write(path, strict_yaml.dump(data, _HEADING))
+    write_file(path, strict_yaml.dump(data, _HEADING))
 
 
 def load_rig(path: Path | str) -> Rig:

@@ -3,9 +3,7 @@
 """YAML without its traps: no repeated keys, `1e-4` is a number, written whole or not at all."""
 
 import difflib
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,21 +104,3 @@ def dump(data: Mapping[str, Any], heading: str = '') -> str:
     """Return YAML text; floats keep every bit, `heading` becomes comment lines."""
     comment = ''.join(f'# {line}'.rstrip() + '\n' for line in heading.splitlines())
     return comment + yaml.dump(dict(data), Dumper=_Dumper, sort_keys=False, width=99)
-
-
-def write(path: Path | str, text: str) -> None:
-    """Write a file whole: to a temporary name beside it, then renamed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            file.write(text)
-        # mkstemp makes the file private; give it what open() would have given.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

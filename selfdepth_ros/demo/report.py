@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from selfdepth_ros.core.files import write_file
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.demo.truth import DepthError, GhostCount, Truth, depth_error, pixels_in_cloud
@@ -114,7 +115,7 @@ def summarize(figures: dict[str, str], comparison: Comparison, **facts: Any) -> 
 
 def save(out: Path, summary: dict[str, Any]) -> None:
     """Write summary.json."""
-    (out / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n', 'utf-8')
+    write_file(out / 'summary.json', json.dumps(summary, indent=2) + '\n')
 
 
 def describe(summary: dict[str, Any]) -> str:

@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from selfdepth_ros.core import files
 from selfdepth_ros.core.manifest import Manifest, file_sha256
 from selfdepth_ros.inference.engine import EngineError
 
@@ -145,31 +143,10 @@ def write_model(model: Any, path: Path, manifest: Manifest) -> Manifest:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also when the power goes."""
-    part = None
+    """Write a file, whole or not at all. Raises EngineError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, part = tempfile.mkstemp('.part', f'.{path.name}.', path.parent)
-        with os.fdopen(descriptor, 'wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(part).chmod(0o644)
-        os.replace(part, path)  # noqa: PTH105
-        _sync_folder(path.parent)
+        files.write_file(path, content)
     except OSError as cause:
         raise EngineError(
             f'{path} cannot be written ({cause}); expected a folder with room: choose another one'
         ) from cause
-    finally:
-        if part is not None:
-            with suppress(OSError):
-                Path(part).unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A dark RGB picture to draw on: text, lines, and points with a depth."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
+
+from selfdepth_ros.core.files import write_file
 
 BACKGROUND = (14, 17, 23)
 INK = (226, 230, 238)
@@ -87,13 +88,10 @@ def splat(
 def save_png(path: Path | str, picture: Picture) -> Path:
     """Write an RGB picture as PNG, whole or not at all; makes the folder."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     written, data = cv2.imencode('.png', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     if not written:
         raise ValueError(f'a picture of shape {picture.shape} cannot be written as PNG')
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    temporary.write_bytes(data.tobytes())
-    temporary.replace(path)
+    write_file(path, data.tobytes())
     return path
 
 

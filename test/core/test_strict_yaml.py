@@ -27,20 +27,6 @@ def test_what_is_written_is_read_back_kind_and_bit(data):
     assert repr(strict_yaml.parse(strict_yaml.dump(data, 'a heading\n\nof lines'))) == repr(data)
 
 
-def test_a_write_that_fails_leaves_nothing_and_breaks_nothing(tmp_path):
-    (tmp_path / 'taken').mkdir()
-    with pytest.raises(OSError, match='taken'):
-        strict_yaml.write(tmp_path / 'taken', 'text')
-    assert [path.name for path in tmp_path.iterdir()] == ['taken']
-
-
-def test_a_written_file_has_the_permissions_of_any_other(tmp_path):
-    strict_yaml.write(tmp_path / 'new' / 'a.yaml', 'a: 1\n')
-    (tmp_path / 'b.yaml').write_text('b: 1\n')
-    modes = {path.stat().st_mode for path in (tmp_path / 'new' / 'a.yaml', tmp_path / 'b.yaml')}
-    assert len(modes) == 1
-
-
 def test_a_nested_repeated_key_is_refused_with_its_line(tmp_path):
     path = tmp_path / 'a.yaml'
     path.write_text('a:\n  b: 1\n  b: 2\n')
