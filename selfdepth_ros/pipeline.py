@@ -37,15 +37,15 @@ class SurroundDepth:
     """The network and the fusion for one rig. One thread at a time: buffers are reused.
 
     `rig` is the rig at the size of the cameras' images; `self.rig` is the one at network size,
-    which the depth maps belong to.
+    which the depth maps belong to. `self.source` is the one given.
     """
 
     def __init__(self, engine: DepthEngine, rig: Rig, config: FusionConfig | None = None) -> None:
         manifest = engine.manifest
         self.engine = engine
         self.rig = rig.scaled(manifest.width, manifest.height)
-        self._source = rig
-        self._fusion = Fusion(self.rig, config, manifest.depth_kind, manifest.max_depth_m)
+        self.source = rig
+        self.use_filters(config)
         self._focal = np.array([item.camera.focal for item in self.rig.cameras], np.float32)
         size = (len(rig.cameras), manifest.height, manifest.width)
         self._batch = np.zeros((*size, 3), np.uint8)
@@ -70,6 +70,11 @@ class SurroundDepth:
         timings_s = dict(zip(('preprocess', 'infer', 'fuse'), spent, strict=True))
         return SurroundResult(cloud, depths, confidence, present, timings_s)
 
+    def use_filters(self, config: FusionConfig | None) -> None:
+        """Fuse with other filters from the next frame on; any thread may say so."""
+        manifest = self.engine.manifest
+        self._fusion = Fusion(self.rig, config, manifest.depth_kind, manifest.max_depth_m)
+
     def warm_up(self) -> None:
         """Run the network once, so that the first frame is as fast as the others."""
         self.engine.infer(np.zeros_like(self._batch), self._focal)
@@ -89,7 +94,7 @@ class SurroundDepth:
         return self._batch
 
     def _resize(self, index: int, image: Any) -> None:
-        camera, target = self._source.cameras[index], self._batch[index]
+        camera, target = self.source.cameras[index], self._batch[index]
         expected = (camera.camera.height, camera.camera.width, 3)
         if image.shape != expected:
             raise PipelineError(

@@ -36,6 +36,6 @@ def write_ply(path: Path | str, cloud: PointCloud) -> Path:
         vertices[name] = cloud.colors[:, channel]
     header = _HEADER.format(frame=cloud.frame_id, stamp=cloud.stamp_ns, count=len(cloud))
     with appearing(path) as file:
-        file.write(header.encode('ascii'))
+        file.write(header.encode('utf-8'))
         vertices.tofile(file)
     return path

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 
 from selfdepth_ros.core.config_fields import knob
 from selfdepth_ros.core.depth_filters import FlyingPixels, Margin, SkyGrowth
-from selfdepth_ros.core.errors import CalibrationError
+from selfdepth_ros.core.errors import CalibrationError, ConfigError
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
@@ -57,6 +57,15 @@ class FusionConfig:
     """Drop points that a neighbouring camera sees through. Costs a projection per point."""
     overlap_tolerance: float = knob(0.25, low=0.0, high=10.0)
     """How much further, relatively, the neighbour must see before it is believed."""
+
+    def __post_init__(self) -> None:
+        for what in ('range', 'height'):
+            low, high = getattr(self, f'min_{what}_m'), getattr(self, f'max_{what}_m')
+            if not low < high:
+                raise ConfigError(
+                    f'found min_{what}_m {low} and max_{what}_m {high}, expected the first below '
+                    'the second.'
+                )
 
 
 @dataclass(frozen=True)

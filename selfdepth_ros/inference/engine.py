@@ -37,6 +37,11 @@ class DepthEngine(Protocol):
         """Size, depth kind, range and record of the model."""
         ...
 
+    @property
+    def device(self) -> str:
+        """What runs the network, and where, in words."""
+        ...
+
     def infer(self, images: UInt8[Any, 'n h w 3'], focal: Float[Any, ' n']) -> DepthPrediction:
         """Depth of RGB images of the manifest's size.
 

@@ -47,7 +47,7 @@ class OnnxEngine:
     @property
     def device(self) -> str:
         """Where the network runs, as ONNX Runtime calls it."""
-        return str(self._session.get_providers()[0])
+        return f'ONNX Runtime {_runtime().__version__}, {self._session.get_providers()[0]}'
 
     def infer(self, images: UInt8[Any, 'n h w 3'], focal: Float[Any, ' n']) -> DepthPrediction:
         """Depth of RGB images of the manifest's size; see `DepthEngine.infer`.

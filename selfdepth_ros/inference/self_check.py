@@ -86,6 +86,23 @@ def compare(
     )
 
 
+def require_depths(engine: DepthEngine, count: int) -> None:
+    """Run `count` made-up images; refuse an engine that has no metres for them.
+
+    For an engine that is loaded while another one is at work. Raises EngineError.
+    """
+    manifest = engine.manifest
+    depth = engine.infer(*check_images(manifest, count)).depth
+    expected = (count, manifest.height, manifest.width)
+    sound = np.isfinite(depth) & (depth > 0)
+    if depth.shape != expected or not sound.all():
+        raise EngineError(
+            f'the model {manifest.name!r} gives depths of shape {depth.shape}, {sound.mean():.1%} '
+            f'of them finite and above 0 m; expected {expected} and all of them: it was not '
+            'trained to an end, or is damaged; export another one'
+        )
+
+
 def require(agreement: Agreement, tolerance: Tolerance, what: str, advice: str) -> None:
     """Refuse an engine that says something else than its reference. Raises EngineError."""
     # Written so that NaN fails too.

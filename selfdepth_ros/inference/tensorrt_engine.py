@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from selfdepth_ros.core.manifest import Manifest
-from selfdepth_ros.inference.cuda import Buffers
+from selfdepth_ros.inference.cuda import Buffers, this_gpu
 from selfdepth_ros.inference.engine import DepthPrediction, EngineError, check_batch
 from selfdepth_ros.inference.tensorrt_build import make_logger, vendor
 
@@ -72,6 +72,11 @@ class TensorRtEngine:
     def manifest(self) -> Manifest:
         """Size, depth kind, range and record of the model."""
         return self._manifest
+
+    @property
+    def device(self) -> str:
+        """The version of TensorRT and the GPU."""
+        return f'TensorRT {vendor().__version__}, {this_gpu().name}'
 
     def infer(self, images: UInt8[Any, 'n h w 3'], focal: Float[Any, ' n']) -> DepthPrediction:
         """Depth of RGB images of the manifest's size; see `DepthEngine.infer`.

@@ -18,7 +18,10 @@ from rclpy.signals import SignalHandlerOptions
 from selfdepth_ros.core.errors import SelfdepthError
 
 NodeT = TypeVar('NodeT', bound=Node)
-EXIT_FAILED = 1
+EXIT_BUG = 1
+"""What Python itself ends with: an error that nobody foresaw."""
+EXIT_CONFIG = 78
+"""EX_CONFIG of sysexits.h: as it is set up it cannot work, and starting again does not help."""
 # Waiting without a limit makes the EventsExecutor of the PyPI wheels spin with the GIL held (its
 # deadline overflows in their older C++ library); with a limit it works everywhere.
 _PATIENCE_S = 0.25
@@ -28,7 +31,11 @@ _KEEP_BYTES = 1 << 30
 
 
 class StartError(SelfdepthError):
-    """A node could not start, and has said why in its log."""
+    """A node could not start, and has said why in its log; `status` is for the process."""
+
+    def __init__(self, name: str, status: int = EXIT_CONFIG) -> None:
+        super().__init__(f'{name} could not start')
+        self.status = status
 
 
 class Stop:
@@ -80,9 +87,8 @@ def run(
 ) -> int:
     """Make a node, start it, spin it until it has finished or a signal comes, and clean up.
 
-    Returns the exit status of the process.
-
-    An error on purpose (or a bad parameter) is one FATAL line and status 1.
+    Returns the exit status of the process: 0 when it was asked to end or has finished. An error
+    on purpose (or a bad parameter) is one FATAL line and EXIT_CONFIG.
     """
     keep_memory()
     # rclpy's own handlers end the context at once, while the worker may still be publishing.
@@ -95,9 +101,10 @@ def run(
         stop.held = True
         _spin(node, lambda: stop.asked or finished(node))
     except (SelfdepthError, ParameterException) as error:
-        if not isinstance(error, StartError):
-            get_logger(name).fatal(str(error))
-        return EXIT_FAILED
+        if isinstance(error, StartError):
+            return error.status
+        get_logger(name).fatal(str(error))
+        return EXIT_CONFIG
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:

@@ -4,7 +4,8 @@
 
 import functools
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.node import Node
@@ -19,6 +20,43 @@ from selfdepth_ros.nodes.parameters import SurroundDepthConfig
 from selfdepth_ros.nodes.sets import SetQueue
 
 _STOCK_QUEUE = 10
+_WINDOW = 50
+"""The rate of a camera is that of so many last images."""
+SILENT_AFTER_S = 3.0
+"""A camera without an image for so long is taken for dead."""
+
+
+class Arrivals:
+    """When the images of one camera came, on the steady clock `clock_s`."""
+
+    def __init__(self, topic: str, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self.topic, self._clock_s = topic, clock_s
+        self.count = 0
+        self._since_s = clock_s()
+        self._recent_s: deque[float] = deque(maxlen=_WINDOW)
+
+    def add(self, message: Any = None) -> None:
+        """An image came."""
+        self.count += 1
+        self._recent_s.append(self._clock_s())
+
+    @property
+    def silence_s(self) -> float:
+        """Seconds without an image."""
+        return self._clock_s() - (self._recent_s[-1] if self._recent_s else self._since_s)
+
+    @property
+    def silent(self) -> bool:
+        """Whether the camera is to be taken for dead."""
+        return self.silence_s > SILENT_AFTER_S
+
+    @property
+    def rate_hz(self) -> float:
+        """Images per second, of the last ones; it falls while none come."""
+        if len(self._recent_s) < 2:
+            return 0.0
+        period_s = (self._recent_s[-1] - self._recent_s[0]) / (len(self._recent_s) - 1)
+        return 1 / max(period_s, self.silence_s, 1e-9)
 
 
 def topic_of(pattern: str, camera: str) -> str:
@@ -46,8 +84,9 @@ class Intake:
         self._kind = CompressedImage if compressed else Image
         ending = '/compressed' if compressed else ''
         self.topics = {name: topic_of(config.image_topic, name) + ending for name in cameras}
-        self.heard: dict[str, float] = {}
-        """Camera -> steady time of its last image."""
+        self.arrivals = {name: Arrivals(topic) for name, topic in self.topics.items()}
+        """Camera -> its images."""
+        self._silent: list[str] = []
         start = self._stock if config.sync == 'message_filters' else self._own
         self._subscriptions = start()
 
@@ -70,7 +109,7 @@ class Intake:
         ]
 
     def _take(self, camera: str, msg: Any) -> None:
-        self.heard[camera] = time.monotonic()
+        self.arrivals[camera].add()
         self._queue.push(camera, stamp_ns(msg.header), msg)
 
     def _stock(self) -> list[Any]:
@@ -85,6 +124,8 @@ class Intake:
             message_filters.Subscriber(self._node, self._kind, topic, **self._options())
             for topic in self.topics.values()
         ]
+        for item, arrivals in zip(filters, self.arrivals.values(), strict=True):
+            item.registerCallback(arrivals.add)
         self._stock_sync = message_filters.ApproximateTimeSynchronizer(
             filters, _STOCK_QUEUE, self._config.tolerance_ms * 1e-3
         )
@@ -92,17 +133,24 @@ class Intake:
         return [item.sub for item in filters]
 
     def _take_all(self, *messages: Any) -> None:
-        self.heard = dict.fromkeys(self.topics, time.monotonic())
         stamps = tuple(stamp_ns(msg.header) for msg in messages)
         self._queue.put(SetReady(min(stamps), stamps, messages, missing=()))
 
-    def silent(self, since_s: float, now_s: float, patience_s: float) -> list[str]:
-        """Topics on which nothing came within the last `patience_s`, or ever."""
-        return [
-            topic
-            for name, topic in self.topics.items()
-            if now_s - self.heard.get(name, since_s) > patience_s
-        ]
+    def silent(self) -> list[str]:
+        """Topics on which nothing has come for a while, or ever."""
+        return [item.topic for item in self.arrivals.values() if item.silent]
+
+    def warn_of_silence(self) -> None:
+        """Log the topics that have become silent since this was asked last."""
+        before, self._silent = self._silent, self.silent()
+        newly = [topic for topic in self._silent if topic not in before]
+        if newly:
+            count = self._node.count_publishers
+            seen = ', '.join(f'{topic} ({count(topic)})' for topic in newly)
+            self._node.get_logger().warning(
+                f'no images for {SILENT_AFTER_S:.0f} s on (publishers): {seen}; '
+                'check image_topic, transport, QoS'
+            )
 
     def close(self) -> None:
         """Stop listening."""

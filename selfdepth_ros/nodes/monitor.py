@@ -1,16 +1,20 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How the node is doing, for /diagnostics."""
+"""How the node is doing, for /diagnostics: one status for the whole, one for the engine, one for
+each camera.
+"""
 
 import statistics
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from selfdepth_ros.core.sync import SyncStats
+from selfdepth_ros.inference import DepthEngine
+from selfdepth_ros.nodes.intake import Arrivals
 
 WINDOW = 200
 """Rate and latencies are over this many last sets."""
@@ -69,6 +73,12 @@ class Monitor:
         with self._lock:
             return self._records[-1].missing if self._records else ()
 
+    def sets_without(self, camera: str) -> str:
+        """How many of the last sets lacked a camera, in words."""
+        with self._lock:
+            without = sum(camera in record.missing for record in self._records)
+            return f'{without} of {len(self._records)}'
+
     def values(self, dropped: int, stats: SyncStats) -> dict[str, str]:
         """Return all figures by name."""
         with self._lock:
@@ -121,12 +131,50 @@ def _ms(seconds: float) -> str:
     return f'{seconds * 1e3:.2f}'
 
 
-def diagnostics(
+def status(
     name: str, hardware_id: str, level: bytes, message: str, values: dict[str, str]
-) -> DiagnosticArray:
-    """Return one status as a DiagnosticArray; the stamp is the caller's."""
+) -> DiagnosticStatus:
+    """Return a status with its values in order."""
     pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
-    status = DiagnosticStatus(
+    return DiagnosticStatus(
         level=level, name=name, message=message, hardware_id=hardware_id, values=pairs
     )
-    return DiagnosticArray(status=[status])
+
+
+def engine_status(name: str, engine: DepthEngine) -> DiagnosticStatus:
+    """What runs the network, and which network; `name` is the node's."""
+    manifest = engine.manifest
+    values = {
+        'device': engine.device,
+        'model': manifest.name,
+        'precision': manifest.precision,
+        'size': f'{manifest.width}x{manifest.height}',
+        'onnx_sha256': manifest.onnx_sha256,
+    }
+    return status(f'{name}: engine', manifest.name, DiagnosticStatus.OK, 'loaded', values)
+
+
+def camera_statuses(
+    name: str, arrivals: Mapping[str, Arrivals], monitor: Monitor
+) -> list[DiagnosticStatus]:
+    """Whether images of each camera come, and get into the clouds; `name` is the node's."""
+    return [_camera_status(name, camera, own, monitor) for camera, own in arrivals.items()]
+
+
+def _camera_status(
+    name: str, camera: str, arrivals: Arrivals, monitor: Monitor
+) -> DiagnosticStatus:
+    level, message = DiagnosticStatus.OK, 'images come'
+    if arrivals.silent:
+        level, message = DiagnosticStatus.ERROR, f'no images on {arrivals.topic}'
+    elif camera in monitor.missing:
+        level = DiagnosticStatus.WARN
+        message = 'images come, the last cloud was without: late, or not to be decoded'
+    values = {
+        'topic': arrivals.topic,
+        'images': str(arrivals.count),
+        'rate_hz': f'{arrivals.rate_hz:.2f}',
+        'silent_s': f'{arrivals.silence_s:.2f}',
+        'clouds_without': monitor.sets_without(camera),
+    }
+    return status(f'{name}: {camera}', camera, level, message, values)

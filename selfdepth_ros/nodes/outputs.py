@@ -46,6 +46,7 @@ class Computed(NamedTuple):
     rig: Rig
     kind: str
     stamps_ns: Sequence[int | None]
+    config: SurroundDepthConfig
     displaced: Collection[int] = ()
 
     @property
@@ -64,8 +65,9 @@ class Outputs:
         self, node: LifecycleNode, cameras: Sequence[str], config: SurroundDepthConfig
     ) -> None:
         self._node = node
-        self._config = config
-        self._scanner: Scanner | None = None
+        self.config = config
+        """May be replaced at any time; each set is published as it was at its beginning."""
+        self._scanner: tuple[Any, Scanner] | None = None
         makers: list[tuple[type, str, _Maker]] = [
             (PointCloud2, '~/points', self._points),
             (PointCloud2, '~/obstacles', self._obstacles),
@@ -96,13 +98,17 @@ class Outputs:
         )
         return [(publisher, message) for publisher, message in made if message is not None]
 
+    def cloud(self, result: SurroundResult) -> PointCloud:
+        """The points that ~/points has of a result."""
+        return downsample(result.cloud, self.config.points, result.depths.shape[2])
+
     def close(self) -> None:
         """Take the publishers away."""
         for publisher, _ in self._outputs:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _points(self, computed: Computed) -> PointCloud2:
-        config, (_, width) = self._config.points, computed.size
+        config, (_, width) = computed.config.points, computed.size
         cloud = downsample(computed.result.cloud, config, width)
         packed = pack_points(cloud, self._extras(cloud, computed))
         if config.organized:
@@ -110,7 +116,7 @@ class Outputs:
         return cloud_message(packed, cloud.stamp_ns, cloud.frame_id)
 
     def _extras(self, cloud: PointCloud, computed: Computed) -> PointExtras:
-        config = self._config.points
+        config = computed.config.points
         return PointExtras(
             _confidence(cloud, computed) if config.confidence else None,
             _time_s(cloud, computed) if config.time else None,
@@ -118,25 +124,29 @@ class Outputs:
         )
 
     def _obstacles(self, computed: Computed) -> PointCloud2:
-        config, (_, width) = self._config, computed.size
+        config, (_, width) = computed.config, computed.size
         cloud = obstacles(computed.result.cloud, config.obstacles, width, config.ground_height_m)
         return cloud_message(pack_xyz(cloud.points), cloud.stamp_ns, cloud.frame_id)
 
     def _scan(self, computed: Computed) -> LaserScan:
-        config, result = self._config.scan, computed.result
-        if self._scanner is None or self._scanner.rig is not computed.rig:
-            self._scanner = self._new_scanner(computed)
+        result, cloud = computed.result, computed.result.cloud
         looking = [
             here and index not in computed.displaced for index, here in enumerate(result.present)
         ]
-        ranges = self._scanner.ranges(result.cloud.points, looking, result.depths)
-        cloud = result.cloud
-        return scan_message(scan_fields(ranges, config), cloud.stamp_ns, cloud.frame_id)
+        ranges = self._scanner_for(computed).ranges(cloud.points, looking, result.depths)
+        fields = scan_fields(ranges, computed.config.scan)
+        return scan_message(fields, cloud.stamp_ns, cloud.frame_id)
 
-    def _new_scanner(self, computed: Computed) -> Scanner:
-        config = self._config
-        nearest_m = config.fusion.min_range_m
-        return Scanner(computed.rig, config.scan, config.ground_height_m, nearest_m, computed.kind)
+    def _scanner_for(self, computed: Computed) -> Scanner:
+        """The scanner of a rig and of the settings it was made with, kept while they stay."""
+        config = computed.config
+        settings = (config.scan, config.ground_height_m, config.fusion.min_range_m, computed.kind)
+        kept = self._scanner
+        if kept and kept[1].rig is computed.rig and kept[0] == settings:
+            return kept[1]
+        scanner = Scanner(computed.rig, *settings)
+        self._scanner = settings, scanner
+        return scanner
 
 
 def _depth(index: int, computed: Computed) -> Image | None:

@@ -4,7 +4,9 @@
 
 import difflib
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -14,12 +16,22 @@ from selfdepth_ros.core.config import Knob, config_from_dict, knob, knobs
 from selfdepth_ros.core.fusion import FusionConfig
 from selfdepth_ros.core.obstacles import ObstaclesConfig
 from selfdepth_ros.core.scan import ScanConfig
+from selfdepth_ros.inference.load import BACKENDS
 from selfdepth_ros.messages import PointsConfig
 from selfdepth_ros.nodes.motion import MotionConfig
+from selfdepth_ros.nodes.saving import SaveConfig
 
 ConfigT = TypeVar('ConfigT')
-_APPLIED = 'Applied when the node is configured.'
 _OF_RCLPY = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
+
+
+class When(Enum):
+    """When the value of a parameter takes effect, as its description says it."""
+
+    STARTED = 'Read at the start only.'
+    CONFIGURED = 'Applied when the node is configured.'
+    RELOADED = 'Applied when the node is configured, and by ~/reload_model.'
+    LIVE = 'Applied at once.'
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,8 @@ class SurroundDepthConfig:
 
     model: str = ''
     """Model file (model.onnx) or the folder that holds it; empty: the model of the package."""
+    backend: str = knob('auto', choices=('auto', *BACKENDS))
+    """What runs the network; auto: onnx. tensorrt compiles the model first, for minutes."""
     rig: str = ''
     """Rig file; 'topics': from CameraInfo and TF; empty: rig.yaml beside the model, or topics."""
     cameras: tuple[str, ...] = ()
@@ -60,6 +74,9 @@ class SurroundDepthConfig:
     """How often the state is published on /diagnostics."""
     autostart: bool = True
     """Configure and activate at start; false: wait for a lifecycle manager."""
+    build_only: bool = False
+    """Load the model (compile it, if it must be), check what it says, and end."""
+    save: SaveConfig = SaveConfig()
     motion: MotionConfig = MotionConfig()
     points: PointsConfig = PointsConfig()
     scan: ScanConfig = ScanConfig()
@@ -74,21 +91,52 @@ class SurroundDepthConfig:
         return self.lens == 'rectified'
 
 
-def declare(node: Node, cls: type) -> None:
+_WHEN: dict[When, tuple[str, ...]] = {
+    When.STARTED: ('autostart', 'build_only', 'save.folder'),
+    When.RELOADED: ('model', 'backend'),
+    When.LIVE: (
+        'diagnostics_period_s',
+        'ground_height_m',
+        'points.',
+        'scan.',
+        'obstacles.',
+        'fusion.',
+        'save.',
+    ),
+}
+
+
+def surround_when(name: str) -> When:
+    """When a parameter of `surround_depth` takes effect; the first rule that fits counts."""
+    for when, names in _WHEN.items():
+        if name in names or f'{name.partition(".")[0]}.' in names:
+            return when
+    return When.CONFIGURED
+
+
+def declare(
+    node: Node, cls: type, when: Callable[[str], When] = lambda name: When.STARTED
+) -> None:
     """Declare every setting of a configuration class; nested ones get dotted names.
 
-    Raises rclpy's ParameterException for an override of a wrong type or out of range.
+    What is read at the start only becomes read-only. Raises rclpy's ParameterException for an
+    override of a wrong type or out of range.
     """
     for own in knobs(cls):
-        node.declare_parameter(own.name, _plain(own.default), _descriptor(own))
+        node.declare_parameter(own.name, _plain(own.default), _descriptor(own, when(own.name)))
     _warn_unknown(node)
 
 
-def read(node: Node, cls: type[ConfigT]) -> ConfigT:
-    """Return the current values as a configuration; ConfigError names what does not fit."""
+def read(node: Node, cls: type[ConfigT], changed: Mapping[str, Any] | None = None) -> ConfigT:
+    """Return the current values as a configuration; ConfigError names what does not fit.
+
+    `changed`: values by dotted name that are taken instead of the current ones.
+    """
     values: dict[str, Any] = {}
+    changed = changed or {}
     for own in knobs(cls):
-        value = node.get_parameter(own.name).value
+        known = own.name in changed
+        value = changed[own.name] if known else node.get_parameter(own.name).value
         *groups, name = own.name.split('.')
         place = values
         for group in groups:
@@ -102,9 +150,11 @@ def _plain(default: Any) -> Any:
     return (list(default) or ['']) if isinstance(default, tuple) else default
 
 
-def _descriptor(own: Knob) -> ParameterDescriptor:
+def _descriptor(own: Knob, when: When) -> ParameterDescriptor:
     unit = f' [{own.unit}]' if own.unit else ''
-    result = ParameterDescriptor(description=f'{own.doc}{unit} {_APPLIED}'.strip())
+    result = ParameterDescriptor(
+        description=f'{own.doc}{unit} {when.value}'.strip(), read_only=when is When.STARTED
+    )
     choices = get_args(own.type) if get_origin(own.type) is Literal else own.choices
     if choices:
         result.additional_constraints = f'one of {", ".join(map(str, choices))}'

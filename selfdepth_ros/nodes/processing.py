@@ -4,21 +4,23 @@
 
 import time
 import traceback
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import numpy as np
 from rclpy.node import Node
 
 from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
-from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_ros.core.frames import PointCloud, SurroundFrame
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.core.sync import SetReady
 from selfdepth_ros.messages import MessageError, decode_image
 from selfdepth_ros.nodes.monitor import Monitor, Record
 from selfdepth_ros.nodes.motion import EgoMotion, MovingMounts
 from selfdepth_ros.nodes.outputs import Computed, Outputs
-from selfdepth_ros.pipeline import SurroundDepth
+from selfdepth_ros.pipeline import SurroundDepth, SurroundResult
 
 STEADY_M, STEADY_RAD = 0.02, 0.01
 """A mount that has moved less than this since the tables were made looks where they say."""
@@ -47,13 +49,20 @@ class Processor:
         self._motion = motion
         self.calibrated: Calibrated | None = None
         """None until the calibration is complete; sets are let go until then."""
+        self._wishes: deque[Future[PointCloud]] = deque()
+
+    def next_cloud(self) -> 'Future[PointCloud]':
+        """The cloud of the next set that becomes one, whether anybody listens or not."""
+        wish: Future[PointCloud] = Future()
+        self._wishes.append(wish)
+        return wish
 
     def compute(self, ready: SetReady) -> None:
         """Publish what a set becomes."""
         if self.calibrated is None:
             return
         pipeline, mounts = self.calibrated
-        if not self._outputs.wanted:
+        if not (self._outputs.wanted or self._wishes):
             self._monitor.add_idle()
             return
         stages_s = {'waiting': self._age_s(ready.stamp_ns)}
@@ -67,11 +76,12 @@ class Processor:
         begin = time.perf_counter()
         kind = pipeline.engine.manifest.depth_kind
         messages = self._outputs.pack(
-            Computed(result, pipeline.rig, kind, frame.stamps_ns, displaced)
+            Computed(result, pipeline.rig, kind, frame.stamps_ns, self._outputs.config, displaced)
         )
         packed = time.perf_counter()
         for publisher, message in messages:
             publisher.publish(message)
+        self._grant(result)
         stages_s['pack'] = packed - begin
         stages_s['publish'] = time.perf_counter() - packed
         self._monitor.add(
@@ -115,6 +125,13 @@ class Processor:
             text = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
         if self._monitor.add_failure(text):
             self._logger.error(f'no cloud: {text}')
+
+    def _grant(self, result: SurroundResult) -> None:
+        """Hand the cloud to those who asked for it and still wait."""
+        while self._wishes:
+            wish = self._wishes.popleft()
+            if wish.set_running_or_notify_cancel():
+                wish.set_result(self._outputs.cloud(result))
 
     def _age_s(self, stamp_ns: int) -> float:
         return (self._clock.now().nanoseconds - stamp_ns) * 1e-9

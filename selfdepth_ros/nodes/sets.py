@@ -43,6 +43,8 @@ class SetQueue:
     def put(self, ready: SetReady) -> None:
         """Take in a set that somebody else has formed."""
         with self._changed:
+            self._sync.stats.complete_sets += not ready.missing
+            self._sync.stats.partial_sets += bool(ready.missing)
             self._offer([ready])
             self._changed.notify()
 

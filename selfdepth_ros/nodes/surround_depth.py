@@ -6,38 +6,39 @@ Callbacks store; one worker thread decodes, infers, fuses and publishes, and onl
 listens to. A lifecycle node that starts itself unless `autostart` is false.
 """
 
-import functools
-import time
-import traceback
+import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from concurrent.futures import Future
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
+from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.rig import Rig
-from selfdepth_ros.inference import EngineError, load_engine
+from selfdepth_ros.inference import DepthEngine
 from selfdepth_ros.nodes import execution
 from selfdepth_ros.nodes.calibration import CameraInfos, rig_from_file
+from selfdepth_ros.nodes.health import Condition
 from selfdepth_ros.nodes.intake import Intake, make_queue, topic_of
+from selfdepth_ros.nodes.live import LiveParameters
 from selfdepth_ros.nodes.live_rig import LiveRig, RigOfFile, RigOfTopics
-from selfdepth_ros.nodes.monitor import Monitor, diagnostics
+from selfdepth_ros.nodes.model import load_checked_model, load_model, rig_path
+from selfdepth_ros.nodes.monitor import Monitor
 from selfdepth_ros.nodes.motion import EgoMotion, OdometryPoses, Poses, TfPoses
 from selfdepth_ros.nodes.outputs import Outputs
-from selfdepth_ros.nodes.parameters import SurroundDepthConfig, declare, read
+from selfdepth_ros.nodes.parameters import SurroundDepthConfig, declare, read, surround_when
 from selfdepth_ros.nodes.processing import Calibrated, Processor
+from selfdepth_ros.nodes.saving import SaveConfig
+from selfdepth_ros.nodes.services import NotReadyError, Services
 from selfdepth_ros.nodes.sets import Worker
 from selfdepth_ros.nodes.tf import Tf
+from selfdepth_ros.nodes.transitions import transition
 from selfdepth_ros.pipeline import SurroundDepth
-from selfdepth_ros.shipped import shipped
 
 NAME = 'surround_depth'
-FROM_TOPICS = 'topics'
-"""Value of the parameter `rig`: calibration from CameraInfo and TF."""
-_SILENT_AFTER_S = 3.0
 _LOOK_EVERY_S = 0.2
 """How often TF and CameraInfo are looked at."""
 _RIG_NEEDS_TF = (
@@ -45,29 +46,6 @@ _RIG_NEEDS_TF = (
     'works without it)'
 )
 _MOTION_NEEDS_TF = 'motion.source is tf (odometry and none work without it)'
-_Body = Callable[['SurroundDepthNode', LifecycleState], None]
-_Callback = Callable[['SurroundDepthNode', LifecycleState], TransitionCallbackReturn]
-
-
-def _transition(body: _Body) -> _Callback:
-    """Make errors visible and leave nothing half done: rclpy swallows what a transition raises."""
-
-    @functools.wraps(body)
-    def run(self: 'SurroundDepthNode', state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            body(self, state)
-        except SelfdepthError as error:
-            self.get_logger().fatal(str(error))
-        except Exception:
-            self.get_logger().fatal(traceback.format_exc())
-        else:
-            return TransitionCallbackReturn.SUCCESS
-        self._stop()
-        if state.label == 'unconfigured':
-            self._let_go()
-        return TransitionCallbackReturn.FAILURE
-
-    return run
 
 
 class SurroundDepthNode(LifecycleNode):
@@ -75,28 +53,42 @@ class SurroundDepthNode(LifecycleNode):
 
     def __init__(self) -> None:
         # First of all: rclpy destroys a node whose parameters are refused.
+        self.lock = threading.RLock()
+        """Held by transitions, and by whoever else replaces what a transition makes."""
+        self._service_desk: Services | None = None
         self._live_rig: LiveRig | None = None
         self._tf: Tf | None = None
         self._motion: EgoMotion | None = None
         self._intake: Intake | None = None
         self._worker: Worker | None = None
         self._outputs: Outputs | None = None
+        self._processor: Processor | None = None
+        self._exit_status = execution.EXIT_CONFIG
         self._own_timers: list[Any] = []
         self._rig_problem = ''
-        self._silent: list[str] = []
+        self.finished = False
+        """Whether all that was asked for is done, and the process may end."""
         super().__init__(NAME)
-        declare(self, SurroundDepthConfig)
+        declare(self, SurroundDepthConfig, surround_when)
+        LiveParameters(
+            self,
+            SurroundDepthConfig,
+            surround_when,
+            lambda: self._processor is not None,
+            self._apply,
+        )
+        self._service_desk = Services(self, self)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
 
     # -- transitions --
 
-    @_transition
+    @transition
     def on_configure(self, state: LifecycleState) -> None:
         """Load the model and the rig, or start to listen for the rig."""
         config = self._config = read(self, SurroundDepthConfig)
-        self._engine = load_engine(_model(config), threads=config.threads)
+        self._engine = load_model(config)
         rig = None
-        if path := _rig(config):
+        if path := rig_path(config):
             rig = rig_from_file(path, config.cameras, config.output_frame)
         self._cameras: Sequence[str] = self._names(rig)
         self._outputs = Outputs(self, self._cameras, config)
@@ -107,12 +99,11 @@ class SurroundDepthNode(LifecycleNode):
         )
         self._queue = make_queue(config, self._cameras)
         self._listen_for_calibration(rig)
-        self._every(config.diagnostics_period_s, self._report)
+        self._report_timer = self._every(config.diagnostics_period_s, self._report)
 
-    @_transition
+    @transition
     def on_activate(self, state: LifecycleState) -> None:
         """Subscribe and start the worker."""
-        self._active_since_s = time.monotonic()
         self._queue = make_queue(self._config, self._cameras)
         self._intake = Intake(self, self._config, self._cameras, self._queue)
         self._worker = Worker(self._queue, self._processor.compute, self._processor.failed)
@@ -120,40 +111,59 @@ class SurroundDepthNode(LifecycleNode):
         topics = ', '.join(self._intake.topics.values())
         self.get_logger().info(f'active: {len(self._cameras)} cameras ({topics})')
 
-    @_transition
+    @transition
     def on_deactivate(self, state: LifecycleState) -> None:
         """Stop the worker and the subscriptions; the model stays loaded."""
         self._stop()
         super().on_deactivate(state)
 
-    @_transition
+    @transition
     def on_cleanup(self, state: LifecycleState) -> None:
         """Let go of model, rig and publishers."""
         self._let_go()
 
-    @_transition
+    @transition
     def on_shutdown(self, state: LifecycleState) -> None:
         """As deactivate and clean-up."""
         self._let_go()
 
-    @_transition
+    @transition
     def on_error(self, state: LifecycleState) -> None:
         """Go back to unconfigured, whatever state things are in."""
         self._let_go()
 
     def start(self) -> None:
-        """Configure and activate if `autostart` says so. Raises StartError when that fails."""
+        """Configure and activate if `autostart` says so. Raises StartError when that fails.
+
+        With `build_only`: only load and check the model; SelfdepthError says why it cannot be.
+        """
+        config = read(self, SurroundDepthConfig)
+        if config.build_only:
+            engine = load_checked_model(config, len(config.cameras))
+            self.get_logger().info(f'{engine.manifest.name!r} is ready on {engine.device}')
+            self.finished = True
+            return
         if not self.get_parameter('autostart').value:
             self.get_logger().info('autostart is false: waiting for a lifecycle manager')
             return
         for trigger in (self.trigger_configure, self.trigger_activate):
             if trigger() != TransitionCallbackReturn.SUCCESS:
-                raise execution.StartError(NAME)
+                raise execution.StartError(NAME, self._exit_status)
 
     def destroy_node(self) -> None:
-        """Stop the worker first: it publishes."""
+        """Stop the threads first: they publish and answer."""
         self._stop()
+        if self._service_desk:
+            self._service_desk.close()
         super().destroy_node()
+
+    def gave_up(self, state: LifecycleState, expected: bool) -> None:
+        """See Stoppable."""
+        if not expected:
+            self._exit_status = execution.EXIT_BUG
+        self._stop()
+        if state.label == 'unconfigured':
+            self._let_go()
 
     def _stop(self) -> None:
         if self._intake:
@@ -215,10 +225,11 @@ class SurroundDepthNode(LifecycleNode):
             self._rig_problem = str(error)
 
     def _assemble(self, rig: Rig) -> None:
-        pipeline = SurroundDepth(self._engine, rig, self._config.fusion)
-        if self._processor.calibrated is None:
-            pipeline.warm_up()
-        self._processor.calibrated = Calibrated(pipeline, self._live_rig.mounts)
+        with self.lock:
+            pipeline = SurroundDepth(self._engine, rig, self._config.fusion)
+            if self._processor.calibrated is None:
+                pipeline.warm_up()
+            self._processor.calibrated = Calibrated(pipeline, self._live_rig.mounts)
         if self._tf and not self._live_rig.mounts and self._config.motion.source != 'tf':
             self._tf.only_static()
 
@@ -237,81 +248,89 @@ class SurroundDepthNode(LifecycleNode):
             return TfPoses(self._listen_to_tf(_MOTION_NEEDS_TF), motion.fixed_frame, body_frame)
         return None
 
+    # -- what services and live parameters ask for --
+
+    def next_cloud(self) -> 'Future[PointCloud]':
+        """See Served."""
+        processor = self._processor
+        if self._intake is None or processor is None:
+            raise NotReadyError('found the node not active, expected it active: activate it')
+        return processor.next_cloud()
+
+    def save_config(self) -> SaveConfig:
+        """See Served."""
+        return read(self, SurroundDepthConfig).save
+
+    def condition(self) -> str:
+        """See Served."""
+        with self.lock:
+            return self._condition().state()[1] if self._processor else 'not configured'
+
+    def load_engine(self) -> DepthEngine:
+        """See Served."""
+        if self._processor is None:
+            raise NotReadyError(
+                'found no model in use, expected the node configured: configure it'
+            )
+        return load_checked_model(read(self, SurroundDepthConfig), len(self._cameras))
+
+    def use_engine(self, engine: DepthEngine) -> None:
+        """See Served."""
+        with self.lock:
+            if self._processor is None:
+                raise NotReadyError('found the node cleaned up meanwhile: configure it again')
+            before, calibrated = self._engine, self._processor.calibrated
+            self._engine = engine
+            try:
+                if calibrated:
+                    self._assemble(calibrated.pipeline.source)
+            except SelfdepthError:
+                self._engine = before
+                raise
+
+    def _apply(self, config: SurroundDepthConfig) -> None:
+        """Go on with other filters, outputs and periods."""
+        with self.lock:  # a model that is being put in place takes the filters with it
+            before, self._config = self._config, config
+            self._outputs.config = config
+            if config.fusion != before.fusion and self._processor.calibrated:
+                self._processor.calibrated.pipeline.use_filters(config.fusion)
+        if config.diagnostics_period_s != before.diagnostics_period_s:
+            self._own_timers.remove(self._report_timer)
+            self.destroy_timer(self._report_timer)
+            self._report_timer = self._every(config.diagnostics_period_s, self._report)
+
     # -- diagnostics --
 
+    def _condition(self) -> Condition:
+        return Condition(
+            self._monitor,
+            self._motion,
+            self._live_rig,
+            self._rig_problem,
+            self._intake,
+            calibrated=self._processor.calibrated is not None,
+            wanted=self._outputs.wanted,
+        )
+
     def _report(self) -> None:
-        self._warn_silent()
-        level, message = self._state()
-        values = self._monitor.values(self._queue.dropped, self._queue.stats)
-        values['motion'] = self._motion.state
-        values['sets_not_moved'] = str(self._motion.unmoved)
-        values['calibration'] = self._live_rig.describe()
-        name, model = self.get_fully_qualified_name(), self._engine.manifest.name
-        array = diagnostics(name, model, level, message, values)
+        if self._intake:
+            self._intake.warn_of_silence()
+        name, condition = self.get_fully_qualified_name(), self._condition()
+        array = DiagnosticArray(status=condition.statuses(name, self._engine, self._queue))
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
-
-    def _state(self) -> tuple[bytes, str]:
-        """Level and message, the most serious first."""
-        if self._intake is None:
-            return DiagnosticStatus.OK, 'not active'
-        if errors := self._errors():
-            return DiagnosticStatus.ERROR, '; '.join(errors)
-        if warnings := self._warnings():
-            return DiagnosticStatus.WARN, '; '.join(warnings)
-        if not self._outputs.wanted:
-            return DiagnosticStatus.OK, 'idle: nobody listens'
-        return DiagnosticStatus.OK, 'running'
-
-    def _errors(self) -> list[str]:
-        problem = self._monitor.problem.strip().splitlines()[-1:]
-        return [*self._live_rig.errors(), *filter(None, [self._rig_problem]), *problem]
-
-    def _warnings(self) -> list[str]:
-        found = self._live_rig.warnings()
-        if self._silent and self._processor.calibrated:
-            found.append(f'no images on {", ".join(self._silent)}')
-        if self._outputs.wanted and self._processor.calibrated:
-            if self._monitor.missing and not self._silent:
-                found.append(f'clouds without {", ".join(self._monitor.missing)}')
-            if self._motion.problem:
-                found.append(self._motion.problem)
-        return found
-
-    def _warn_silent(self) -> None:
-        if self._intake is None:
-            return
-        before, now_s = self._silent, time.monotonic()
-        self._silent = self._intake.silent(self._active_since_s, now_s, _SILENT_AFTER_S)
-        newly = [topic for topic in self._silent if topic not in before]
-        if newly:
-            seen = ', '.join(f'{topic} ({self.count_publishers(topic)})' for topic in newly)
-            self.get_logger().warning(
-                f'no images for {_SILENT_AFTER_S:.0f} s on (publishers): {seen}; '
-                'check image_topic, transport, QoS'
-            )
-
-
-def _model(config: SurroundDepthConfig) -> Path:
-    if config.model:
-        return Path(config.model)
-    if not shipped('model.onnx').is_file():
-        raise EngineError('this copy of the package holds no model: give one with model:=<path>')
-    return shipped('model.onnx')
-
-
-def _rig(config: SurroundDepthConfig) -> Path | None:
-    """The rig file to use; None: listen to CameraInfo and TF."""
-    if config.rig:
-        return None if config.rig == FROM_TOPICS else Path(config.rig)
-    model = _model(config)
-    beside = (model if model.is_dir() else model.parent) / 'rig.yaml'
-    return beside if beside.is_file() else None
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of the process."""
-    return execution.run(NAME, SurroundDepthNode, SurroundDepthNode.start, args)
+    return execution.run(
+        NAME,
+        SurroundDepthNode,
+        SurroundDepthNode.start,
+        args,
+        finished=lambda node: node.finished,
+    )
 
 
 if __name__ == '__main__':

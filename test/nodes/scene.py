@@ -46,13 +46,13 @@ def rig_of(names: tuple[str, ...]) -> Rig:
     return Rig(tuple(cameras))
 
 
-def write_model(folder: Path, size: tuple[int, int] = NETWORK) -> Path:
-    """The small model of size (width, height), and a manifest beside it."""
+def write_model(folder: Path, size: tuple[int, int] = NETWORK, gain: float = 1.0) -> Path:
+    """The small model of size (width, height), its depths times `gain`; a manifest beside it."""
     from small_model import luminance_graph  # the cameras' process does not find it, nor need it
 
     width, height = size
     path = folder / 'model.onnx'
-    onnx.save(luminance_graph(size=(height, width)), path)
+    onnx.save(luminance_graph(size=(height, width), gain=gain), path)
     manifest = Manifest('brightness', width, height, 'z_depth', 0.1, 100.0, CAMERAS)
     replace(manifest, onnx_sha256=file_sha256(path)).save(path.with_suffix('.yaml'))
     return path
@@ -88,9 +88,9 @@ class Scene:
         """What each camera sees."""
         return {name: picture(name) for name in CAMERAS}
 
-    def expected(self, names: tuple[str, ...] = CAMERAS):
+    def expected(self, names: tuple[str, ...] = CAMERAS, model: Path | None = None, config=None):
         """What the pipeline itself makes of the pictures."""
         images = tuple(picture(name) if name in CAMERAS else None for name in names)
         stamps = tuple(None if image is None else 1 for image in images)
-        pipeline = SurroundDepth(load_engine(self.model), rig_of(names))
+        pipeline = SurroundDepth(load_engine(model or self.model), rig_of(names), config)
         return pipeline(SurroundFrame(1, images, stamps))

@@ -12,6 +12,7 @@ from selfdepth_ros.messages import camera_info_fields
 
 TOPICS = {'a': 'own/a/camera_info', 'b': 'own/b/camera_info'}
 """Nobody else publishes there."""
+EX_CONFIG = 78
 FROM_A_ROS_INSTALLATION = {
     'tf2_ros': ({'rig': 'topics'}, 'tf2_ros is not installed'),
     'message_filters': ({'sync': 'message_filters'}, 'message_filters, which is not installed'),
@@ -31,6 +32,10 @@ def bad_starts():
     yield {'deadline_ms': '-1.0'}, 'deadline_ms'
     yield {'threads': 'many'}, 'threads'
     yield {'fusion.max_range_m': '1e9'}, 'fusion.max_range_m'
+    yield {'fusion.min_range_m': '70.0'}, 'fusion: found min_range_m 70.0'
+    yield {'save.name': "'../up'"}, "save: name: found '../up'"
+    yield {'backend': 'magic'}, "backend: found 'magic'"
+    yield {'build_only': 'true', 'model': '{folder}/broken.onnx'}, 'cannot be loaded as an ONNX'
     for package, case in FROM_A_ROS_INSTALLATION.items():
         if importlib.util.find_spec(package) is None:
             yield case
@@ -46,7 +51,7 @@ def test_a_node_that_cannot_work_says_why_once_and_ends(
         for name, value in parameters.items()
     }
     node = surround(**{'model': scene.model, **given})
-    assert node.status() == 1
+    assert node.status() == EX_CONFIG
     fatal = node.lines('FATAL')
     assert len(fatal) == 1, node.log
     assert words in fatal[0]

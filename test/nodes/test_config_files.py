@@ -27,7 +27,10 @@ def test_surround_yaml_holds_the_defaults_of_the_node() -> None:
     # [''] is how ROS writes an empty list.
     values['cameras'] = [name for name in values['cameras'] if name]
     assert config_from_dict(SurroundDepthConfig, values) == SurroundDepthConfig()
-    assert {*SurroundDepthConfig.__dataclass_fields__} - {*values} == {'autostart'}
+    assert {*SurroundDepthConfig.__dataclass_fields__} - {*values} == {
+        'autostart',
+        'build_only',
+    }
 
 
 def test_the_costmap_listens_to_what_the_launch_file_publishes() -> None:

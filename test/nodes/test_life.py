@@ -62,7 +62,7 @@ def test_the_node_ends_in_order_while_it_works(scene, surround, listener, number
 
 def test_every_parameter_is_described_and_numbers_have_ranges(scene, surround, listener) -> None:
     from selfdepth_ros.core.config import knobs
-    from selfdepth_ros.nodes.parameters import SurroundDepthConfig
+    from selfdepth_ros.nodes.parameters import SurroundDepthConfig, When, surround_when
 
     surround(model=scene.model, autostart='false')
     listed = listener.call(ListParameters, f'{NODE}/list_parameters', ListParameters.Request())
@@ -73,6 +73,8 @@ def test_every_parameter_is_described_and_numbers_have_ranges(scene, surround, l
     described = listener.call(DescribeParameters, f'{NODE}/describe_parameters', request)
     for descriptor in described.descriptors:
         own = expected[descriptor.name]
+        assert descriptor.read_only == (surround_when(own.name) is When.STARTED)
+        assert descriptor.description.endswith(surround_when(own.name).value)
         assert own.doc in descriptor.description
         ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
         assert len(ranges) == (own.type in (int, float)), descriptor.name

@@ -105,6 +105,6 @@ def test_an_organized_cloud_with_all_fields_every_other_pixel(scene, surround, l
 
 def test_limits_that_do_not_go_together_are_refused(scene, surround) -> None:
     node = surround(model=scene.model, **{'scan.min_height_m': '3.0'})
-    assert node.status() == 1
+    assert node.status() == 78
     (fatal,) = node.lines('FATAL')
     assert 'scan: found min_height_m 3.0' in fatal

@@ -13,10 +13,14 @@ def luminance_graph(
     batch: int | str = 'n',
     depth_name: str = 'depth',
     confidence: bool = False,
+    gain: float = 1.0,
 ) -> onnx.ModelProto:
-    """Cast, mean over colours, scale by focal: written node by node; size is (height, width)."""
+    """Cast, mean over colours, scale by focal: written node by node; size is (height, width).
+
+    `gain` multiplies the depths.
+    """
     constants = {
-        'ten': np.float32(1 / 10),
+        'ten': np.float32(gain / 10),
         'scale': np.float32(1 / 255),
         'one': np.float32(1),
         'colour': np.array([3], np.int64),
