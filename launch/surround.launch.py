@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchContext, LaunchDescription
+from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     LogInfo,
@@ -18,6 +18,7 @@ from launch.actions import (
     Shutdown,
 )
 from launch.conditions import IfCondition
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -35,12 +36,25 @@ ARGUMENTS = (
         None,
     ),
     ('model', '', 'model.onnx or its folder; empty: as params_file says', None),
+    ('backend', '', 'auto, onnx or tensorrt; empty: as params_file says', None),
     ('rig', '', "rig file, or 'topics' for CameraInfo and TF; empty: as params_file says", None),
     ('transport', '', 'raw or compressed images; empty: as params_file says', None),
-    ('namespace', '', 'namespace of the node, its topics and the cameras', None),
+    ('output_frame', '', 'frame of the cloud; empty: as params_file says', None),
+    (
+        'namespace',
+        '',
+        'namespace of the node, its topics and the cameras; one for each rig of a machine',
+        None,
+    ),
+    (
+        'build_only',
+        'false',
+        'load the model (compile it for tensorrt), check it, and end; status 0 when it works',
+        TRUE_OR_FALSE,
+    ),
     ('use_sim_time', 'false', 'take the time from /clock, as when a bag plays', TRUE_OR_FALSE),
     ('autostart', 'true', 'false: a lifecycle manager configures and activates', TRUE_OR_FALSE),
-    ('rviz', 'false', 'show the cloud, the images and the rig', TRUE_OR_FALSE),
+    ('rviz', 'false', 'show cloud, scan, obstacles, images and rig', TRUE_OR_FALSE),
     ('rviz_config', str(SHARE / 'rviz' / 'surround.rviz'), 'what RViz shows', None),
     ('log_level', 'info', 'debug, info, warn, error or fatal', None),
     (
@@ -63,14 +77,27 @@ def middleware(context: LaunchContext) -> list[SetEnvironmentVariable]:
     return [SetEnvironmentVariable(name, profile) for name in names]
 
 
+def ended(event: ProcessExited, context: LaunchContext) -> list[Action]:
+    """End the launch with the node, and as it did.
+
+    An exception is the only way in which a launch file makes `ros2 launch` end with another status
+    than 0, which is what systemd and scripts go by.
+    """
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(f'surround_depth has ended with status {event.returncode}, see above')
+    return [Shutdown(reason='surround_depth has ended')]
+
+
 def surround_depth(context: LaunchContext) -> list[Node]:
     """The node; an argument that was not given leaves the word to the parameter file."""
 
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    given = {name: value(name) for name in ('model', 'rig', 'transport') if value(name)}
-    given |= {name: value(name) == 'true' for name in ('use_sim_time', 'autostart')}
+    texts = ('model', 'backend', 'rig', 'transport', 'output_frame')
+    switches = ('use_sim_time', 'autostart', 'build_only')
+    given = {name: value(name) for name in texts if value(name)}
+    given |= {name: value(name) == 'true' for name in switches}
     node = Node(
         package='selfdepth_ros',
         executable='surround_depth',
@@ -81,7 +108,7 @@ def surround_depth(context: LaunchContext) -> list[Node]:
         arguments=['--ros-args', '--log-level', f'surround_depth:={value("log_level")}'],
         output='screen',
         emulate_tty=True,
-        on_exit=Shutdown(reason='surround_depth has ended'),
+        on_exit=ended,
     )
     return [node]
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+LAUNCHED = Path(__file__).with_name('launched_surround.py')
 LAUNCH_FILES = ('demo.launch.py', 'surround.launch.py')
 FIRST_CLOUD = """
 import rclpy
@@ -43,6 +44,10 @@ def launch_system() -> bool:
 
 
 pytestmark = pytest.mark.timeout(600)  # the street is rendered before it plays
+needs_launch_testing = pytest.mark.skipif(
+    not launch_system() or importlib.util.find_spec('launch_testing') is None,
+    reason='launch_testing is not installed',
+)
 needs_launch = pytest.mark.skipif(
     not (launch_system() and shutil.which('ros2')),
     reason='launch_ros and ros2launch are not installed',
@@ -108,3 +113,36 @@ def test_surround_launches_beside_a_rig_of_another_process(workspace: Any) -> No
     few = ('--ros-args', '-p', 'frames:=10')
     with running(workspace, rig, *few), running(workspace, *surround):
         assert_a_cloud_arrives(workspace)
+
+
+def launch_surround(workspace: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`ros2 launch` of the real file until it ends."""
+    return subprocess.run(
+        ('ros2', 'launch', 'selfdepth_ros', 'surround.launch.py', *arguments),
+        env=workspace.environment,
+        cwd=workspace.root,
+        capture_output=True,
+        text=True,
+    )
+
+
+@needs_launch
+def test_build_only_checks_the_model_and_ends(workspace: Any) -> None:
+    result = launch_surround(workspace, 'build_only:=true')
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert 'is ready on ONNX Runtime' in result.stdout + result.stderr
+
+
+@needs_launch
+def test_a_node_that_cannot_start_makes_the_launch_fail(workspace: Any) -> None:
+    result = launch_surround(workspace, 'model:=/nowhere/model.onnx')
+    output = result.stdout + result.stderr
+    assert result.returncode == 1, output
+    assert 'no model at /nowhere/model.onnx' in output
+    assert 'surround_depth has ended with status 78' in output
+
+
+@needs_launch_testing
+def test_two_rigs_of_one_machine(workspace: Any) -> None:
+    python = '-m', 'launch_testing.launch_test'
+    workspace.run(sys.executable, *python, workspace.source / LAUNCHED.relative_to(ROOT))
