@@ -20,7 +20,12 @@ import rclpy
 from ament_index_python.packages import get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticArray
 from launch import LaunchDescription
-from launch.actions import ExecuteProcess, GroupAction, IncludeLaunchDescription
+from launch.actions import (
+    ExecuteProcess,
+    GroupAction,
+    IncludeLaunchDescription,
+    SetLaunchConfiguration,
+)
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import LaserScan, PointCloud2
@@ -34,6 +39,7 @@ PATIENCE_S = 300.0
 
 def scene() -> Any:
     """The small cameras and the model of the live tests."""
+    sys.path.insert(0, str(LIVE.parent / 'shared'))
     spec = importlib.util.spec_from_file_location('scene', LIVE / 'scene.py')
     module = importlib.util.module_from_spec(spec)
     sys.modules['scene'] = module
@@ -58,7 +64,9 @@ def generate_test_description() -> LaunchDescription:
     """Two rigs; the tests begin at once and wait for what they need."""
     model = scene().model
     ready = launch_testing.actions.ReadyToTest()
-    return LaunchDescription([*(rig(name, model) for name in RIGS), ready])
+    # A busy machine needs longer than launch's five seconds from SIGINT to the end.
+    patient = SetLaunchConfiguration('sigterm_timeout', '120')
+    return LaunchDescription([patient, *(rig(name, model) for name in RIGS), ready])
 
 
 class TestTwoRigs(unittest.TestCase):
