@@ -46,12 +46,14 @@ class LiveParameters(Generic[ConfigT]):
 
     def _check(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         given = self._ours(parameters)
+        if not given:
+            return SetParametersResult(successful=True)
         try:
             self._refuse_late(given)
             config = read(self._node, self._cls, given)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if given and not self._later and self._configured():
+        if not self._later and self._configured():
             self._apply(config)
         return SetParametersResult(successful=True)
 
