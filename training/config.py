@@ -42,7 +42,8 @@ class DataConfig:
     height: int = knob(192, unit='px', low=64, high=2048)
     """Training height; a multiple of 32."""
     rigs_per_step: int = knob(1, low=1, high=64)
-    """Surround frames in a step on each device; every one brings all of its cameras."""
+    """Surround frames in a step on each device; every one brings all of its cameras. Steps on
+    hints alone take as many single images instead, of any frames."""
     min_motion_m: float = knob(0.25, unit='m', low=0.0, high=10.0)
     """A temporal neighbour nearer than this is not used: it has no parallax."""
     max_motion_m: float = knob(1.8, unit='m', low=0.1, high=20.0)
@@ -75,18 +76,23 @@ class LossConfig:
     """Fraction of the training before learned motion may teach depth (without odometry)."""
     hint: float = knob(1.0, low=0.0, high=10.0)
     """Weight of the distance (of log depth) to the plane sweep's hint, fading with time."""
-    images_from: float = knob(0.5, low=0.0, high=1.0)
-    """Fraction of the training that learns from hints alone where motion is known: such a step
-    takes a third of the time. Learned motion (no odometry) needs the images from the start."""
+    images_from: float = knob(0.75, low=0.0, high=1.0)
+    """Fraction of the training that learns from hints alone, where the motion of every recording
+    is known: such a step takes a third of the time. Learned motion needs the images at once."""
     hint_until: float = knob(1.0, low=0.01, high=1.0)
     """Fraction of the training at which the hints have faded out."""
     spatial_from: float = knob(0.1, low=0.0, high=1.0)
     """Fraction of the training before the spatial terms begin."""
     automask_from: float = knob(0.5, low=0.0, high=1.0)
     """Fraction of the training before pixels that the unwarped source fits better are dropped."""
-    coarse_until: tuple[float, float, float] = (0.02, 0.08, 0.85)
+    coarse_until: tuple[float, float, float] = (0.02, 0.08, 0.88)
     """Fractions of the training seen at 1/8, 1/4 and 1/2 of the image size: coarse images have a
     wide basin of convergence, full ones the accuracy."""
+
+    @property
+    def hints_alone_until(self) -> float:
+        """Fraction of the training at which steps on hints alone end."""
+        return min(self.images_from, self.hint_until) if self.hint else 0.0
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a step is fed: its samples, on this process's device, with their hints."""
+"""What a step is fed: images on this process's device, with their hints."""
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+import torch
 from lightning_fabric import Fabric
 
 from selfdepth_training.config import TrainConfig
-from selfdepth_training.data.samples import SampleBatch, SampleSource
+from selfdepth_training.data.samples import SampleBatch, SampleSource, SureDepth, ViewBatch
 from selfdepth_training.hints import SweepHints
+from selfdepth_training.losses.surround import NOW
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,34 @@ class Feed:
     hints: SweepHints
     config: TrainConfig
 
-    def batch(self, step: int, progress: float) -> SampleBatch:
-        """Return the samples of a step at `progress` (0..1) of the training."""
+    def batch(self, step: int, progress: float) -> SampleBatch | ViewBatch:
+        """Return what a step at `progress` (0..1) of the training learns from."""
         count = self.config.data.rigs_per_step
-        first = (step * self.fabric.world_size + self.fabric.global_rank) * count
+        turn = step * self.fabric.world_size + self.fabric.global_rank
+        if self._hints_alone(progress):
+            return self._views(turn, count)
         samples = [
-            self.source.draw(self.config.seed, first + index).to(self.fabric.device)
+            self.source.draw(self.config.seed, turn * count + index).to(self.fabric.device)
             for index in range(count)
         ]
         if self.config.loss.hint and progress < self.config.loss.hint_until:
-            samples = [replace(sample, hint=self.hints.of(sample)) for sample in samples]
+            samples = [replace(s, hint=self.hint(s.source, s.frames[NOW])) for s in samples]
         return SampleBatch(samples)
+
+    def hint(self, source: int, frame: int) -> SureDepth:
+        """Hint of a frame of a recording."""
+        return self.hints.of(source, frame, self.fabric.device)
+
+    def _hints_alone(self, progress: float) -> bool:
+        return progress < self.config.loss.hints_alone_until and not self.source.learn_motion
+
+    def _views(self, turn: int, rigs: int) -> ViewBatch:
+        views = self.source.draw_views(self.config.seed, turn, rigs)
+        caches = self.source.caches
+        images = np.stack([caches[v.source].images[v.frame, v.camera] for v in views])
+        hints = [(self.hint(v.source, v.frame), v.camera) for v in views]
+        hint = SureDepth(
+            torch.stack([hint.depth[camera] for hint, camera in hints]),
+            torch.stack([hint.sure[camera] for hint, camera in hints]),
+        )
+        return ViewBatch(views, torch.from_numpy(images).to(self.fabric.device), hint)

@@ -4,17 +4,20 @@
 
 After Watson et al., "Self-supervised monocular depth hints", 2019. Theirs are believed where they
 explain the images better than the network does; ours where the sweep itself is sure, which costs
-a step nothing.
+a step nothing. What stands on the ground is put there, and what is open is completed by colour.
 """
 
 import torch
+from torch.nn import functional
 
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.completion import completed
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import RigSample, SampleSource
 from selfdepth_training.geometry import RigGeometry
-from selfdepth_training.losses.surround import surround_views
-from selfdepth_training.sweep import SweptDepth, depth_ladder, sweep
+from selfdepth_training.ground import standing_on_ground
+from selfdepth_training.losses.surround import NOW, surround_views, to_float
+from selfdepth_training.sweep import SureDepth, depth_ladder, sweep
 
 # Hints are as large as the network's depth, half of the training size: at a quarter, outlines are
 # twice as far off. 40 inverse depths from 1.2 m to the farthest.
@@ -31,16 +34,16 @@ class SweepHints:
         self.source = source
         self.geometries = geometries
         self.config = config
-        self._kept: dict[tuple[int, int], SweptDepth] = {}
+        self._kept: dict[tuple[int, int], SureDepth] = {}
 
-    def of(self, sample: RigSample) -> SweptDepth:
-        """Hint for a sample's middle frame, on the sample's device."""
-        key = sample.source, sample.frames[1]
+    def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
+        """Hint for a frame of a recording, on `device`."""
+        key = recording, now
         if key not in self._kept:
-            self._kept[key] = self._sweep(*key, sample.images.device)
+            self._kept[key] = self._sweep(recording, now, device)
         return self._kept[key]
 
-    def _sweep(self, recording: int, now: int, device: torch.device) -> SweptDepth:
+    def _sweep(self, recording: int, now: int, device: torch.device) -> SureDepth:
         geometry = self.geometries[recording]
         sample = self.source.middling(recording, now).to(device)
         motion_known = sample.world_from_body is not None
@@ -48,12 +51,16 @@ class SweepHints:
         # between two cameras is left to the photometric terms.
         still = torch.eye(4, dtype=torch.float64).expand(*sample.stamps_s.shape, 4, 4)
         poses = SE3(sample.world_from_body if motion_known else still)
-        return swept_depth(sample, poses, geometry, self.config, motion_known)
+        swept = swept_depth(sample, poses, geometry, self.config, motion_known)
+        swept = standing_on_ground(swept, geometry)
+        images = functional.avg_pool2d(to_float(sample.images[NOW]), 1 << LEVEL)
+        visible = geometry.visible & sample.present[NOW][:, None, None]
+        return completed(swept, images, visible)
 
 
 def swept_depth(
     sample: RigSample, poses: SE3, geometry: RigGeometry, config: TrainConfig, temporal: bool
-) -> SweptDepth:
+) -> SureDepth:
     """Plane sweep of a sample's middle frame; `poses` (3, C): world from body at each stamp.
 
     With `temporal` the frames before and after are compared too, else the overlaps only.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""From three surround frames to one loss: networks, geometry and the schedule of the terms."""
+"""From surround frames, or single images with hints, to one loss, by a schedule of its terms."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,13 @@ from torch.nn import functional
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
-from selfdepth_training.data.samples import RigSample, SampleBatch, jitter
+from selfdepth_training.data.samples import (
+    RigSample,
+    SampleBatch,
+    SureDepth,
+    ViewBatch,
+    jitter,
+)
 from selfdepth_training.geometry import RigGeometry, depth_kind
 from selfdepth_training.losses import edge_aware_smoothness
 from selfdepth_training.losses.photometric import masked_mean
@@ -71,17 +77,45 @@ class SurroundLearner(nn.Module):
             network.max_depth_m * max(focals) / reference,
         )
 
-    def forward(self, batch: SampleBatch, progress: float, seed: list[int]) -> Losses:
-        """Loss of some samples at `progress` (0..1) of the training.
+    def forward(self, batch: SampleBatch | ViewBatch, progress: float, seed: list[int]) -> Losses:
+        """Loss of some samples, or of single images, at `progress` (0..1) of the training.
 
         `seed` drives the augmentation, and which neighbour in time the spatial terms take.
         """
-        samples = batch.samples
         rng = np.random.default_rng(seed)
-        inverse = self._inverse_depths(samples, rng)
+        if isinstance(batch, ViewBatch):
+            terms = self._view_losses(batch, progress, rng)
+        else:
+            terms = self._surround_losses(batch.samples, progress, rng)
+        return Losses(
+            torch.stack(list(terms.values())).sum(),
+            {name: value.detach() for name, value in terms.items()},
+        )
+
+    def _view_losses(
+        self, batch: ViewBatch, progress: float, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        # Never beside an ego motion network, whose parameters would get no gradient.
+        images = to_float(batch.images)
+        focal = torch.stack(
+            [self._focal(view.source, images.device)[view.camera] for view in batch.views]
+        )
+        inverse = self._inverse_depth(images, focal, rng)
+        return self._single_image_losses(images, inverse, batch.hint, progress)
+
+    def _surround_losses(
+        self, samples: list[RigSample], progress: float, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        images = torch.cat([to_float(sample.images[NOW]) for sample in samples])
+        focal = torch.cat([self._focal(sample.source, images.device) for sample in samples])
+        inverse = self._inverse_depth(images, focal, rng)
+        counts = [sample.images.shape[1] for sample in samples]
         losses = [
-            self._sample_loss(sample, depths, progress, rng)
-            for sample, depths in zip(samples, inverse, strict=True)
+            self._single_image_losses(shown, depths, sample.hint, progress)
+            | self._reprojection_losses(sample, depths, progress, rng)
+            for sample, shown, depths in zip(
+                samples, images.split(counts), inverse.split(counts), strict=True
+            )
         ]
         names = dict.fromkeys(name for loss in losses for name in loss)
         terms = {
@@ -91,10 +125,7 @@ class SurroundLearner(nn.Module):
         if self.ego_motion is not None and not any(s.world_from_body is None for s in samples):
             # Data-parallel training wants a gradient for every parameter in every step.
             terms['motion'] = 0 * sum(p.sum() for p in self.ego_motion.parameters())
-        return Losses(
-            torch.stack(list(terms.values())).sum(),
-            {name: value.detach() for name, value in terms.items()},
-        )
+        return terms
 
     def reprojection(self, source: int, level: int, device: torch.device) -> SurroundReprojection:
         """Tables of one recording's rig at one pyramid level."""
@@ -114,43 +145,41 @@ class SurroundLearner(nn.Module):
             self._geometry[key] = SurroundReprojection(geometry, factor, self.config.loss.ssim)
         return self._geometry[key]
 
-    def _focal(self, sample: RigSample, device: torch.device) -> Float[Tensor, ' c']:
+    def _focal(self, source: int, device: torch.device) -> Float[Tensor, ' c']:
         """Focal lengths at the network's input size: twice those of the half-size geometry."""
-        return 2 * self.reprojection(sample.source, 0, device).geometry.focal
+        return 2 * self.reprojection(source, 0, device).geometry.focal
 
     def level_at(self, progress: float) -> int:
         """Pyramid level of the photometric terms: coarse to fine."""
         return sum(progress < until for until in self.config.loss.coarse_until)
 
-    def _inverse_depths(
-        self, samples: list[RigSample], rng: np.random.Generator
-    ) -> list[Float[Tensor, 'c 1 y x']]:
-        """Inverse depth of every sample's middle frame, all samples in one batch."""
-        images = torch.cat([to_float(sample.images[NOW]) for sample in samples])
-        focal = torch.cat([self._focal(sample, images.device) for sample in samples])
+    def _inverse_depth(
+        self,
+        images: Float[Tensor, 'n 3 h w'],
+        focal: Float[Tensor, ' n'],
+        rng: np.random.Generator,
+    ) -> Float[Tensor, 'n 1 y x']:
+        """Inverse depth of the images, which the network sees jittered and at times mirrored."""
         shown = jitter(images, self.config.data.jitter, rng)
         flip = self.config.data.flip and bool(rng.integers(2))
         if flip:
             shown = shown.flip(-1)
-        shown = shown.contiguous(memory_format=torch.channels_last)
-        inverse = self.depth.inverse_depth(shown, focal)
-        if flip:
-            inverse = inverse.flip(-1)
-        return list(inverse.split([sample.images.shape[1] for sample in samples]))
+        inverse = self.depth.inverse_depth(
+            shown.contiguous(memory_format=torch.channels_last), focal
+        )
+        return inverse.flip(-1) if flip else inverse
 
-    def _sample_loss(
-        self, sample: RigSample, inverse: Tensor, progress: float, rng: np.random.Generator
+    def _single_image_losses(
+        self, images: Tensor, inverse: Tensor, hint: SureDepth | None, progress: float
     ) -> dict[str, Tensor]:
+        """Terms that need no other view: smoothness, and the distance to the hints."""
         loss = self.config.loss
-        small = functional.avg_pool2d(to_float(sample.images[NOW]), 2)
+        small = functional.avg_pool2d(images, 2)
         terms = {'smoothness': loss.smoothness * edge_aware_smoothness(inverse, small)}
-        if sample.hint is not None:
-            off = (torch.log(inverse[:, 0]) + torch.log(sample.hint.depth)).abs()
+        if hint is not None:
+            off = (torch.log(inverse[:, 0]) + torch.log(hint.depth)).abs()
             fade = 1 - progress / loss.hint_until
-            terms['hint'] = loss.hint * fade * masked_mean(off, sample.hint.sure)
-        # Learned motion needs images from the first step on; known motion can wait for them.
-        if sample.hint is None or sample.world_from_body is None or progress >= loss.images_from:
-            terms |= self._reprojection_losses(sample, inverse, progress, rng)
+            terms['hint'] = loss.hint * fade * masked_mean(off, hint.sure)
         return terms
 
     def _reprojection_losses(

@@ -27,11 +27,11 @@ from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.data.samples import RigSample
 from selfdepth_training.geometry import RigGeometry, depth_kind
 from selfdepth_training.hints import LEVEL, swept_depth
-from selfdepth_training.sweep import SweptDepth
+from selfdepth_training.sweep import SureDepth
 
 log = logging.getLogger(__name__)
 
-FILE_NAME = 'visual_odometry_1.npy'
+FILE_NAME = 'visual_odometry_2.npy'
 """In the cache's folder; the number is raised whenever what is estimated changes."""
 CORNERS, CORNER_QUALITY, CORNER_SPACING_PX = 250, 0.005, 5
 TRACK_WINDOW_PX, TRACK_LEVELS = 15, 4
@@ -205,7 +205,7 @@ def _residuals(
 def _overlap_depth(
     cache: FrameCache, now: int, rate: np.ndarray, offsets_s: np.ndarray, geometry: RigGeometry,
     config: TrainConfig,
-) -> SweptDepth:  # fmt: skip
+) -> SureDepth:  # fmt: skip
     """Metric depth where cameras overlap; `rate` moves the robot between their stamps."""
     # The sweep looks at the middle frame alone, so that this one may stand for its neighbours.
     images, present, poses = (
@@ -219,7 +219,7 @@ def _overlap_depth(
     return swept_depth(sample, SE3(poses), geometry, config, temporal=False)
 
 
-def _tracks(cache: FrameCache, now: int, rig: Rig, swept: SweptDepth) -> list[Tracks]:
+def _tracks(cache: FrameCache, now: int, rig: Rig, swept: SureDepth) -> list[Tracks]:
     found = []
     for index in np.flatnonzero(cache.present[now] & cache.present[now + 1]):
         mask = rig.cameras[index].self_occlusion

@@ -88,13 +88,22 @@ class ConvolutionMuon(torch.optim.Optimizer):
 def orthogonalised(matrix: Float[Tensor, 'm n']) -> Float[Tensor, 'm n']:
     """Nearly the closest matrix with orthonormal rows (columns, when it is tall).
 
-    Five Newton-Schulz iterations in bfloat16 leave singular values of 0.7 to 1.2, which is as
-    good as one for a direction of descent.
+    Five Newton-Schulz iterations leave singular values of 0.7 to 1.2, which is as good as one for
+    a direction of descent. They run on the small square `matrix @ matrix.T`: each step multiplies
+    from the left with a polynomial of it, so the matrix itself is needed only at the end.
     """
     tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.T if tall else matrix).bfloat16()
-    x = x / (x.norm() + 1e-7)
-    for _ in range(ITERATIONS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=B, alpha=C), x, beta=A)
-    return (x.T if tall else x).to(matrix)
+    x = matrix.T if tall else matrix
+    gram = x @ x.T
+    # The squared Frobenius norm bounds every singular value by one; a gradient may be zero.
+    square = gram.trace() + 1e-14
+    gram = gram / square
+    identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    product = identity / square.sqrt()
+    for iteration in range(ITERATIONS):
+        step = torch.addmm(A * identity + B * gram, gram, gram, alpha=C)
+        product = step @ product
+        if iteration < ITERATIONS - 1:
+            gram = step @ (step @ gram)
+    x = product @ x
+    return x.T if tall else x

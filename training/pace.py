@@ -11,11 +11,12 @@ from lightning_fabric import Fabric
 
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_training.config import TrainConfig
+from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.feed import Feed
 
 log = logging.getLogger(__name__)
 
-# Steps timed in each stage of the schedule; the first ones are warm-up, compilation included.
+# Steps timed in each stage of the schedule, and hints; the first are warm-up and compilation.
 WARMUP_STEPS, TIMED_STEPS = 2, 3
 # Share of the time kept back for checkpoints, logs and a machine that is a little busier.
 RESERVE = 0.05
@@ -35,29 +36,25 @@ def steps_within(
     each frame, apart from the steps. `learner` is trained by this and must be thrown away.
     """
     began = time.monotonic()
-    config, hints = feed.config, []
+    config = feed.config
+    hint = _hint_seconds(feed) if config.loss.hint else 0.0
     mean = 0.0
     for begin, end in stages(config):
         progress = max(end - 1e-3, begin)
-        times = []
-        for step in range(WARMUP_STEPS + TIMED_STEPS):
-            hints.append(_seconds(lambda: feed.batch(step, progress)))  # noqa: B023
-            batch = feed.batch(step, progress)
+        batch = feed.batch(0, progress)
 
-            def one_step() -> None:
-                losses = learner(batch, progress, [step])  # noqa: B023
-                fabric.backward(losses.total)
-                for optimizer in optimizers:
-                    optimizer.step()
-                    optimizer.zero_grad(set_to_none=True)
-                losses.total.item()
+        def one_step() -> None:
+            losses = learner(batch, progress, [0])  # noqa: B023
+            fabric.backward(losses.total)
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            losses.total.item()
 
-            times.append(_seconds(one_step))
+        times = [_seconds(one_step) for _ in range(WARMUP_STEPS + TIMED_STEPS)]
         mean += (end - begin) * min(times[WARMUP_STEPS:])
-    # The first stage's draws computed their frames' hints; later ones found them kept.
-    once = min(hints[WARMUP_STEPS : WARMUP_STEPS + TIMED_STEPS]) * len(feed.source)
     left = seconds * (1 - RESERVE) - (time.monotonic() - began)
-    steps = int(fabric.broadcast(int(max(left - once, 0.5 * left) / mean)))
+    steps = int(fabric.broadcast(steps_and_hints_within(left, mean, hint, feed.source, config)))
     if steps < LEAST_STEPS:
         raise PaceError(
             f'Found room for {max(steps, 0)} steps in the time given, expected {LEAST_STEPS} or '
@@ -69,9 +66,44 @@ def steps_within(
 
 
 def stages(config: TrainConfig) -> list[tuple[float, float]]:
-    """Begin and end of each stage of the coarse-to-fine schedule, as progress."""
-    ends = [*sorted(config.loss.coarse_until), 1.0]
+    """Begin and end of each stage of the schedule, as progress: hints, then coarse to fine."""
+    ends = sorted({*config.loss.coarse_until, config.loss.hints_alone_until, 1.0} - {0.0})
     return list(zip([0.0, *ends], ends, strict=False))
+
+
+def steps_and_hints_within(
+    seconds: float, step: float, hint: float, source: SampleSource, config: TrainConfig
+) -> int:
+    """Largest number of steps that, with the hints they need, take no more than `seconds`.
+
+    `step` and `hint` are the seconds that one takes. Every frame needs its hint once: a step on
+    hints alone may ask for as many new ones as it has images, others for one each.
+    """
+    low, high = 0, int(seconds / step)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if middle * step + hint * _frames_seen(middle, source, config) <= seconds:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _frames_seen(steps: int, source: SampleSource, config: TrainConfig) -> float:
+    """Frames whose hints one process asks for in a training of so many steps, as expected."""
+    frames, cameras = len(source), source.caches[0].images.shape[1]
+    alone = 0.0 if source.learn_motion else config.loss.hints_alone_until
+    rigs = steps * config.data.rigs_per_step
+    unseen_views = max(0.0, 1 - alone * rigs / frames)
+    unseen = unseen_views**cameras * max(0.0, 1 - (1 - alone) * rigs / frames)
+    return frames * (1 - unseen)
+
+
+def _hint_seconds(feed: Feed) -> float:
+    """Seconds that one frame's hint takes."""
+    entries = feed.source.entries[: WARMUP_STEPS + TIMED_STEPS]
+    times = [_seconds(lambda: feed.hint(*entry)) for entry in entries]  # noqa: B023
+    return min(times[WARMUP_STEPS:] or times)
 
 
 def _seconds(work: Callable[[], object]) -> float:

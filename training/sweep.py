@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from selfdepth_training.data.samples import SweptDepth
+from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.photometric import fast, smoothed_photometric_error
 from selfdepth_training.losses.surround import AFTER, BEFORE, NOW, UNSEEN, Views
@@ -32,6 +32,8 @@ GOOD = 0.15
 GOOD_FAR = 0.008
 # Second difference of inverse depth, relative to it, from which a pixel counts as an outline.
 BEND, HORIZON_M = 0.3, 50.0
+# Difference to the median of the 3x3 pixels around, relative to it, that no surface has.
+OUTLIER = 0.1
 
 
 def depth_ladder(near_m: float, far_m: float, rungs: int, device: torch.device) -> Tensor:
@@ -46,7 +48,7 @@ def sweep(
     ladder: Float[Tensor, ' d'],
     ssim_weight: float,
     temporal: bool,
-) -> SweptDepth:
+) -> SureDepth:
     """Best depth of the ladder for each pixel of the middle frame.
 
     Every camera is compared with the neighbours that overlap it, whose poses the rig knows, and,
@@ -68,7 +70,7 @@ def sweep(
         torch.minimum(part, _cost(views, geometry, comparison, ladder, ssim_weight), out=part)
     swept = [_best(cost, ladder) for cost in costs]
     depth, sure = (torch.stack(parts) for parts in zip(*swept, strict=True))
-    return SweptDepth(depth, sure & geometry.visible & views.present[NOW][:, None, None])
+    return SureDepth(depth, sure & geometry.visible & views.present[NOW][:, None, None])
 
 
 class Comparison(NamedTuple):
@@ -97,8 +99,8 @@ def _cost(
     return torch.where(valid, error, UNSEEN)
 
 
-def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SweptDepth:
-    """Minimum over the ladder, refined between its rungs, believed where it stands alone."""
+def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SureDepth:
+    """Minimum over the ladder, refined between its rungs, believed where it is distinct."""
     least, rung = cost.min(0)
     rungs = torch.arange(len(ladder), device=cost.device)[:, None, None]
     apart = (rungs - rung).abs() > 2
@@ -115,18 +117,28 @@ def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SweptDep
     good = torch.where(rung == 0, GOOD_FAR, GOOD)
     sure = (least < good) & (least < DISTINCT * second) & (rung < len(ladder) - 1)
     inverse_depth = refined.clamp(min=1e-3)
-    return SweptDepth(1 / inverse_depth, sure & ~_near_edge(inverse_depth))
+    return SureDepth(1 / inverse_depth, sure & ~_near_edge(inverse_depth))
+
+
+def _median3x3(x: Float[Tensor, 'h w']) -> Float[Tensor, 'h w']:
+    height, width = x.shape
+    padded = functional.pad(x[None, None], (1, 1, 1, 1), mode='replicate')[0, 0]
+    shifted = [padded[v : v + height, u : u + width] for v in range(3) for u in range(3)]
+    return torch.stack(shifted).median(0).values
 
 
 def _near_edge(inverse_depth: Float[Tensor, 'h w']) -> Bool[Tensor, 'h w']:
-    """Where the inverse depth bends, and one pixel around.
+    """Where the inverse depth bends, and one pixel around; and outliers.
 
     A window that straddles an outline takes the depth of its textured side, so that foregrounds
     grow by a window's width, most of all into a plain sky. On any plane, a grazing road too, the
     inverse depth is linear and bends nowhere.
     """
-    padded = functional.pad(inverse_depth[None, None], (1, 1, 1, 1), mode='replicate')[0, 0]
-    across = padded[1:-1, 2:] - 2 * inverse_depth + padded[1:-1, :-2]
-    down = padded[2:, 1:-1] - 2 * inverse_depth + padded[:-2, 1:-1]
-    bent = torch.maximum(across.abs(), down.abs()) > BEND * (inverse_depth + 1 / HORIZON_M)
-    return functional.max_pool2d(bent.float()[None], 3, 1, 1)[0] > 0
+    # A single wrong pixel must not open a hole of twenty: bends are looked for in the median.
+    calm = _median3x3(inverse_depth)
+    outlier = (inverse_depth - calm).abs() > OUTLIER * (calm + 1 / HORIZON_M)
+    padded = functional.pad(calm[None, None], (1, 1, 1, 1), mode='replicate')[0, 0]
+    across = padded[1:-1, 2:] - 2 * calm + padded[1:-1, :-2]
+    down = padded[2:, 1:-1] - 2 * calm + padded[:-2, 1:-1]
+    bent = torch.maximum(across.abs(), down.abs()) > BEND * (calm + 1 / HORIZON_M)
+    return outlier | (functional.max_pool2d(bent.float()[None], 3, 1, 1)[0] > 0)

@@ -129,9 +129,8 @@ def _run(
         batch = feed.batch(step, progress)
         losses = learner(batch, progress, [config.seed, step, fabric.global_rank])
         if not torch.isfinite(losses.total):
-            frames = [sample.frames for sample in batch.samples]
             raise TrainingError(
-                f'Found a loss of {losses.total.item()} at step {step} (frames {frames}), '
+                f'Found a loss of {losses.total.item()} at step {step} ({batch.describe()}), '
                 'expected a number. The checkpoint of an earlier step is intact; lower '
                 'optimizer.learning_rate or look at these frames.'
             )

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Which three surround frames a step sees: chosen by distance moved, drawn from the step's number.
+"""What a step sees: three surround frames, chosen by distance moved, or single images.
 
-A sample depends on (seed, step) alone, so that a resumed training goes on with the very samples
+It depends on (seed, step) alone, so that a resumed training goes on with the very samples
 it would have had, and no loader state needs saving.
 """
 
@@ -28,8 +28,8 @@ class DataError(SelfdepthError):
     """A recording from which nothing can be learned."""
 
 
-class SweptDepth(NamedTuple):
-    """Depth in metres at a quarter of the training size, and where it can be believed."""
+class SureDepth(NamedTuple):
+    """Depth in metres at half of the training size, and where it can be believed."""
 
     depth: Float[Tensor, 'c h w']
     sure: Bool[Tensor, 'c h w']
@@ -48,12 +48,39 @@ class RigSample:
     """Seconds since the middle frame's first stamp, float64."""
     world_from_body: Float[Tensor, 't c 4 4'] | None
     """Body pose at each camera's own stamp, float64; None without odometry."""
-    hint: SweptDepth | None = None
+    hint: SureDepth | None = None
     """Depth that a plane sweep found for the middle frame."""
 
     def to(self, device: torch.device) -> 'RigSample':
         """Return this sample with its images on `device`; poses stay where the algebra is."""
         return replace(self, images=self.images.to(device), present=self.present.to(device))
+
+
+class View(NamedTuple):
+    """One image: recording, frame and camera, by their indices."""
+
+    source: int
+    frame: int
+    camera: int
+
+
+class ViewBatch:
+    """Single images with their hints, mostly of as many moments, for steps on hints alone.
+
+    Six cameras of one moment share their street and its light; six images of six moments teach
+    more. Neither a sequence nor a dataclass, as `SampleBatch`.
+    """
+
+    def __init__(
+        self, views: list[View], images: UInt8[Tensor, 'n h w 3'], hint: SureDepth
+    ) -> None:
+        self.views = views
+        self.images = images
+        self.hint = hint
+
+    def describe(self) -> str:
+        """Say which images these are."""
+        return f'(recording, frame, camera) {[tuple(view) for view in self.views]}'
 
 
 class SampleBatch:
@@ -66,6 +93,10 @@ class SampleBatch:
     def __init__(self, samples: list[RigSample]) -> None:
         self.samples = samples
 
+    def describe(self) -> str:
+        """Say which frames these are."""
+        return f'(recording, frames) {[(each.source, each.frames) for each in self.samples]}'
+
 
 class SampleSource:
     """Draws samples from frame caches; recordings with more usable frames are drawn more often."""
@@ -76,8 +107,15 @@ class SampleSource:
         self.triplets = [_triplets(cache, config) for cache in caches]
         usable = [(s, now) for s, found in enumerate(self.triplets) for now in found]
         spread = np.linspace(0, len(usable) - 1, min(len(usable), config.frames)).round()
-        self._entries = [usable[int(index)] for index in spread]
-        if len(self._entries) == 0:
+        self.entries = [usable[int(index)] for index in spread]
+        """Recording and frame of everything that is learned from."""
+        self._views = [
+            View(source, now, camera)
+            for source, now in self.entries
+            for camera in np.flatnonzero(caches[source].present[now]).tolist()
+        ]
+        self._cameras = max(cache.images.shape[1] for cache in caches)
+        if len(self.entries) == 0:
             raise DataError(
                 f'Found no frame in {len(caches)} recording(s) with a neighbour '
                 f'{config.min_motion_m} to {config.max_motion_m} m away on both sides, expected a '
@@ -85,7 +123,7 @@ class SampleSource:
             )
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     @property
     def learn_motion(self) -> bool:
@@ -96,10 +134,22 @@ class SampleSource:
         """Return the sample of a step: an epoch is a permutation, neighbours are drawn anew."""
         epoch, position = divmod(step, len(self))
         order = np.random.default_rng([seed, 1, epoch]).permutation(len(self))
-        source, now = self._entries[order[position]]
+        source, now = self.entries[order[position]]
         rng = np.random.default_rng([seed, 2, step])
         before, after = (int(rng.choice(c)) for c in self.triplets[source][now])
         return self.load(source, (before, now, after))
+
+    def draw_views(self, seed: int, step: int, rigs: int) -> list[View]:
+        """Return as many images as `rigs` have cameras; an epoch shows every image once."""
+        count = rigs * self._cameras
+        drawn, orders = [], {}
+        for index in range(step * count, (step + 1) * count):
+            epoch, position = divmod(index, len(self._views))
+            if epoch not in orders:
+                rng = np.random.default_rng([seed, 3, epoch])
+                orders[epoch] = rng.permutation(len(self._views))
+            drawn.append(self._views[orders[epoch][position]])
+        return drawn
 
     def middling(self, source: int, now: int) -> RigSample:
         """Return the frame with the neighbours in time that are neither nearest nor farthest."""

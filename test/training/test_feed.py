@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the steps are fed: single images with hints first, then surround frames."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from selfdepth_training.config import TrainConfig, load_recipe
+from selfdepth_training.data.samples import SampleBatch, SampleSource, ViewBatch
+from selfdepth_training.feed import Feed
+from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.hints import LEVEL, SweepHints
+from selfdepth_training.learner import SurroundLearner
+
+CPU = torch.device('cpu')
+
+
+@pytest.fixture(scope='module')
+def config() -> TrainConfig:
+    settings = ['data.width=160', 'data.height=96', 'network.width=8', 'loss.images_from=0.6']
+    return load_recipe('fsm', settings)
+
+
+@pytest.fixture(scope='module')
+def feed(street, config):
+    return feed_of([street.cache], street, config)
+
+
+def feed_of(caches, street, config) -> Feed:
+    geometry = RigGeometry.of(street.rig, 160 >> LEVEL, 96 >> LEVEL, 'z_depth', CPU)
+    source = SampleSource(caches, config.data)
+    hints = SweepHints(source, [geometry] * len(caches), config)
+    return Feed(Fabric(accelerator='cpu', devices=1), source, hints, config)
+
+
+def test_hints_alone_come_first(feed):
+    assert isinstance(feed.batch(0, 0.0), ViewBatch)
+    assert isinstance(feed.batch(0, 0.59), ViewBatch)
+    later = feed.batch(0, 0.61)
+    assert isinstance(later, SampleBatch)
+    assert later.samples[0].hint is not None
+
+
+def test_without_hints_or_motion_surround_frames_come_from_the_start(street, config):
+    without_hints = replace(config, loss=replace(config.loss, hint=0.0))
+    without_motion = replace(street.cache, world_from_body=None)
+    for feed in (
+        feed_of([street.cache], street, without_hints),
+        feed_of([street.cache, without_motion], street, config),
+    ):
+        assert isinstance(feed.batch(0, 0.0), SampleBatch)
+
+
+def test_a_view_brings_its_own_image_and_hint(feed, street):
+    batch = feed.batch(3, 0.0)
+    assert len(batch.views) == len(street.rig.cameras)
+    for index, view in enumerate(batch.views):
+        assert np.array_equal(batch.images[index], street.cache.images[view.frame, view.camera])
+        hint = feed.hint(view.source, view.frame)
+        assert torch.equal(batch.hint.depth[index], hint.depth[view.camera])
+        assert torch.equal(batch.hint.sure[index], hint.sure[view.camera])
+
+
+def test_the_images_of_a_step_are_of_many_moments(feed):
+    moments = [len({view.frame for view in feed.batch(step, 0.0).views}) for step in range(8)]
+    assert np.mean(moments) > 4
+
+
+@pytest.mark.parametrize('rigs', [1, 3])
+def test_an_epoch_shows_every_image_once(feed, rigs):
+    source = feed.source
+    steps = -(-len(source) // rigs)
+    drawn = [view for step in range(steps) for view in source.draw_views(1, step, rigs)]
+    first = drawn[: 6 * len(source)]
+    assert len(set(first)) == len(first)
+    assert source.draw_views(1, 5, 1) == source.draw_views(1, 5, 1) != source.draw_views(2, 5, 1)
+
+
+def test_processes_draw_different_images(feed, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Fabric, 'world_size', 2)
+    for rank in range(2):
+        monkeypatch.setattr(Fabric, 'global_rank', rank)
+        drawn.append({view for step in range(4) for view in feed.batch(step, 0.0).views})
+    assert not drawn[0] & drawn[1]
+    assert len(drawn[0]) == len(drawn[1]) == 24
+
+
+def test_images_that_are_missing_are_not_drawn(street, config):
+    present = street.cache.present.copy()
+    present[:, 2] = False
+    present[::2, 4] = False
+    source = SampleSource([replace(street.cache, present=present)], config.data)
+    views = {view for step in range(2 * len(source)) for view in source.draw_views(0, step, 1)}
+    assert {(view.frame, view.camera) for view in views} == {
+        (frame, camera) for _, frame in source.entries for camera in np.flatnonzero(present[frame])
+    }
+
+
+def test_views_are_learned_from_with_the_focal_length_of_their_camera(feed, street, config):
+    learner = SurroundLearner(config, [street.rig], learn_motion=False)
+    batch = feed.batch(0, 0.0)
+    focal = {}
+
+    def exact(images, focals):
+        focal['seen'] = focals
+        return 1 / batch.hint.depth[:, None]
+
+    learner.depth.inverse_depth = exact
+    learner.config = replace(config, data=replace(config.data, flip=False))
+    terms = learner(batch, 0.0, [0]).terms
+    assert set(terms) == {'smoothness', 'hint'}
+    assert terms['hint'] < 1e-6
+    expected = [
+        street.rig.scaled(160, 96).cameras[view.camera].camera.focal for view in batch.views
+    ]
+    assert np.allclose(focal['seen'], expected)

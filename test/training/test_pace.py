@@ -1,0 +1,33 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How many steps are promised for a time, with the hints that they need."""
+
+import pytest
+
+from selfdepth_training.config import TrainConfig, load_recipe
+from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.pace import stages, steps_and_hints_within
+
+STEP_S, HINT_S = 0.2, 0.5
+
+
+@pytest.mark.parametrize('seconds', [3.0, 8.0, 100.0])
+@pytest.mark.parametrize('alone', [0.0, 0.75, 1.0])
+def test_the_time_holds_the_steps_and_the_hints_they_ask_for(street, seconds, alone):
+    config = load_recipe('fsm', ['data.width=160', 'data.height=96', f'loss.images_from={alone}'])
+    source = SampleSource([street.cache], config.data)
+    steps = steps_and_hints_within(seconds, STEP_S, HINT_S, source, config)
+    turn = round(alone * steps)
+    asked = {(v.source, v.frame) for step in range(turn) for v in source.draw_views(0, step, 1)}
+    samples = (source.draw(0, step) for step in range(turn, steps))
+    asked |= {(sample.source, sample.frames[1]) for sample in samples}
+    spent = steps * STEP_S + len(asked) * HINT_S
+    assert 0.75 * seconds < spent < 1.1 * seconds
+
+
+def test_stages_follow_one_another_from_hints_to_full_size():
+    config = TrainConfig()
+    found = stages(config)
+    assert found[0][0] == 0 and found[-1][1] == 1
+    assert all(end == begin for (_, end), (begin, _) in zip(found, found[1:], strict=False))
+    assert config.loss.images_from in {end for _, end in found}

@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth for pixels that a plane sweep left open, from sure neighbours of their colour."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from selfdepth_training.data.samples import SureDepth
+
+# Pixels around; colour distance (sum over three channels of 0..1) and distance in pixels at which
+# a neighbour's word has fallen to 1/e.
+REACH, COLOUR, NEARNESS = 4, 0.05, 3.0
+# Least sum of the words (single wrong ones must not spread), and largest spread, of log depth,
+# of what they say.
+HEARD, SPREAD = 1.0, 0.1
+ROUNDS = 2
+
+
+@torch.no_grad()
+def completed(
+    swept: SureDepth, images: Float[Tensor, 'c 3 h w'], visible: Bool[Tensor, 'c h w']
+) -> SureDepth:
+    """Give open pixels the depth of their neighbours where those of like colour agree.
+
+    At an outline the window of a sweep sees two depths and is sure of neither, but the colours
+    mostly tell which side a pixel belongs to (Yoon and Kweon, "Adaptive support-weight approach
+    for correspondence search", 2006). Twice, so that holes close from their rims.
+    """
+    for _ in range(ROUNDS):
+        depth, agreed = _from_neighbours(swept, images)
+        fresh = agreed & visible & ~swept.sure
+        swept = SureDepth(torch.where(fresh, depth, swept.depth), swept.sure | fresh)
+    return swept
+
+
+def _from_neighbours(swept: SureDepth, images: Tensor) -> SureDepth:
+    """What the sure neighbours of each pixel say, weighted by likeness, and whether they agree."""
+    height, width = swept.depth.shape[1:]
+    sure = swept.sure.float()
+    said = torch.log(swept.depth) * sure
+    planes = torch.cat([images, said[:, None], sure[:, None]], 1)
+    padded = functional.pad(planes, (REACH, REACH, REACH, REACH))
+    weights, first, second = (torch.zeros_like(said) for _ in range(3))
+    for down in range(2 * REACH + 1):
+        for right in range(2 * REACH + 1):
+            near = padded[:, :, down : down + height, right : right + width]
+            distance = ((down - REACH) ** 2 + (right - REACH) ** 2) ** 0.5
+            colour = (near[:, :3] - images).abs().sum(1)
+            weight = near[:, 4] * torch.exp(-colour / COLOUR - distance / NEARNESS)
+            weights += weight
+            first += weight * near[:, 3]
+            second += weight * near[:, 3] ** 2
+    some = weights.clamp(min=1e-9)
+    mean = first / some
+    spread = (second / some - mean**2).clamp(min=0).sqrt()
+    return SureDepth(torch.exp(mean), (weights > HEARD) & (spread < SPREAD))
