@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from selfdepth_ros.core.cameras import Camera
 from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.files import appearing
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
@@ -76,10 +77,8 @@ def with_visual_odometry(
     path = cache.folder / FILE_NAME
     if not path.exists():
         poses = _estimate(cache, rig, config, progress)
-        part = path.with_name(f'{FILE_NAME}.part')
-        with part.open('wb') as file:
+        with appearing(path) as file:
             np.save(file, poses)
-        part.replace(path)
     return replace(cache, world_from_body=np.load(path))
 
 
