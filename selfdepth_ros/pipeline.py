@@ -29,6 +29,8 @@ class SurroundResult:
     depths: Float32[np.ndarray, 'c h w']
     confidence: Float32[np.ndarray, 'c h w'] | None
     present: tuple[bool, ...]
+    filters: FusionConfig
+    """What the cloud was filtered with."""
     timings_s: dict[str, float] = field(default_factory=dict)
     """Seconds spent in `preprocess`, `infer` and `fuse`."""
 
@@ -62,13 +64,12 @@ class SurroundDepth:
         inferred = time.perf_counter()
         depths, confidence, present = prediction.depth, prediction.confidence, frame.present
         depths[np.logical_not(present)] = np.nan
-        cloud = self._fusion.fuse(
-            depths, batch, present, frame.stamp_ns, confidence, now_from_then
-        )
+        fusion = self._fusion  # may be exchanged meanwhile
+        cloud = fusion.fuse(depths, batch, present, frame.stamp_ns, confidence, now_from_then)
         fused = time.perf_counter()
         spent = (ready - start, inferred - ready, fused - inferred)
         timings_s = dict(zip(('preprocess', 'infer', 'fuse'), spent, strict=True))
-        return SurroundResult(cloud, depths, confidence, present, timings_s)
+        return SurroundResult(cloud, depths, confidence, present, fusion.config, timings_s)
 
     def use_filters(self, config: FusionConfig | None) -> None:
         """Fuse with other filters from the next frame on; any thread may say so."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""YAML without its traps: no repeated keys, `1e-4` is a number, written whole or not at all."""
+"""YAML without its traps: no repeated keys, `1e-4` is a number."""
 
 import difflib
 import re

@@ -55,6 +55,7 @@ class TensorRtEngine:
             self._context.set_tensor_address(name, tensor.data_ptr())
         for name in ('images', 'focal'):
             self._context.set_input_shape(name, shapes[name][0])
+        self._device = f'TensorRT {trt.__version__}, {this_gpu().name}'
         self._wants_graph = cuda_graph
         self._replay: Callable[[], None] | None = None
 
@@ -76,7 +77,7 @@ class TensorRtEngine:
     @property
     def device(self) -> str:
         """The version of TensorRT and the GPU."""
-        return f'TensorRT {vendor().__version__}, {this_gpu().name}'
+        return self._device
 
     def infer(self, images: UInt8[Any, 'n h w 3'], focal: Float[Any, ' n']) -> DepthPrediction:
         """Depth of RGB images of the manifest's size; see `DepthEngine.infer`.

@@ -69,7 +69,13 @@ def topic_of(pattern: str, camera: str) -> str:
 def make_queue(config: SurroundDepthConfig, cameras: Sequence[str]) -> SetQueue:
     """Return the queue with the synchronizer that the parameters ask for."""
     tolerance_ns, deadline_ns = int(config.tolerance_ms * 1e6), int(config.deadline_ms * 1e6)
-    sync = SurroundSync(cameras, tolerance_ns, deadline_ns, absent_after=config.absent_after)
+    try:
+        sync = SurroundSync(cameras, tolerance_ns, deadline_ns, absent_after=config.absent_after)
+    except ValueError as error:
+        raise ConfigError(
+            f'cameras {list(cameras)}, tolerance_ms {config.tolerance_ms}, deadline_ms '
+            f'{config.deadline_ms}: {error}'
+        ) from error
     return SetQueue(sync)
 
 

@@ -15,6 +15,7 @@ from selfdepth_ros.nodes.processing import STEADY_M, STEADY_RAD
 from selfdepth_ros.nodes.tf import Tf
 
 _SAME_M, _SAME_RAD = 1e-6, 1e-6
+_SAY_AGAIN_S = 5.0
 
 
 class LiveRig(Protocol):
@@ -24,6 +25,10 @@ class LiveRig(Protocol):
 
     def look(self) -> Rig | None:
         """Return the rig that new tables are needed for; None: nothing has changed."""
+        ...
+
+    def refuse(self) -> None:
+        """The rig of the last look could not be used: go on as before, and try again."""
         ...
 
     def errors(self) -> list[str]:
@@ -57,6 +62,9 @@ class RigOfFile:
         self._check.look()
         return None
 
+    def refuse(self) -> None:
+        """Nothing: no look returns a rig."""
+
     def errors(self) -> list[str]:
         """Nothing: a CameraInfo that cannot be used is not needed."""
         return []
@@ -86,6 +94,8 @@ class RigOfTopics:
         self._topics = RigFromTopics(node, infos, self._place, body_frame)
         self._rig: Rig | None = None
         self.mounts: MovingMounts | None = None
+        self._before: tuple[Rig | None, MovingMounts | None] = None, None
+        self._incomplete = False
 
     def _place(self, frame_id: str) -> SE3 | None:
         found = self._tf.newest(self._body_frame, frame_id)
@@ -94,18 +104,26 @@ class RigOfTopics:
     def look(self) -> Rig | None:
         """Return the rig when it is complete for the first time, or another than before."""
         rig = self._topics.rig()
+        self._incomplete = rig is None
         if rig is None:
             return None
         if self._rig is None:
-            self._node.get_logger().info(f'calibration complete: {", ".join(rig.names)}')
+            text = f'calibration complete: {", ".join(rig.names)}'
+            self._node.get_logger().info(text, throttle_duration_sec=_SAY_AGAIN_S)
         elif not (changed := self._changed(self._rig, rig)):
             return None
         elif any(changed.values()):
             names = ', '.join(name for name, told in changed.items() if told)
-            self._node.get_logger().info(f'calibration has changed: {names}')
+            text = f'calibration has changed: {names}'
+            self._node.get_logger().info(text, throttle_duration_sec=_SAY_AGAIN_S)
+        self._before = self._rig, self.mounts
         self._rig = rig
         self.mounts = MovingMounts(self._tf, rig, self._max_gap_ns)
         return rig
+
+    def refuse(self) -> None:
+        """Forget what the last look returned; the next one returns it again."""
+        self._rig, self.mounts = self._before
 
     def _changed(self, before: Rig, after: Rig) -> Mapping[str, bool]:
         """Cameras that the tables are no longer right for, and whether that is worth a word."""
@@ -128,6 +146,8 @@ class RigOfTopics:
         """Say what is waited for, and which moving camera is lost."""
         if self._rig is None:
             return [f'waiting for {self._topics.missing()}']
+        if self._incomplete:
+            return [f'the last calibration stays in use: waiting for {self._topics.missing()}']
         return [self.mounts.problem] if self.mounts and self.mounts.problem else []
 
     def describe(self) -> str:

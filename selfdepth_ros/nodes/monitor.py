@@ -58,6 +58,7 @@ class Monitor:
         """A set came and nobody wanted it. Rates are not measured over such pauses."""
         with self._lock:
             self.idle += 1
+            self.problem = ''
             self._records.clear()
 
     def add_failure(self, problem: str) -> bool:

@@ -140,7 +140,8 @@ class Outputs:
     def _scanner_for(self, computed: Computed) -> Scanner:
         """The scanner of a rig and of the settings it was made with, kept while they stay."""
         config = computed.config
-        settings = (config.scan, config.ground_height_m, config.fusion.min_range_m, computed.kind)
+        nearest_m = computed.result.filters.min_range_m
+        settings = (config.scan, config.ground_height_m, nearest_m, computed.kind)
         kept = self._scanner
         if kept and kept[1].rig is computed.rig and kept[0] == settings:
             return kept[1]

@@ -61,7 +61,7 @@ class Processor:
         """Publish what a set becomes."""
         if self.calibrated is None:
             return
-        pipeline, mounts = self.calibrated
+        (pipeline, mounts), config = self.calibrated, self._outputs.config
         if not (self._outputs.wanted or self._wishes):
             self._monitor.add_idle()
             return
@@ -76,7 +76,7 @@ class Processor:
         begin = time.perf_counter()
         kind = pipeline.engine.manifest.depth_kind
         messages = self._outputs.pack(
-            Computed(result, pipeline.rig, kind, frame.stamps_ns, self._outputs.config, displaced)
+            Computed(result, pipeline.rig, kind, frame.stamps_ns, config, displaced)
         )
         packed = time.perf_counter()
         for publisher, message in messages:

@@ -8,7 +8,6 @@ on meanwhile. (Coroutines on the node's own executor would do, but the EventsExe
 wheels asks a waiting one without pause, and crashed after some of them.)
 """
 
-import contextlib
 import functools
 import threading
 import traceback
@@ -92,8 +91,13 @@ class Services:
 
     def _spin(self) -> None:
         while not self._closing:
-            with contextlib.suppress(ExternalShutdownException):
+            try:
                 self._executor.spin_once(timeout_sec=_FAREWELL_S)
+            except ExternalShutdownException:
+                pass
+            except Exception:  # a client that has gone must not end the services of the others
+                if not self._closing:
+                    self._node.get_logger().error(traceback.format_exc())
 
     def _answer(self, work: Callable[[], str], request: Any, response: Any) -> Any:
         """Answer whatever happens: an exception would end the executor."""

@@ -204,25 +204,32 @@ class SurroundDepthNode(LifecycleNode):
     def _listen_for_calibration(self, rig: Rig | None) -> None:
         config = self._config
         topics = {name: topic_of(config.info_topic, name) for name in self._cameras}
+        # TF first: it may be missing, and nobody would close the subscriptions then.
+        tf = None if rig is not None else self._listen_to_tf(_RIG_NEEDS_TF)
         infos = CameraInfos(self, topics, config.rectified)
-        if rig is not None:
+        if tf is None:
             self._live_rig = RigOfFile(self, rig, infos)
             self._assemble(rig)
         else:
-            tf, gap_ns = self._listen_to_tf(_RIG_NEEDS_TF), config.motion.max_gap_ns
+            gap_ns = config.motion.max_gap_ns
             self._live_rig = RigOfTopics(self, infos, tf, config.output_frame, gap_ns)
         self._every(_LOOK_EVERY_S, self._look_at_rig)
 
     def _look_at_rig(self) -> None:
         """Make new tables where the calibration has changed; what cannot be used is reported."""
-        if self._live_rig is None:
-            return
-        try:
-            rig, self._rig_problem = self._live_rig.look(), ''
-            if rig is not None:
-                self._assemble(rig)
-        except SelfdepthError as error:
-            self._rig_problem = str(error)
+        with self.lock:  # a model that is being put in place takes rig and mounts together
+            if self._live_rig is None:
+                return
+            before, self._rig_problem = self._rig_problem, ''
+            try:
+                rig = self._live_rig.look()
+                if rig is not None:
+                    self._assemble(rig)
+            except SelfdepthError as error:
+                self._live_rig.refuse()
+                self._rig_problem = str(error)
+                if self._rig_problem != before:
+                    self.get_logger().error(f'this calibration cannot be used: {error}')
 
     def _assemble(self, rig: Rig) -> None:
         with self.lock:
@@ -284,7 +291,7 @@ class SurroundDepthNode(LifecycleNode):
             try:
                 if calibrated:
                     self._assemble(calibrated.pipeline.source)
-            except SelfdepthError:
+            except Exception:
                 self._engine = before
                 raise
 

@@ -5,6 +5,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 
@@ -34,6 +36,13 @@ class Tf:
         self._node, self._unknown = node, tf2_ros.TransformException
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
+        # A bag that starts again: TF would take no pose that is older than what it has.
+        back = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+        )
+        self._jumps = node.get_clock().create_jump_callback(
+            back, post_callback=lambda _: self._buffer.clear()
+        )
 
     def newest(self, target: str, source: str) -> tuple[int, SE3] | None:
         """Stamp (ns; STATIC_NS when static) and value of the newest target_from_source."""
@@ -57,6 +66,7 @@ class Tf:
 
     def close(self) -> None:
         """Stop listening."""
+        self._jumps.unregister()
         self._listener.unregister()
 
 
@@ -76,7 +86,8 @@ class TfTrack:
             return np.array(known, np.int64), np.tile(newest[1].matrix, (len(known), 1, 1))
         wanted = {min(stamp, newest[0]) for stamp in stamps_ns}
         if max(stamps_ns) > newest[0]:
-            wanted |= {newest[0] - BASE_NS, newest[0]}
+            # Zero would mean the newest.
+            wanted |= {max(1, newest[0] - BASE_NS), newest[0]}
         found = {ns: self._tf.at(self._target, self._source, ns) for ns in sorted(wanted)}
         poses = {ns: pose.matrix for ns, pose in found.items() if pose is not None}
         return np.array([*poses], np.int64), np.array([*poses.values()]).reshape(-1, 4, 4)

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from rclpy.exceptions import NameValidationException
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from selfdepth_ros.core.errors import SelfdepthError
@@ -40,7 +41,8 @@ def transition(
             try:
                 body(self, state)
             except Exception as error:
-                expected = isinstance(error, SelfdepthError)
+                # A parameter may have put a name together that is none.
+                expected = isinstance(error, (SelfdepthError, NameValidationException))
                 self.get_logger().fatal(str(error) if expected else traceback.format_exc())
                 self.gave_up(state, expected)
                 return TransitionCallbackReturn.FAILURE

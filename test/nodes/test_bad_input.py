@@ -30,6 +30,8 @@ def bad_starts():
     yield {'image_topic': 'image'}, 'expected {camera}'
     yield {'sync': 'luck'}, "sync: found 'luck', expected one of 'surround', 'message_filters'"
     yield {'deadline_ms': '-1.0'}, 'deadline_ms'
+    yield {'tolerance_ms': '3000.0'}, 'tolerance_ms 3000.0'
+    yield {'motion.odometry_topic': 'no topic'}, 'no topic'
     yield {'threads': 'many'}, 'threads'
     yield {'fusion.max_range_m': '1e9'}, 'fusion.max_range_m'
     yield {'fusion.min_range_m': '70.0'}, 'fusion: found min_range_m 70.0'

@@ -183,6 +183,31 @@ def test_a_rig_is_complete_once_and_anew_when_something_changes(
     assert not live.mounts
 
 
+def test_a_rig_that_could_not_be_used_is_returned_again(listener, infos, tf, live) -> None:
+    first = look_until_new(listener, infos, live)
+    live.refuse()
+    assert live.look().names == first.names
+    assert live.look() is None
+    tf.places['a_optical_frame'] = tf.places['c_optical_frame']
+    moved = live.look()
+    live.refuse()
+    np.testing.assert_array_equal(
+        live.look()['a'].body_from_camera.matrix, moved['a'].body_from_camera.matrix
+    )
+
+
+def test_a_frame_that_tf_has_lost_is_said_and_the_last_rig_stays(
+    listener, infos, tf, live
+) -> None:
+    look_until_new(listener, infos, live)
+    assert live.warnings() == []
+    tf.places.pop('b_optical_frame')
+    assert live.look() is None
+    assert live.warnings() == [
+        'the last calibration stays in use: waiting for TF from base_link to b_optical_frame'
+    ]
+
+
 def test_a_bad_camera_info_leaves_the_last_good_one_in_use(listener, infos, live) -> None:
     first = look_until_new(listener, infos, live)
     infos.messages['a'].k[0] = float('nan')
