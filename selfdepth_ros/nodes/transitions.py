@@ -43,7 +43,8 @@ def transition(
             except Exception as error:
                 # A parameter may have put a name together that is none.
                 expected = isinstance(error, (SelfdepthError, NameValidationException))
-                self.get_logger().fatal(str(error) if expected else traceback.format_exc())
+                text = ' '.join(str(error).split()) if expected else traceback.format_exc()
+                self.get_logger().fatal(text)
                 self.gave_up(state, expected)
                 return TransitionCallbackReturn.FAILURE
             return TransitionCallbackReturn.SUCCESS
