@@ -129,6 +129,7 @@ class Listener:
         self._executor = make_executor()
         self._executor.add_node(self.node)
         self._subscriptions: list[Any] = []
+        self._clients: dict[str, Any] = {}
         self.heard: dict[str, list[Any]] = {}
 
     def listen(self, kind: type, topic: str, **qos: Any) -> list[Any]:
@@ -154,12 +155,20 @@ class Listener:
 
     def call(self, kind: type, name: str, request: Any) -> Any:
         """Call a service."""
-        client = self.node.create_client(kind, name)
-        self.wait(client.service_is_ready, name)
-        future = client.call_async(request)
+        future = self._client(kind, name).call_async(request)
         self.wait(future.done, name)
-        self.node.destroy_client(client)
         return future.result()
+
+    def _client(self, kind: type, name: str) -> Any:
+        """A client, kept: a new one is ready before the server has discovered that it listens,
+        and an answer given by then is lost."""
+        if name not in self._clients:
+            client = self._clients[name] = self.node.create_client(kind, name)
+            self.wait(client.service_is_ready, name)
+            discovered_s = time.monotonic() + 0.3
+            while time.monotonic() < discovered_s:
+                self.spin()
+        return self._clients[name]
 
     def diagnostics(self) -> Callable[[], tuple[bytes, str, dict[str, str]]]:
         """Listen to /diagnostics; the result returns the last level, message and values."""
@@ -179,6 +188,9 @@ class Listener:
         for subscription in self._subscriptions:
             self.node.destroy_subscription(subscription)
         self._subscriptions.clear()
+        for client in self._clients.values():
+            self.node.destroy_client(client)
+        self._clients.clear()
         self.heard.clear()
 
 
