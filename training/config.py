@@ -89,11 +89,6 @@ class LossConfig:
     """Fractions of the training seen at 1/8, 1/4 and 1/2 of the image size: coarse images have a
     wide basin of convergence, full ones the accuracy."""
 
-    @property
-    def hints_alone_until(self) -> float:
-        """Fraction of the training at which steps on hints alone end."""
-        return min(self.images_from, self.hint_until) if self.hint else 0.0
-
 
 @dataclass(frozen=True)
 class OptimizerConfig:

@@ -14,6 +14,13 @@ from selfdepth_training.hints import SweepHints
 from selfdepth_training.losses.surround import NOW
 
 
+def hints_alone_until(source: SampleSource, config: TrainConfig) -> float:
+    """Fraction of the training that learns from hints alone: none where motion is learned."""
+    loss = config.loss
+    known = loss.hint > 0 and not source.learn_motion
+    return min(loss.images_from, loss.hint_until) if known else 0.0
+
+
 @dataclass(frozen=True)
 class Feed:
     """Batches by the number of the step; every process of a training draws its own part."""
@@ -27,7 +34,7 @@ class Feed:
         """Return what a step at `progress` (0..1) of the training learns from."""
         count = self.config.data.rigs_per_step
         turn = step * self.fabric.world_size + self.fabric.global_rank
-        if self._hints_alone(progress):
+        if progress < hints_alone_until(self.source, self.config):
             return self._views(turn, count)
         samples = [
             self.source.draw(self.config.seed, turn * count + index).to(self.fabric.device)
@@ -40,9 +47,6 @@ class Feed:
     def hint(self, source: int, frame: int) -> SureDepth:
         """Hint of a frame of a recording."""
         return self.hints.of(source, frame, self.fabric.device)
-
-    def _hints_alone(self, progress: float) -> bool:
-        return progress < self.config.loss.hints_alone_until and not self.source.learn_motion
 
     def _views(self, turn: int, rigs: int) -> ViewBatch:
         views = self.source.draw_views(self.config.seed, turn, rigs)

@@ -26,6 +26,12 @@ def depth_kind(rig: Rig) -> str:
     return 'z_depth' if pinhole else 'ray_distance'
 
 
+def common_depth_kind(rigs: list[Rig]) -> str:
+    """The kind that does for all of some rigs."""
+    kinds = {depth_kind(rig) for rig in rigs}
+    return 'ray_distance' if 'ray_distance' in kinds else 'z_depth'
+
+
 @dataclass(frozen=True)
 class Overlap:
     """Columns of the target camera in which the source camera sees the same things."""

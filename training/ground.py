@@ -9,9 +9,10 @@ estimation of dynamic objects with ground contact prior", 2024).
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
+from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.geometry import RigGeometry
 
@@ -39,7 +40,8 @@ def standing_on_ground(swept: SureDepth, geometry: RigGeometry) -> SureDepth:
 
 
 def _under_ground(swept: SureDepth, geometry: RigGeometry) -> Bool[Tensor, 'c h w']:
-    points = _in_body(swept.depth, geometry)
+    body_from_camera = SE3(geometry.body_from_camera.matrix.to(geometry.rays))
+    points = body_from_camera.apply(swept.depth[..., None] * geometry.rays)
     distance, height = points[..., :2].norm(dim=-1), points[..., 2]
     nearest, farthest = NEAR_M
     near = swept.sure & (distance > nearest) & (distance < farthest)
@@ -47,10 +49,3 @@ def _under_ground(swept: SureDepth, geometry: RigGeometry) -> Bool[Tensor, 'c h 
         return torch.zeros_like(swept.sure)
     ground = torch.quantile(height[near], LOWEST)
     return height < ground - DEEP_M - SLOPE * distance
-
-
-def _in_body(depth: Float[Tensor, 'c h w'], geometry: RigGeometry) -> Float[Tensor, 'c h w 3']:
-    pose = geometry.body_from_camera
-    points = depth[..., None] * geometry.rays
-    turned = torch.einsum('cij,chwj->chwi', pose.rotation.to(points), points)
-    return turned + pose.translation.to(points)[:, None, None]

@@ -20,7 +20,7 @@ from selfdepth_training.data.samples import (
     ViewBatch,
     jitter,
 )
-from selfdepth_training.geometry import RigGeometry, depth_kind
+from selfdepth_training.geometry import RigGeometry, common_depth_kind
 from selfdepth_training.losses import edge_aware_smoothness
 from selfdepth_training.losses.photometric import masked_mean
 from selfdepth_training.losses.surround import (
@@ -57,8 +57,7 @@ class SurroundLearner(nn.Module):
         super().__init__()
         self.config = config
         self.rigs = rigs
-        kinds = {depth_kind(rig) for rig in rigs}
-        self.depth_kind = 'ray_distance' if 'ray_distance' in kinds else 'z_depth'
+        self.depth_kind = common_depth_kind(rigs)
         width, height = config.data.width, config.data.height
         focals = [entry.camera.focal for entry in rigs[0].scaled(width, height).cameras]
         self.depth = DepthNetwork(config.network, float(np.mean(focals)))

@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import SampleSource
-from selfdepth_training.feed import Feed
+from selfdepth_training.feed import Feed, hints_alone_until
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def steps_within(
     config = feed.config
     hint = _hint_seconds(feed) if config.loss.hint else 0.0
     mean = 0.0
-    for begin, end in stages(config):
+    for begin, end in stages(config, hints_alone_until(feed.source, config)):
         progress = max(end - 1e-3, begin)
         batch = feed.batch(0, progress)
 
@@ -65,9 +65,13 @@ def steps_within(
     return steps
 
 
-def stages(config: TrainConfig) -> list[tuple[float, float]]:
-    """Begin and end of each stage of the schedule, as progress: hints, then coarse to fine."""
-    ends = sorted({*config.loss.coarse_until, config.loss.hints_alone_until, 1.0} - {0.0})
+def stages(config: TrainConfig, alone: float) -> list[tuple[float, float]]:
+    """Begin and end of each stage of the schedule, as progress: hints, then coarse to fine.
+
+    Up to `alone` steps learn from hints alone, whose images have one size only.
+    """
+    coarse = (until for until in config.loss.coarse_until if until > alone)
+    ends = sorted({*coarse, alone, 1.0} - {0.0})
     return list(zip([0.0, *ends], ends, strict=False))
 
 
@@ -91,11 +95,10 @@ def steps_and_hints_within(
 
 def _frames_seen(steps: int, source: SampleSource, config: TrainConfig) -> float:
     """Frames whose hints one process asks for in a training of so many steps, as expected."""
-    frames, cameras = len(source), source.caches[0].images.shape[1]
-    alone = 0.0 if source.learn_motion else config.loss.hints_alone_until
+    frames, alone = len(source), hints_alone_until(source, config)
     rigs = steps * config.data.rigs_per_step
     unseen_views = max(0.0, 1 - alone * rigs / frames)
-    unseen = unseen_views**cameras * max(0.0, 1 - (1 - alone) * rigs / frames)
+    unseen = unseen_views**source.cameras * max(0.0, 1 - (1 - alone) * rigs / frames)
     return frames * (1 - unseen)
 
 

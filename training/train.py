@@ -23,6 +23,7 @@ from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache
 from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.feed import Feed
+from selfdepth_training.geometry import RigGeometry, common_depth_kind
 from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
@@ -81,6 +82,7 @@ def train(
     if config.data.without_odometry == 'visual':
         caches = _with_motion(fabric, caches, rigs, config)
     source = SampleSource(caches, config.data)
+    feed = _feed(fabric, rigs, source, config)
 
     if state is not None:
         plan = Plan(config, state['steps'], tuple(state['bags']), state['command'])
@@ -89,23 +91,22 @@ def train(
         if minutes is not None:
             seconds = 60 * minutes - (time.monotonic() - started)
             learner, optimizers = _start(fabric, config, rigs, source.learn_motion)
-            feed = _feed(fabric, learner, source, config)
             steps = steps_within(fabric, learner, optimizers, feed, seconds)
         plan = Plan(config, steps, tuple(map(str, bags)), shlex.join(['selfdepth', *sys.argv[1:]]))
     if fabric.is_global_zero:
         out.mkdir(parents=True, exist_ok=True)
         for index, rig in enumerate(rigs):
             save_rig(rig, out / ('rig.yaml' if index == 0 else f'rig_{index}.yaml'))
-    return _run(fabric, plan, rigs, source, out, state)
+    return _run(fabric, plan, rigs, feed, out, state)
 
 
 def _run(
-    fabric: Fabric, plan: Plan, rigs: list[Rig], source: SampleSource, out: Path,
+    fabric: Fabric, plan: Plan, rigs: list[Rig], feed: Feed, out: Path,
     state: dict[str, Any] | None,
 ) -> Path:  # fmt: skip
     """The loop: samples, loss, backward, clip, step, log, checkpoint."""
     config = plan.config
-    learner, optimizers = _start(fabric, config, rigs, source.learn_motion)
+    learner, optimizers = _start(fabric, config, rigs, feed.source.learn_motion)
     first, seconds = 0, 0.0
     if state is not None:
         learner.module.load_state_dict(state['learner'])
@@ -113,7 +114,6 @@ def _run(
             optimizer.load_state_dict(saved)
         first, seconds = state['step'], state['seconds']
     learner.train()
-    feed = _feed(fabric, learner, source, config)
     board = SummaryWriter(str(out), purge_step=first) if fabric.is_global_zero else None
     bar = tqdm(
         range(first, plan.steps), 'train', plan.steps, initial=first, unit='step',
@@ -166,11 +166,11 @@ def _start(
     return learner, optimizers
 
 
-def _feed(fabric: Fabric, learner: Any, source: SampleSource, config: TrainConfig) -> Feed:
-    tables = [
-        learner.module.reprojection(index, HINT_LEVEL, fabric.device).geometry
-        for index in range(len(source.caches))
-    ]
+def _feed(fabric: Fabric, rigs: list[Rig], source: SampleSource, config: TrainConfig) -> Feed:
+    """What steps are fed; hints that measuring the pace has asked for are kept."""
+    size = config.data.width >> HINT_LEVEL, config.data.height >> HINT_LEVEL
+    kind = common_depth_kind(rigs)
+    tables = [RigGeometry.of(rig, *size, kind, fabric.device) for rig in rigs]
     return Feed(fabric, source, SweepHints(source, tables, config), config)
 
 

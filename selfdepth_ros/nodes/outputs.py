@@ -98,9 +98,9 @@ class Outputs:
         )
         return [(publisher, message) for publisher, message in made if message is not None]
 
-    def cloud(self, result: SurroundResult) -> PointCloud:
+    def cloud(self, computed: Computed) -> PointCloud:
         """The points that ~/points has of a result."""
-        return downsample(result.cloud, self.config.points, result.depths.shape[2])
+        return downsample(computed.result.cloud, computed.config.points, computed.size[1])
 
     def close(self) -> None:
         """Take the publishers away."""
@@ -108,8 +108,7 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _points(self, computed: Computed) -> PointCloud2:
-        config, (_, width) = computed.config.points, computed.size
-        cloud = downsample(computed.result.cloud, config, width)
+        config, cloud = computed.config.points, self.cloud(computed)
         packed = pack_points(cloud, self._extras(cloud, computed))
         if config.organized:
             packed = _organized(packed, cloud, computed, config.stride_px)

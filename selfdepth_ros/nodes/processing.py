@@ -20,7 +20,7 @@ from selfdepth_ros.messages import MessageError, decode_image
 from selfdepth_ros.nodes.monitor import Monitor, Record
 from selfdepth_ros.nodes.motion import EgoMotion, MovingMounts
 from selfdepth_ros.nodes.outputs import Computed, Outputs
-from selfdepth_ros.pipeline import SurroundDepth, SurroundResult
+from selfdepth_ros.pipeline import SurroundDepth
 
 STEADY_M, STEADY_RAD = 0.02, 0.01
 """A mount that has moved less than this since the tables were made looks where they say."""
@@ -75,13 +75,12 @@ class Processor:
         stages_s.update(result.timings_s)
         begin = time.perf_counter()
         kind = pipeline.engine.manifest.depth_kind
-        messages = self._outputs.pack(
-            Computed(result, pipeline.rig, kind, frame.stamps_ns, config, displaced)
-        )
+        computed = Computed(result, pipeline.rig, kind, frame.stamps_ns, config, displaced)
+        messages = self._outputs.pack(computed)
         packed = time.perf_counter()
         for publisher, message in messages:
             publisher.publish(message)
-        self._grant(result)
+        self._grant(computed)
         stages_s['pack'] = packed - begin
         stages_s['publish'] = time.perf_counter() - packed
         self._monitor.add(
@@ -126,12 +125,12 @@ class Processor:
         if self._monitor.add_failure(text):
             self._logger.error(f'no cloud: {text}')
 
-    def _grant(self, result: SurroundResult) -> None:
+    def _grant(self, computed: Computed) -> None:
         """Hand the cloud to those who asked for it and still wait."""
         while self._wishes:
             wish = self._wishes.popleft()
             if wish.set_running_or_notify_cancel():
-                wish.set_result(self._outputs.cloud(result))
+                wish.set_result(self._outputs.cloud(computed))
 
     def _age_s(self, stamp_ns: int) -> float:
         return (self._clock.now().nanoseconds - stamp_ns) * 1e-9

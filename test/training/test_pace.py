@@ -27,7 +27,7 @@ def test_the_time_holds_the_steps_and_the_hints_they_ask_for(street, seconds, al
 
 def test_stages_follow_one_another_from_hints_to_full_size():
     config = TrainConfig()
-    found = stages(config)
+    found = stages(config, config.loss.images_from)
     assert found[0][0] == 0 and found[-1][1] == 1
     assert all(end == begin for (_, end), (begin, _) in zip(found, found[1:], strict=False))
     assert config.loss.images_from in {end for _, end in found}

@@ -8,6 +8,7 @@ it would have had, and no loader state needs saving.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -114,7 +115,8 @@ class SampleSource:
             for source, now in self.entries
             for camera in np.flatnonzero(caches[source].present[now]).tolist()
         ]
-        self._cameras = max(cache.images.shape[1] for cache in caches)
+        self.cameras = max(cache.images.shape[1] for cache in caches)
+        """Of the largest rig."""
         if len(self.entries) == 0:
             raise DataError(
                 f'Found no frame in {len(caches)} recording(s) with a neighbour '
@@ -132,24 +134,16 @@ class SampleSource:
 
     def draw(self, seed: int, step: int) -> RigSample:
         """Return the sample of a step: an epoch is a permutation, neighbours are drawn anew."""
-        epoch, position = divmod(step, len(self))
-        order = np.random.default_rng([seed, 1, epoch]).permutation(len(self))
-        source, now = self.entries[order[position]]
+        source, now = self.entries[_shuffled(seed, 1, len(self), step)]
         rng = np.random.default_rng([seed, 2, step])
         before, after = (int(rng.choice(c)) for c in self.triplets[source][now])
         return self.load(source, (before, now, after))
 
     def draw_views(self, seed: int, step: int, rigs: int) -> list[View]:
         """Return as many images as `rigs` have cameras; an epoch shows every image once."""
-        count = rigs * self._cameras
-        drawn, orders = [], {}
-        for index in range(step * count, (step + 1) * count):
-            epoch, position = divmod(index, len(self._views))
-            if epoch not in orders:
-                rng = np.random.default_rng([seed, 3, epoch])
-                orders[epoch] = rng.permutation(len(self._views))
-            drawn.append(self._views[orders[epoch][position]])
-        return drawn
+        count = rigs * self.cameras
+        turns = range(step * count, (step + 1) * count)
+        return [self._views[_shuffled(seed, 3, len(self._views), turn)] for turn in turns]
 
     def middling(self, source: int, now: int) -> RigSample:
         """Return the frame with the neighbours in time that are neither nearest nor farthest."""
@@ -170,6 +164,17 @@ class SampleSource:
             torch.from_numpy((stamps - stamps[1, 0]) * 1e-9),
             None if poses is None else torch.from_numpy(poses[index]),
         )
+
+
+def _shuffled(seed: int, stream: int, count: int, turn: int) -> int:
+    """Which of `count` things has its turn: each epoch is a permutation of its own."""
+    epoch, position = divmod(turn, count)
+    return int(_permutation(seed, stream, count, epoch)[position])
+
+
+@lru_cache(maxsize=8)
+def _permutation(seed: int, stream: int, count: int, epoch: int) -> Int[np.ndarray, ' n']:
+    return np.random.default_rng([seed, stream, epoch]).permutation(count)
 
 
 def _triplets(
