@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth for pixels that a plane sweep left open, from sure neighbours of their colour."""
+"""Depth from sure neighbours of like colour, for what a plane sweep left open or made rough."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,7 +14,7 @@ from selfdepth_training.data.samples import SureDepth
 REACH, COLOUR, NEARNESS = 4, 0.05, 3.0
 # Least sum of the words (single wrong ones must not spread), and largest spread, of log depth,
 # of what they say.
-HEARD, SPREAD = 1.0, 0.1
+HEARD, SPREAD = 1.0, 0.15
 ROUNDS = 2
 
 
@@ -22,7 +22,7 @@ ROUNDS = 2
 def completed(
     swept: SureDepth, images: Float[Tensor, 'c 3 h w'], visible: Bool[Tensor, 'c h w']
 ) -> SureDepth:
-    """Give open pixels the depth of their neighbours where those of like colour agree.
+    """Give pixels the depth of their neighbours where those of like colour agree.
 
     At an outline the window of a sweep sees two depths and is sure of neither, but the colours
     mostly tell which side a pixel belongs to (Yoon and Kweon, "Adaptive support-weight approach
@@ -30,8 +30,8 @@ def completed(
     """
     for _ in range(ROUNDS):
         depth, agreed = _from_neighbours(swept, images)
-        fresh = agreed & visible & ~swept.sure
-        swept = SureDepth(torch.where(fresh, depth, swept.depth), swept.sure | fresh)
+        told = agreed & visible
+        swept = SureDepth(torch.where(told, depth, swept.depth), swept.sure | told)
     return swept
 
 

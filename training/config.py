@@ -76,7 +76,7 @@ class LossConfig:
     """Fraction of the training before learned motion may teach depth (without odometry)."""
     hint: float = knob(1.0, low=0.0, high=10.0)
     """Weight of the distance (of log depth) to the plane sweep's hint, fading with time."""
-    images_from: float = knob(0.75, low=0.0, high=1.0)
+    images_from: float = knob(0.85, low=0.0, high=1.0)
     """Fraction of the training that learns from hints alone, where the motion of every recording
     is known: such a step takes a third of the time. Learned motion needs the images at once."""
     hint_until: float = knob(1.0, low=0.01, high=1.0)

@@ -4,7 +4,8 @@
 
 After Watson et al., "Self-supervised monocular depth hints", 2019. Theirs are believed where they
 explain the images better than the network does; ours where the sweep itself is sure, which costs
-a step nothing. What stands on the ground is put there, and what is open is completed by colour.
+a step nothing. What stands on the ground is put there, the sky is told by its colours, what is
+open or rough is completed by colour, and specks are dropped.
 """
 
 import torch
@@ -17,6 +18,8 @@ from selfdepth_training.data.samples import RigSample, SampleSource
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.ground import standing_on_ground
 from selfdepth_training.losses.surround import NOW, surround_views, to_float
+from selfdepth_training.sky import with_sky
+from selfdepth_training.specks import without_specks
 from selfdepth_training.sweep import SureDepth, depth_ladder, sweep
 
 # Hints are as large as the network's depth, half of the training size: at a quarter, outlines are
@@ -52,10 +55,11 @@ class SweepHints:
         still = torch.eye(4, dtype=torch.float64).expand(*sample.stamps_s.shape, 4, 4)
         poses = SE3(sample.world_from_body if motion_known else still)
         swept = swept_depth(sample, poses, geometry, self.config, motion_known)
-        swept = standing_on_ground(swept, geometry)
         images = functional.avg_pool2d(to_float(sample.images[NOW]), 1 << LEVEL)
         visible = geometry.visible & sample.present[NOW][:, None, None]
-        return completed(swept, images, visible)
+        farthest_m = self.config.network.max_depth_m
+        swept = with_sky(standing_on_ground(swept, geometry), images, geometry, farthest_m)
+        return without_specks(completed(swept, images, visible))
 
 
 def swept_depth(
