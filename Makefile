@@ -22,7 +22,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 OLD := .venv-numpy1
-CODE := selfdepth_ros training test launch setup.py
+CODE := selfdepth_ros training test launch benchmarks setup.py
 export PYTHON
 
 .PHONY: help demo test lint setup-demo setup-test clean

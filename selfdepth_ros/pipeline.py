@@ -3,6 +3,8 @@
 """From the images of a rig to its cloud: resize, infer, fuse."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +34,7 @@ class SurroundResult:
     filters: FusionConfig
     """What the cloud was filtered with."""
     timings_s: dict[str, float] = field(default_factory=dict)
-    """Seconds spent in `preprocess`, `infer` and `fuse`."""
+    """Seconds spent in `preprocess`, `infer` and `fuse`, and on waiting for the `motion`."""
 
 
 class SurroundDepth:
@@ -51,24 +53,30 @@ class SurroundDepth:
         self._focal = np.array([item.camera.focal for item in self.rig.cameras], np.float32)
         size = (len(rig.cameras), manifest.height, manifest.width)
         self._batch = np.zeros((*size, 3), np.uint8)
+        self._aside = ThreadPoolExecutor(1, 'motion')
 
-    def __call__(self, frame: SurroundFrame, now_from_then: SE3 | None = None) -> SurroundResult:
+    def __call__(
+        self, frame: SurroundFrame, motion: Callable[[], SE3 | None] = lambda: None
+    ) -> SurroundResult:
         """Compute the cloud of a frame (images in the rig's order). Raises PipelineError.
 
-        `now_from_then` (c, 4, 4): body at the frame's stamp from body at each image's stamp.
+        `motion` returns now_from_then (c, 4, 4): body at the frame's stamp from body at each
+        image's stamp. It is called in another thread, while the network runs.
         """
         start = time.perf_counter()
         batch = self._preprocess(frame)
         ready = time.perf_counter()
+        moving = self._aside.submit(motion)
         prediction = self.engine.infer(batch, self._focal)
         inferred = time.perf_counter()
         depths, confidence, present = prediction.depth, prediction.confidence, frame.present
         depths[np.logical_not(present)] = np.nan
+        now_from_then = moving.result()
+        moved = time.perf_counter()
         fusion = self._fusion  # may be exchanged meanwhile
         cloud = fusion.fuse(depths, batch, present, frame.stamp_ns, confidence, now_from_then)
-        fused = time.perf_counter()
-        spent = (ready - start, inferred - ready, fused - inferred)
-        timings_s = dict(zip(('preprocess', 'infer', 'fuse'), spent, strict=True))
+        spent = np.diff([start, ready, inferred, moved, time.perf_counter()]).tolist()
+        timings_s = dict(zip(('preprocess', 'infer', 'motion', 'fuse'), spent, strict=True))
         return SurroundResult(cloud, depths, confidence, present, fusion.config, timings_s)
 
     def use_filters(self, config: FusionConfig | None) -> None:

@@ -4,6 +4,7 @@
 
 import ast
 import dataclasses
+import functools
 import inspect
 import math
 import textwrap
@@ -69,8 +70,12 @@ def _text(node: ast.stmt) -> str:
     return ''
 
 
+@functools.cache
 def own_knobs(cls: Any) -> tuple[Knob, ...]:
-    """Return the fields of one configuration class, groups included."""
+    """Return the fields of one configuration class, groups included.
+
+    Kept: reading the source for the texts takes milliseconds, and a node asks at every turn.
+    """
     hints, docs = typing.get_type_hints(cls), field_docs(cls)
     return tuple(
         Knob(

@@ -34,6 +34,8 @@ class Listener:
         self.clouds: deque[Any] = deque(maxlen=KEEP)
         self.count = 0
         """Clouds received since the start."""
+        self.first_cloud_s = 0.0
+        """Steady time of the first of them."""
         self.depths: dict[tuple[str, int], Any] = {}
         """(camera, stamp in ns) -> depth image message."""
         self.figures: dict[str, str] = {}
@@ -80,6 +82,8 @@ class Listener:
         rclpy.try_shutdown()
 
     def _cloud(self, msg: Any) -> None:
+        if not self.count:
+            self.first_cloud_s = time.monotonic()
         self.count += 1
         self.clouds.append(msg)
 

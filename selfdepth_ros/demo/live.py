@@ -86,8 +86,9 @@ def _run_nodes(options: DemoOptions, say: Say, stop: Stop) -> dict[str, Any]:
             log = options.out / 'surround_depth.log'
             with NodeProcess('surround_depth', surround, log, stop) as node:
                 listener = _listen(options.seconds, rig, (player, node), say, stop)
+                first_cloud_s = listener.first_cloud_s - node.started_s
         # The processes have ended: drawing steals nothing, and the truth is whole.
-        return _results(options, rig, listener, Truth(folder / 'truth'))
+        return _results(options, rig, listener, Truth(folder / 'truth'), first_cloud_s)
 
 
 def _listen(
@@ -126,7 +127,9 @@ def _listen(
     return listener
 
 
-def _results(options: DemoOptions, rig: Rig, listener: Listener, truth: Truth) -> dict[str, Any]:
+def _results(
+    options: DemoOptions, rig: Rig, listener: Listener, truth: Truth, first_cloud_s: float
+) -> dict[str, Any]:
     depths = listener.depth_maps()
     clouds = [cloud_from_message(msg) for msg in listener.clouds]
     height, width = next(iter(depths.values())).shape
@@ -139,6 +142,7 @@ def _results(options: DemoOptions, rig: Rig, listener: Listener, truth: Truth) -
         size=list(options.size),
         compressed=options.compressed,
         seconds=options.seconds,
+        first_cloud_s=round(first_cloud_s, 2),
         received_hz=round(listener.received_hz, 2),
         processors=os.cpu_count(),
         state=listener.state,

@@ -47,7 +47,7 @@ def shared_file(*parts: str) -> Path | None:
 class NodeProcess:
     """A node of this package as a process, from entering to leaving a `with`.
 
-    Its output goes to a log file.
+    Its output goes to a log file. `started_s` is the steady time of its start.
     """
 
     def __init__(self, node: str, parameters: dict[str, Any], log: Path, stop: Stop) -> None:
@@ -61,6 +61,7 @@ class NodeProcess:
         self._stop.held = True
         try:
             # A session of its own: Ctrl-C reaches only the demo, which stops its nodes in order.
+            self.started_s = time.monotonic()
             with self._log.open('w') as file:
                 self._process = subprocess.Popen(
                     self._command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the worker does with a set: decode, compute, publish, take the time."""
 
+import functools
+import os
 import time
 import traceback
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ from selfdepth_ros.messages import MessageError, decode_image
 from selfdepth_ros.nodes.monitor import Monitor, Record
 from selfdepth_ros.nodes.motion import EgoMotion, MovingMounts
 from selfdepth_ros.nodes.outputs import Computed, Outputs
+from selfdepth_ros.nodes.start_times import StartTimes
 from selfdepth_ros.pipeline import SurroundDepth
 
 STEADY_M, STEADY_RAD = 0.02, 0.01
@@ -43,10 +46,13 @@ class Processor:
         outputs: Outputs,
         monitor: Monitor,
         motion: EgoMotion,
+        start_times: StartTimes,
     ) -> None:
         self._logger, self._clock = node.get_logger(), node.get_clock()
         self._cameras, self._outputs, self._monitor = cameras, outputs, monitor
-        self._motion = motion
+        self._motion, self._start_times = motion, start_times
+        self._pool = ThreadPoolExecutor(os.cpu_count(), 'decode')
+        """Decodes pictures side by side."""
         self.calibrated: Calibrated | None = None
         """None until the calibration is complete; sets are let go until then."""
         self._wishes: deque[Future[PointCloud]] = deque()
@@ -68,54 +74,46 @@ class Processor:
         stages_s = {'waiting': self._age_s(ready.stamp_ns)}
         begin = time.perf_counter()
         frame = self._decode(ready)
-        decoded = time.perf_counter()
-        frame, now_from_then, displaced = self._moved(frame, mounts)
-        stages_s |= {'decode': decoded - begin, 'motion': time.perf_counter() - decoded}
-        result = pipeline(frame, now_from_then)
-        stages_s.update(result.timings_s)
-        begin = time.perf_counter()
+        frame, moved = _placed(frame, mounts)
+        stages_s['decode'] = time.perf_counter() - begin
+        result = pipeline(frame, functools.partial(self._now_from_then, frame, moved))
         kind = pipeline.engine.manifest.depth_kind
+        displaced = {i for i, pose in moved.items() if not pose.is_within(STEADY_M, STEADY_RAD)}
         computed = Computed(result, pipeline.rig, kind, frame.stamps_ns, config, displaced)
+        stages_s |= result.timings_s | self._publish(computed)
+        record = Record(
+            done_s=time.monotonic(),
+            latency_s=self._age_s(ready.stamp_ns),
+            stages_s=stages_s,
+            missing=result.cloud.missing,
+            points=len(result.cloud),
+        )
+        self._monitor.add(record)
+        if told := self._start_times.first_cloud(record):
+            self._logger.info(told)
+
+    def _publish(self, computed: Computed) -> dict[str, float]:
+        """Publish what is listened to, hand out what was asked for; returns seconds by stage."""
+        begin = time.perf_counter()
         messages = self._outputs.pack(computed)
         packed = time.perf_counter()
         for publisher, message in messages:
             publisher.publish(message)
         self._grant(computed)
-        stages_s['pack'] = packed - begin
-        stages_s['publish'] = time.perf_counter() - packed
-        self._monitor.add(
-            Record(
-                done_s=time.monotonic(),
-                latency_s=self._age_s(ready.stamp_ns),
-                stages_s=stages_s,
-                missing=result.cloud.missing,
-                points=len(result.cloud),
-            )
-        )
+        return {'pack': packed - begin, 'publish': time.perf_counter() - packed}
 
-    def _moved(
-        self, frame: SurroundFrame, mounts: MovingMounts | None
-    ) -> tuple[SurroundFrame, SE3 | None, set[int]]:
-        """Return what moves each camera's points to the cloud's stamp, and who is displaced.
-
-        A camera whose place on the body is not known is taken out of the frame.
-        """
-        moved = mounts.since_the_tables(frame.stamps_ns) if mounts else {}
-        known = {index: pose for index, pose in moved.items() if pose is not None}
-        frame = frame.without(moved.keys() - known)
-        if not any(frame.present):
-            raise CalibrationError(mounts.problem if mounts else 'no camera is left')
+    def _now_from_then(self, frame: SurroundFrame, moved: Mapping[int, SE3]) -> SE3 | None:
+        """What moves each camera's points to the cloud's stamp: the body, and `moved` mounts."""
         now_from_then = self._motion.between(frame.stamp_ns, frame.stamps_ns)
-        if not known:
-            return frame, now_from_then, set()
+        if not moved:
+            return now_from_then
         count = len(frame.images)
         moves = (
             np.tile(np.eye(4), (count, 1, 1)) if now_from_then is None else now_from_then.matrix
         )
-        for index, pose in known.items():
+        for index, pose in moved.items():
             moves[index] = moves[index] @ pose.matrix
-        displaced = {i for i, pose in known.items() if not pose.is_within(STEADY_M, STEADY_RAD)}
-        return frame, SE3(moves), displaced
+        return SE3(moves)
 
     def failed(self, error: Exception) -> None:
         """Say a new problem once, in one line when it is one of ours; processing goes on."""
@@ -137,18 +135,38 @@ class Processor:
 
     def _decode(self, ready: SetReady) -> SurroundFrame:
         """Decode a set; a picture that cannot be decoded counts as missing, if others can."""
-        images: list[Any] = []
-        problems: list[str] = []
-        for name, msg in zip(self._cameras, ready.payloads, strict=True):
-            try:
-                images.append(None if msg is None else decode_image(msg))
-            except MessageError as error:
-                images.append(None)
-                problems.append(f'{name}: {error}')
+        # A raw image is a view, made sooner than it is handed to another thread.
+        each = self._pool.map if self._outputs.config.transport == 'compressed' else map
+        decoded = list(each(_decoded, ready.payloads))
+        pairs = zip(self._cameras, decoded, strict=True)
+        problems = [f'{name}: {own}' for name, own in pairs if isinstance(own, MessageError)]
+        images = tuple(None if isinstance(own, MessageError) else own for own in decoded)
         if problems:
             text = '; '.join(problems)
             if all(image is None for image in images):
                 raise MessageError(text)
             self._logger.error(text, throttle_duration_sec=10.0)
         stamps = (None if i is None else m for i, m in zip(images, ready.members, strict=True))
-        return SurroundFrame(ready.stamp_ns, tuple(images), tuple(stamps))
+        return SurroundFrame(ready.stamp_ns, images, tuple(stamps))
+
+
+def _decoded(msg: Any) -> Any:
+    """The picture in a message, None for None; a MessageError is returned, not raised."""
+    try:
+        return None if msg is None else decode_image(msg)
+    except MessageError as error:
+        return error
+
+
+def _placed(
+    frame: SurroundFrame, mounts: MovingMounts | None
+) -> tuple[SurroundFrame, dict[int, SE3]]:
+    """Return how moving mounts have moved since the tables were made, and the frame without the
+    cameras whose place on the body is not known. Raises CalibrationError when none is left.
+    """
+    moved = mounts.since_the_tables(frame.stamps_ns) if mounts else {}
+    known = {index: pose for index, pose in moved.items() if pose is not None}
+    frame = frame.without(moved.keys() - known)
+    if not any(frame.present):
+        raise CalibrationError(mounts.problem if mounts else 'no camera is left')
+    return frame, known

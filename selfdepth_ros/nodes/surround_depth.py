@@ -34,6 +34,7 @@ from selfdepth_ros.nodes.processing import Calibrated, Processor
 from selfdepth_ros.nodes.saving import SaveConfig
 from selfdepth_ros.nodes.services import NotReadyError, Services
 from selfdepth_ros.nodes.sets import Worker
+from selfdepth_ros.nodes.start_times import StartTimes
 from selfdepth_ros.nodes.tf import Tf
 from selfdepth_ros.nodes.transitions import transition
 from selfdepth_ros.pipeline import SurroundDepth
@@ -55,6 +56,8 @@ class SurroundDepthNode(LifecycleNode):
         # First of all: rclpy destroys a node whose parameters are refused.
         self.lock = threading.RLock()
         """Held by transitions, and by whoever else replaces what a transition makes."""
+        self._start_times = StartTimes()
+        self._start_times.mark('imports')
         self._service_desk: Services | None = None
         self._live_rig: LiveRig | None = None
         self._tf: Tf | None = None
@@ -79,6 +82,7 @@ class SurroundDepthNode(LifecycleNode):
         )
         self._service_desk = Services(self, self)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._start_times.mark('node')
 
     # -- transitions --
 
@@ -87,6 +91,7 @@ class SurroundDepthNode(LifecycleNode):
         """Load the model and the rig, or start to listen for the rig."""
         config = self._config = read(self, SurroundDepthConfig)
         self._engine = load_model(config)
+        self._start_times.mark('model')
         rig = None
         if path := rig_path(config):
             rig = rig_from_file(path, config.cameras, config.output_frame)
@@ -95,7 +100,7 @@ class SurroundDepthNode(LifecycleNode):
         self._monitor = Monitor(self._cameras)
         self._motion = EgoMotion(self._poses(), config.motion.max_gap_ns)
         self._processor = Processor(
-            self, self._cameras, self._outputs, self._monitor, self._motion
+            self, self._cameras, self._outputs, self._monitor, self._motion, self._start_times
         )
         self._queue = make_queue(config, self._cameras)
         self._listen_for_calibration(rig)
@@ -237,6 +242,7 @@ class SurroundDepthNode(LifecycleNode):
             if self._processor.calibrated is None:
                 pipeline.warm_up()
             self._processor.calibrated = Calibrated(pipeline, self._live_rig.mounts)
+            self._start_times.mark('calibration')
         if self._tf and not self._live_rig.mounts and self._config.motion.source != 'tf':
             self._tf.only_static()
 

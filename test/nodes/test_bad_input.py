@@ -4,11 +4,15 @@
 
 import importlib.util
 
+import cv2
+import numpy as np
 import pytest
-from sensor_msgs.msg import CameraInfo, PointCloud2
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2
 
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_ros.messages import camera_info_fields
+from selfdepth_ros.messages import camera_info_fields, points_from_cloud_msg
+from selfdepth_ros.nodes.to_ros import byte_array, header
 
 TOPICS = {'a': 'own/a/camera_info', 'b': 'own/b/camera_info'}
 """Nobody else publishes there."""
@@ -81,6 +85,47 @@ def test_images_of_another_size_are_one_error_and_no_crash(scene, surround, list
     assert 'Traceback' not in node.log
     assert not clouds
     assert node.process.poll() is None
+
+
+@pytest.fixture
+def pictures_in_png(scene, listener):
+    """Publishes a set of compressed pictures under an own topic; camera b's are broken."""
+    kind, topic = CompressedImage, 'own/{}/image_raw/compressed'
+    publishers = {
+        name: listener.node.create_publisher(kind, topic.format(name), qos_profile_sensor_data)
+        for name in scene.pictures
+    }
+
+    def publish():
+        now_ns = listener.node.get_clock().now().nanoseconds
+        for name, publisher in publishers.items():
+            data = cv2.imencode('.png', scene.pictures[name][..., ::-1])[1].reshape(-1)
+            content = byte_array(data[: 40 if name == 'b' else None])
+            publisher.publish(kind(header=header(now_ns, name), format='png', data=content))
+
+    yield publish
+    for publisher in publishers.values():
+        listener.node.destroy_publisher(publisher)
+
+
+def test_a_picture_that_cannot_be_decoded_costs_its_camera_only(
+    scene, surround, listener, pictures_in_png
+) -> None:
+    given = {'transport': 'compressed', 'image_topic': 'own/{camera}/image_raw'}
+    node = surround(model=scene.model, diagnostics_period_s=0.1, **given)
+    clouds = listener.listen(PointCloud2, '/surround_depth/points')
+    last = listener.diagnostics()
+
+    def partial():
+        pictures_in_png()
+        return len(clouds) >= 3 and last()[2]['cameras_missing'] == 'b'
+
+    listener.wait(partial, 'clouds without the broken camera')
+    whole = scene.expected().cloud
+    others = whole.points[whole.camera != scene.rig.index('b')]
+    assert np.array_equal(points_from_cloud_msg(clouds[-1]), others)
+    assert len(node.lines('ERROR')) == 1
+    assert 'b: compressed image' in node.lines('ERROR')[0]
 
 
 @pytest.fixture

@@ -55,8 +55,10 @@ def test_the_demo_runs_measures_and_draws(scene, tmp_path) -> None:
     result = demo(out, '--model', str(scene.model), *SMALL)
     assert result.returncode == 0, result.stderr
     assert re.search(r'stamp to publish +[0-9.]+ ms median', result.stdout)
+    assert re.search(r'first cloud +[0-9.]+ s after the start', result.stdout)
     assert re.search(r'outside the network +[0-9.]+ ms median', result.stdout)
     summary = json.loads((out / 'summary.json').read_text())
+    assert summary['first_cloud_s'] > 0
     assert summary['rate_hz'] > 0
     assert summary['clouds_compared'] > 0
     assert summary['depth_images_compared'] > 0

@@ -97,7 +97,7 @@ def test_uncertain_pixels_are_left_out_on_request(write_model, rig):
 def test_stages_are_timed(surround):
     surround.warm_up()
     timings = surround(frame(flat(0), flat(0))).timings_s
-    assert list(timings) == ['preprocess', 'infer', 'fuse']
+    assert list(timings) == ['preprocess', 'infer', 'motion', 'fuse']
     assert all(seconds > 0 for seconds in timings.values())
 
 
