@@ -9,7 +9,9 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.srv import SetParameters
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, PointCloud2
@@ -20,6 +22,8 @@ from selfdepth_ros.nodes.execution import Stop, make_executor
 NODE = '/surround_depth'
 KEEP = 12
 """Clouds kept: the last ones."""
+PATIENCE_S = 30.0
+"""How long a service of the node is waited for."""
 
 
 class Listener:
@@ -58,6 +62,18 @@ class Listener:
                 lambda msg, name=name: self.depths.__setitem__((name, stamp_ns(msg.header)), msg),
                 QoSProfile(depth=2),
             )
+
+    def ask_for_cameras(self) -> None:
+        """Have the node tell the camera of each point: from some next cloud on."""
+        client = self._node.create_client(SetParameters, f'{NODE}/set_parameters')
+        self.spin(PATIENCE_S, client.service_is_ready)
+        wish = Parameter('points.camera', value=True).to_parameter_msg()
+        client.call_async(SetParameters.Request(parameters=[wish]))
+
+    @property
+    def clouds_with_cameras(self) -> list[Any]:
+        """Those of the last clouds that tell the camera of each point."""
+        return [msg for msg in self.clouds if any(own.name == 'camera' for own in msg.fields)]
 
     def spin(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Listen for so long, or until something is true; returns whether it became true."""

@@ -71,8 +71,7 @@ def _run_nodes(options: DemoOptions, say: Say, stop: Stop) -> dict[str, Any]:
             'transport': transport,
             'truth_folder': folder / 'truth',
         }
-        # Which camera made a point: that is how it is traced to its pixel.
-        surround = {'rig': folder / 'rig.yaml', 'transport': transport, 'points.camera': True}
+        surround = {'rig': folder / 'rig.yaml', 'transport': transport}
         if options.model:
             surround['model'] = options.model
         say(f'rendering {options.frames} frames of the street of seed {options.seed} ...')
@@ -94,7 +93,7 @@ def _run_nodes(options: DemoOptions, say: Say, stop: Stop) -> dict[str, Any]:
 def _listen(
     seconds: float, rig: Rig, processes: tuple[NodeProcess, ...], say: Say, stop: Stop
 ) -> Listener:
-    """Hear clouds for so long, then depth images as well."""
+    """Hear clouds for so long, then depth images and the points' cameras as well."""
 
     def check() -> bool:
         for process in processes:
@@ -116,13 +115,19 @@ def _listen(
         listener.measured = dict(listener.figures)
         say('comparing with the truth ...')
         listener.listen_to_depths(rig.names)
+        # Which camera made a point: that is how it is traced to its pixel.
+        listener.ask_for_cameras()
         enough = COMPARE_FRAMES * len(rig.names)
-        listener.spin(COMPARE_PATIENCE_S, lambda: check() or len(listener.depths) >= enough)
+        listener.spin(
+            COMPARE_PATIENCE_S,
+            lambda: check() or (len(listener.depths) >= enough and listener.clouds_with_cameras),
+        )
     finally:
         listener.close()
-    if not listener.depths:
+    if not (listener.depths and listener.clouds_with_cameras):
         raise DemoError(
-            f'no depth images came within {COMPARE_PATIENCE_S:.0f} s: {processes[-1].tail()}'
+            f'no depth images, or no clouds with the field camera, came within '
+            f'{COMPARE_PATIENCE_S:.0f} s: {processes[-1].tail()}'
         )
     return listener
 
@@ -131,7 +136,7 @@ def _results(
     options: DemoOptions, rig: Rig, listener: Listener, truth: Truth, first_cloud_s: float
 ) -> dict[str, Any]:
     depths = listener.depth_maps()
-    clouds = [cloud_from_message(msg) for msg in listener.clouds]
+    clouds = [cloud_from_message(msg) for msg in listener.clouds_with_cameras]
     height, width = next(iter(depths.values())).shape
     at_depth_size = rig.scaled(width, height)
     comparison = report.compare(depths, clouds, at_depth_size, truth)

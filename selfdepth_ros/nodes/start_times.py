@@ -23,12 +23,16 @@ def process_age_s() -> float:
 
 
 class StartTimes:
-    """Steps of the start, in seconds; each is from the end of the one before it to its own."""
+    """Steps of the start, in seconds; each is from the end of the one before it to its own.
+
+    Made when all is imported: the first step is what went before.
+    """
 
     def __init__(self) -> None:
         self._began_s = self._last_s = time.monotonic() - process_age_s()
         self._steps_s: dict[str, float] = {}
         self._complete = False
+        self.mark('imports')
 
     def mark(self, step: str) -> None:
         """A step has ended. Only the first time counts: that is the start."""

@@ -57,7 +57,6 @@ class SurroundDepthNode(LifecycleNode):
         self.lock = threading.RLock()
         """Held by transitions, and by whoever else replaces what a transition makes."""
         self._start_times = StartTimes()
-        self._start_times.mark('imports')
         self._service_desk: Services | None = None
         self._live_rig: LiveRig | None = None
         self._tf: Tf | None = None
