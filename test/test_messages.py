@@ -275,7 +275,7 @@ def test_what_is_no_rotation_is_refused(x, w):
 def test_packed_points_hold_positions_and_colors():
     points = np.array([[1, 2, 3], [-4, 5.5, 6]], np.float32)
     colors = np.array([[255, 0, 1], [2, 3, 4]], np.uint8)
-    cloud = PointCloud(points, colors, np.zeros(2, np.uint8), 5, 'base_link')
+    cloud = PointCloud.of(points, colors, np.zeros(2, np.uint8), 5, 'base_link')
     packed = m.pack_points(cloud)
     assert (packed.point_step, packed.row_step) == (16, 32)
     assert [field.name for field in packed.fields] == ['x', 'y', 'z', 'rgb']
@@ -286,7 +286,7 @@ def test_packed_points_hold_positions_and_colors():
 
 def test_an_empty_cloud_can_be_packed_and_read():
     empty = np.zeros((0, 3), np.float32)
-    cloud = PointCloud(empty, empty.astype(np.uint8), np.zeros(0, np.uint8), 5, 'base_link')
+    cloud = PointCloud.of(empty, empty.astype(np.uint8), np.zeros(0, np.uint8), 5, 'base_link')
     assert m.points_from_cloud_msg(MAKE.cloud(5, 'f', m.pack_points(cloud))).shape == (0, 3)
 
 

@@ -40,7 +40,7 @@ def values_of_clouds(draw) -> tuple[Any, ...]:
 
 def cloud_of(values: tuple[Any, ...]) -> tuple[PointCloud, m.PointExtras]:
     points, colors, camera, confidence, time, with_camera = values
-    cloud = PointCloud(points, colors, camera, 5, 'base_link')
+    cloud = PointCloud.of(points, colors, camera, 5, 'base_link')
     return cloud, m.PointExtras(confidence, time, camera if with_camera else None)
 
 

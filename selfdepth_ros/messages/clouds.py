@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from selfdepth_ros.core.downsample import DownsampleConfig
 from selfdepth_ros.core.errors import ConfigError
-from selfdepth_ros.core.frames import PointCloud
+from selfdepth_ros.core.frames import POINT, PointCloud
 from selfdepth_ros.messages.errors import MessageError
 
 UINT8, UINT16, FLOAT32, FLOAT64 = 2, 4, 7, 8
@@ -77,7 +77,6 @@ class PointExtras(NamedTuple):
 
 
 _XYZ = tuple(PointFieldSpec(name, 4 * index, FLOAT32) for index, name in enumerate('xyz'))
-_POINT = [(name, '<f4') for name in 'xyz'] + [(name, 'u1') for name in 'bgr0']
 _FIELDS = (*_XYZ, PointFieldSpec('rgb', 12, FLOAT32))
 # The camera is the first of four bytes, so that a point's size stays a multiple of four.
 _EXTRAS = (('confidence', '<f4', FLOAT32), ('time', '<f4', FLOAT32), ('camera', '<u4', UINT8))
@@ -86,16 +85,17 @@ _EXTRAS = (('confidence', '<f4', FLOAT32), ('time', '<f4', FLOAT32), ('camera', 
 def pack_points(cloud: PointCloud, extras: PointExtras | None = None) -> PackedPoints:
     """Return points of x y z and rgb, whose float32 holds the bits 0x00RRGGBB (PCL); 16 bytes.
 
-    Extras follow in the order of PointExtras, four bytes each.
+    Extras follow in the order of PointExtras, four bytes each; without any the data are the
+    cloud's own.
     """
     kind, fields = _layout(extras or PointExtras())
-    packed = np.empty(len(cloud.points), kind)
-    _put_xyz(packed, cloud.points)
-    for channel, name in enumerate('rgb'):
-        packed[name] = cloud.colors[:, channel]
-    packed['0'] = 0
-    for name in kind.names[len(_POINT) :]:
-        packed[name] = getattr(extras, name)
+    packed = cloud.records
+    if kind != POINT:
+        packed = np.empty(len(cloud), kind)
+        words = packed.view('<u4').reshape(-1, kind.itemsize // 4)
+        words[:, :4] = cloud.records.view('<u4').reshape(-1, 4)
+        for name in kind.names[len(POINT) :]:
+            packed[name] = getattr(extras, name)
     return PackedPoints(packed.view(np.uint8), fields, kind.itemsize, len(packed))
 
 
@@ -107,7 +107,7 @@ def _put_xyz(packed: NDArray[Any], points: NDArray[Any]) -> None:
 
 def _layout(extras: PointExtras) -> tuple[np.dtype[Any], tuple[PointFieldSpec, ...]]:
     """Record type and fields of points with these extras."""
-    columns: list[Any] = list(_POINT)
+    columns: list[Any] = list(POINT.descr)
     fields = list(_FIELDS)
     for name, code, datatype in _EXTRAS:
         if getattr(extras, name) is not None:

@@ -23,7 +23,7 @@ def cloud_from_message(msg: Any) -> PointCloud:
     MessageError without it, or for a cloud without x, y and z.
     """
     points, colors, camera = _read_own(msg) if _is_own_layout(msg) else _read_any(msg)
-    return PointCloud(points, colors, camera, stamp_ns(msg.header), msg.header.frame_id)
+    return PointCloud.of(points, colors, camera, stamp_ns(msg.header), msg.header.frame_id)
 
 
 def _is_own_layout(msg: Any) -> bool:

@@ -19,6 +19,14 @@ def byte_array(data: Any) -> 'array.array[int]':
     return result
 
 
+def fill(field: Any, values: Any) -> None:
+    """Put values into the array that a new message has, in one copy.
+
+    Constructors and setters take an array as it is on Humble, and copy it once more on Kilted.
+    """
+    field.frombytes(memoryview(np.ascontiguousarray(values)).cast('B'))
+
+
 def header(stamp_ns: int, frame_id: str) -> Header:
     """Return a std_msgs/Header."""
     result = Header(frame_id=frame_id)
@@ -28,7 +36,7 @@ def header(stamp_ns: int, frame_id: str) -> Header:
 
 def cloud_message(packed: PackedPoints, stamp_ns: int, frame_id: str) -> PointCloud2:
     """Return packed points as sensor_msgs/PointCloud2."""
-    return PointCloud2(
+    message = PointCloud2(
         header=header(stamp_ns, frame_id),
         height=packed.height,
         width=packed.width,
@@ -39,20 +47,25 @@ def cloud_message(packed: PackedPoints, stamp_ns: int, frame_id: str) -> PointCl
         is_bigendian=False,
         point_step=packed.point_step,
         row_step=packed.row_step,
-        data=byte_array(packed.data),
         is_dense=packed.is_dense,
     )
+    fill(message.data, packed.data)
+    return message
 
 
 def image_message(pixels: Any, encoding: str, stamp_ns: int, frame_id: str) -> Image:
     """Return an array as sensor_msgs/Image."""
     fields = image_fields(pixels, encoding)._asdict()
-    fields['data'] = byte_array(fields['data'])
-    return Image(header=header(stamp_ns, frame_id), **fields)
+    data = fields.pop('data')
+    message = Image(header=header(stamp_ns, frame_id), **fields)
+    fill(message.data, data)
+    return message
 
 
 def scan_message(scan: ScanFields, stamp_ns: int, frame_id: str) -> LaserScan:
     """Return a scan as sensor_msgs/LaserScan, without intensities."""
     fields = scan._asdict()
-    fields['ranges'] = array.array('f', scan.ranges.tobytes())
-    return LaserScan(header=header(stamp_ns, frame_id), **fields)
+    ranges = fields.pop('ranges')
+    message = LaserScan(header=header(stamp_ns, frame_id), **fields)
+    fill(message.ranges, ranges)
+    return message

@@ -79,4 +79,4 @@ def test_a_frame_knows_which_cameras_are_there():
 def test_a_cloud_has_as_many_points_as_it_says():
     points = np.zeros((4, 3), dtype=np.float32)
     colors, camera = np.zeros((4, 3), dtype=np.uint8), np.zeros(4, dtype=np.uint8)
-    assert len(PointCloud(points, colors, camera, 0, 'base_link')) == 4
+    assert len(PointCloud.of(points, colors, camera, 0, 'base_link')) == 4

@@ -30,7 +30,7 @@ def cloud_of(points: np.ndarray, pixel: np.ndarray | None = None) -> PointCloud:
     colors = np.stack([index % 256, index // 256 % 256, index // 65536], -1).astype(np.uint8)
     camera = (index % 5).astype(np.uint8)
     pixel = index.astype(np.int32) if pixel is None else pixel
-    return PointCloud(points, colors, camera, 7, 'base_link', ('c9',), pixel)
+    return PointCloud.of(points, colors, camera, 7, 'base_link', ('c9',), pixel)
 
 
 def cells(points: np.ndarray, voxel_m: float) -> list[tuple[int, ...]]:
@@ -90,7 +90,7 @@ def test_a_kept_point_keeps_all_that_belongs_to_it():
 
 def test_a_stride_needs_pixels():
     points = np.zeros((1, 3), np.float32)
-    bare = PointCloud(points, points.astype(np.uint8), np.zeros(1, np.uint8), 0, 'base_link')
+    bare = PointCloud.of(points, points.astype(np.uint8), np.zeros(1, np.uint8), 0, 'base_link')
     with pytest.raises(ValueError, match='no pixels'):
         downsample(bare, DownsampleConfig(stride_px=2), 10)
 

@@ -19,7 +19,7 @@ def cloud_of(count: int) -> PointCloud:
     rng = np.random.default_rng(count)
     points = rng.normal(0, 30, (count, 3)).astype(np.float32)
     colors = rng.integers(0, 256, (count, 3)).astype(np.uint8)
-    return PointCloud(points, colors, np.zeros(count, np.uint8), 1_500_000_000, 'base_link')
+    return PointCloud.of(points, colors, np.zeros(count, np.uint8), 1_500_000_000, 'base_link')
 
 
 @pytest.mark.parametrize('kind', WRITERS)

@@ -23,7 +23,7 @@ RED = (255, 0, 0)
 
 def cloud_at(*points: tuple[float, float, float], color=RED) -> PointCloud:
     count = len(points)
-    return PointCloud(
+    return PointCloud.of(
         np.array(points, np.float32).reshape(count, 3),
         np.full((count, 3), color, np.uint8),
         np.zeros(count, np.uint8),
@@ -45,7 +45,7 @@ def test_birdseye_has_ahead_up_and_left_left_at_scale():
 
 def test_birdseye_shows_the_highest_point():
     low, high = cloud_at((12, 3, 0)), cloud_at((12, 3, 2), color=(0, 0, 255))
-    both = PointCloud(
+    both = PointCloud.of(
         np.concatenate([high.points, low.points]),
         np.concatenate([high.colors, low.colors]),
         np.zeros(2, np.uint8),
@@ -121,7 +121,7 @@ def test_a_ply_is_read_by_open3d_as_it_was_written(tmp_path):
     rng = np.random.default_rng(1)
     points = rng.normal(size=(50, 3)).astype(np.float32)
     colors = rng.integers(0, 256, (50, 3), dtype=np.uint8)
-    cloud = PointCloud(points, colors, np.zeros(50, np.uint8), 3, 'base_link')
+    cloud = PointCloud.of(points, colors, np.zeros(50, np.uint8), 3, 'base_link')
     read = open3d.io.read_point_cloud(str(write_ply(tmp_path / 'new' / 'cloud.ply', cloud)))
     np.testing.assert_array_equal(np.asarray(read.points).astype(np.float32), points)
     np.testing.assert_array_equal(np.rint(np.asarray(read.colors) * 255), colors)
