@@ -97,6 +97,7 @@ setup(
     install_requires=[
         'array-api-compat>=1.8',
         'jaxtyping>=0.2.24',
+        'numba>=0.57',
         'numpy>=1.21',
         'onnxruntime>=1.16',
         'opencv-python-headless>=4.5',

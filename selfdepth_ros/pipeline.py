@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from selfdepth_ros.compiled import fastest_steps
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.frames import PointCloud, SurroundFrame
 from selfdepth_ros.core.fusion import Fusion, FusionConfig
@@ -49,6 +50,7 @@ class SurroundDepth:
         self.engine = engine
         self.rig = rig.scaled(manifest.width, manifest.height)
         self.source = rig
+        self.fusion_backend = fastest_steps()
         self.use_filters(config)
         self._focal = np.array([item.camera.focal for item in self.rig.cameras], np.float32)
         size = (len(rig.cameras), manifest.height, manifest.width)
@@ -64,7 +66,7 @@ class SurroundDepth:
         image's stamp. It is called in another thread, while the network runs.
         """
         start = time.perf_counter()
-        batch = self._preprocess(frame)
+        batch = self.preprocess(frame)
         ready = time.perf_counter()
         moving = self._aside.submit(motion)
         prediction = self.engine.infer(batch, self._focal)
@@ -81,14 +83,14 @@ class SurroundDepth:
 
     def use_filters(self, config: FusionConfig | None) -> None:
         """Fuse with other filters from the next frame on; any thread may say so."""
-        manifest = self.engine.manifest
-        self._fusion = Fusion(self.rig, config, manifest.depth_kind, manifest.max_depth_m)
+        manifest, steps = self.engine.manifest, self.fusion_backend.steps
+        self._fusion = Fusion(self.rig, config, manifest.depth_kind, manifest.max_depth_m, steps)
 
     def warm_up(self) -> None:
         """Run the network once, so that the first frame is as fast as the others."""
         self.engine.infer(np.zeros_like(self._batch), self._focal)
 
-    def _preprocess(self, frame: SurroundFrame) -> UInt8[np.ndarray, 'c h w 3']:
+    def preprocess(self, frame: SurroundFrame) -> UInt8[np.ndarray, 'c h w 3']:
         """The batch at network size; it always has every camera, missing ones are black."""
         if len(frame.images) != len(self.rig.cameras):
             raise PipelineError(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-VENDORS = {'rclpy', 'torch', 'cv2', 'onnxruntime', 'tensorrt', 'open3d', 'rosbags'}
+VENDORS = {'rclpy', 'torch', 'cv2', 'onnxruntime', 'tensorrt', 'open3d', 'rosbags', 'numba'}
 LAYERS = (
     'core',
     'messages',
@@ -19,6 +19,7 @@ LAYERS = (
     'datasets',
     'synthetic',
     'inference',
+    'compiled',
     'pipeline',
     'nodes',
     'cli',
@@ -51,11 +52,12 @@ RULES = (
     Layer('datasets', {'cv2', 'rosbags'}, {'core', 'messages', 'bags'}),
     Layer('synthetic', {'cv2', 'rosbags', 'open3d'}, {'core', 'messages', 'bags'}),
     Layer('inference', {'cv2'}, {'core'}),
-    Layer('pipeline', {'cv2'}, {'core', 'inference'}),
+    Layer('compiled', {'numba'}, {'core'}),
+    Layer('pipeline', {'cv2'}, {'core', 'compiled', 'inference'}),
     Layer(
         'nodes',
         {'rclpy', 'cv2', 'rosbags', 'open3d'},
-        {'core', 'messages', 'bags', 'synthetic', 'inference', 'pipeline'},
+        {'core', 'messages', 'bags', 'synthetic', 'compiled', 'inference', 'pipeline'},
     ),
     Layer(
         'selfdepth_training',
