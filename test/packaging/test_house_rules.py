@@ -13,7 +13,11 @@ HEADER = (
     '# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors\n'
     '# SPDX-License-Identifier: Apache-2.0\n'
 )
-CODE = [p for top in ('selfdepth_ros', 'training', 'launch') for p in (ROOT / top).rglob('*.py')]
+CODE = [
+    p
+    for top in ('selfdepth_ros', 'training', 'launch', 'benchmarks')
+    for p in (ROOT / top).rglob('*.py')
+]
 TESTS = list((ROOT / 'test').rglob('*.py'))
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
