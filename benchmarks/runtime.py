@@ -4,11 +4,13 @@
 
     .venv/bin/python benchmarks/runtime.py [--size 640x384] [--cameras 6] [--json FILE]
 
-Every pixel is a valid point, so that nothing is saved by filters. Beside our stages stand those
-that one would otherwise use, in the same run; repetitions are interleaved, so that a disturbance
-hits all alike, and medians are shown. `beside` is the most that was allocated at one time beyond
-what the stage hands on (tracemalloc). A ratio of 1 is the time of np.copyto, warm, between two
-buffers of random bytes as large as what the stage hands on.
+Every pixel is a valid point, so that nothing is saved by filters. Below our stages stand those
+that one would otherwise use, in the same run, but after ours: the node's process has no Open3D,
+which leaves caches and heap in another state. Within a group repetitions are interleaved, copies
+among them, so that a disturbance hits all alike, and medians are shown. A ratio of 1 is the time
+of np.copyto, warm, between two buffers of random bytes as large as what the stage hands on.
+`beside` is the most that was allocated at one time beyond what the stage hands on (tracemalloc).
+On a machine with other work: chrt -r 20 before the command.
 """
 
 import argparse
@@ -229,7 +231,7 @@ def _open3d(scene: Scene, coloured: bool) -> Any:
 
 def measure(stages: Sequence[Stage], repeat: int) -> list[Row]:
     """Medians of interleaved repetitions, after two to warm up."""
-    sizes = {stage.bytes for stage in stages}
+    sizes = sorted({stage.bytes for stage in stages})
     copies = {size: Stage(f'copy of {size / 1e6:.1f} MB', _copy(size), size) for size in sizes}
     every = [*copies.values(), *stages]
     spent: dict[str, list[float]] = {stage.name: [] for stage in every}
@@ -287,7 +289,8 @@ def main() -> None:
     model = shipped('model.onnx')
     fits = load_engine(model).manifest
     ours = our_stages(scene, model if (fits.width, fits.height) == (width, height) else None)
-    rows = measure([*ours, *other_stages(scene)], options.repeat)
+    rows = measure(ours, options.repeat)
+    rows += measure(other_stages(scene), options.repeat)
     print(table(rows))
     print(f'load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')
     if options.json:
