@@ -106,15 +106,20 @@ def test_the_stock_synchronizer_makes_the_same_cloud(scene, surround, listener) 
     assert_cloud_is(clouds[-1], scene.expected().cloud)
 
 
-def test_a_cloud_is_saved_as_it_was_published(scene, surround, cameras, tmp_path) -> None:
+def test_a_cloud_is_saved_as_it_was_published(
+    scene, surround, cameras, listener, tmp_path
+) -> None:
     surround(model=scene.model)
+    cloud = scene.expected().cloud
+    clouds = listener.listen(PointCloud2, POINTS)
+    # The first sets lack cameras that are still being discovered.
+    listener.wait(lambda: any(c.width == len(cloud) for c in clouds), 'a cloud of all cameras')
     out = tmp_path / 'saved' / 'cloud.ply'
     topic = ('-r', 'cloud:=/surround_depth/points')
     saver = type(cameras)(
         tmp_path / 'log', '-m', 'selfdepth_ros.nodes.save_cloud', ros_arguments=topic, out=out
     )
     assert saver.status() == 0, saver.log
-    cloud = scene.expected().cloud
     vertices = out.read_bytes().partition(b'end_header\n')[2]
     kind = np.dtype([('xyz', '<f4', 3), ('rgb', 'u1', 3)])
     assert np.array_equal(np.frombuffer(vertices, kind)['xyz'], cloud.points)
