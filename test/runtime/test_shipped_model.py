@@ -96,5 +96,18 @@ def test_the_scan_misses_nothing_near_and_invents_little(pipeline, demo_frames, 
     assert invented <= 0.1 * free
 
 
+def test_the_compiled_cloud_of_the_street_is_the_references(pipeline, demo_frames, results):
+    """What the network really says, sky and outlines and the robot's own body included."""
+    manifest = pipeline.engine.manifest
+    kind, limit_m = manifest.depth_kind, manifest.max_depth_m
+    reference = Fusion(pipeline.rig, FusionConfig(), kind, limit_m)
+    assert pipeline.fusion_backend.description.startswith('compiled')
+    for frame, result in zip(demo_frames, results, strict=True):
+        expected = reference.fuse(result.depths, np.stack(frame.images))
+        assert result.cloud.records.tobytes() == expected.records.tobytes()
+        np.testing.assert_array_equal(result.cloud.pixels_given(), expected.pixels_given())
+        assert 0 < len(expected) < result.depths.size
+
+
 def _abs_rel(depths, truths, known):
     return float(np.mean(np.abs(depths[known] - truths[known]) / truths[known]))
