@@ -34,6 +34,8 @@ class SurroundResult:
     present: tuple[bool, ...]
     filters: FusionConfig
     """What the cloud was filtered with."""
+    now_from_then: SE3 | None = None
+    """(c, 4, 4): what the cameras' points were moved by; None: nothing was known."""
     timings_s: dict[str, float] = field(default_factory=dict)
     """Seconds spent in `preprocess`, `infer` and `fuse`, and on waiting for the `motion`."""
 
@@ -57,13 +59,22 @@ class SurroundDepth:
         self._batch = np.zeros((*size, 3), np.uint8)
         self._aside = ThreadPoolExecutor(1, 'motion')
 
+    @property
+    def last_images(self) -> UInt8[np.ndarray, 'c h w 3']:
+        """Images of the last frame at network size; the next frame overwrites them."""
+        return self._batch
+
     def __call__(
-        self, frame: SurroundFrame, motion: Callable[[], SE3 | None] = lambda: None
+        self,
+        frame: SurroundFrame,
+        motion: Callable[[], SE3 | None] = lambda: None,
+        trust: Float32[np.ndarray, ' c'] | None = None,
     ) -> SurroundResult:
         """Compute the cloud of a frame (images in the rig's order). Raises PipelineError.
 
         `motion` returns now_from_then (c, 4, 4): body at the frame's stamp from body at each
-        image's stamp. It is called in another thread, while the network runs.
+        image's stamp. It is called in another thread, while the network runs. `trust`: factors of
+        the cameras' confidence, where the model has one.
         """
         start = time.perf_counter()
         batch = self.preprocess(frame)
@@ -73,13 +84,17 @@ class SurroundDepth:
         inferred = time.perf_counter()
         depths, confidence, present = prediction.depth, prediction.confidence, frame.present
         depths[np.logical_not(present)] = np.nan
+        if trust is not None and confidence is not None:
+            confidence = confidence * trust[:, None, None]
         now_from_then = moving.result()
         moved = time.perf_counter()
         fusion = self._fusion  # may be exchanged meanwhile
         cloud = fusion.fuse(depths, batch, present, frame.stamp_ns, confidence, now_from_then)
         spent = np.diff([start, ready, inferred, moved, time.perf_counter()]).tolist()
         timings_s = dict(zip(('preprocess', 'infer', 'motion', 'fuse'), spent, strict=True))
-        return SurroundResult(cloud, depths, confidence, present, fusion.config, timings_s)
+        return SurroundResult(
+            cloud, depths, confidence, present, fusion.config, now_from_then, timings_s
+        )
 
     def use_filters(self, config: FusionConfig | None) -> None:
         """Fuse with other filters from the next frame on; any thread may say so."""

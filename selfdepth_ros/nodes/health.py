@@ -63,6 +63,7 @@ class Condition:
         if self.wanted and self.calibrated:
             if self.monitor.missing and not silent:
                 found.append(f'clouds without {", ".join(self.monitor.missing)}')
+            found += self.monitor.camera_problems()
             if self.motion.problem:
                 found.append(self.motion.problem)
         return found

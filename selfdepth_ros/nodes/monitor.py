@@ -6,12 +6,14 @@ each camera.
 
 import statistics
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from selfdepth_ros.core.health import CameraHealth
 from selfdepth_ros.core.sync import SyncStats
 from selfdepth_ros.inference import DepthEngine
 from selfdepth_ros.nodes.intake import Arrivals
@@ -44,6 +46,8 @@ class Monitor:
     failures: int = 0
     problem: str = ''
     """What went wrong with the last set, empty once one went well."""
+    health: Mapping[str, CameraHealth] = field(default_factory=dict)
+    """Camera -> how it was at the last look; empty before the first one."""
     _records: deque[Record] = field(default_factory=lambda: deque(maxlen=WINDOW))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,6 +77,15 @@ class Monitor:
         """Cameras that the last cloud lacked."""
         with self._lock:
             return self._records[-1].missing if self._records else ()
+
+    def camera_problems(self) -> list[str]:
+        """Say which cameras were found to be turned, dirty, dark or wrong, and for how long."""
+        now_s, health = time.monotonic(), self.health
+        return [
+            f'camera {name}: {item.describe(now_s)}'
+            for name, item in health.items()
+            if item.problem
+        ]
 
     def sets_without(self, camera: str) -> str:
         """How many of the last sets lacked a camera, in words."""
@@ -171,11 +184,18 @@ def _camera_status(
     elif camera in monitor.missing:
         level = DiagnosticStatus.WARN
         message = 'images come, the last cloud was without: late, or not to be decoded'
+    health = monitor.health.get(camera, CameraHealth())
+    if health.problem and level == DiagnosticStatus.OK:
+        level, message = DiagnosticStatus.WARN, health.describe(time.monotonic())
     values = {
         'topic': arrivals.topic,
         'images': str(arrivals.count),
         'rate_hz': f'{arrivals.rate_hz:.2f}',
         'silent_s': f'{arrivals.silence_s:.2f}',
         'clouds_without': monitor.sets_without(camera),
+        'picture_aside_deg': f'{health.turn_deg:.2f}',
+        'depths_disagree': f'{health.disagreement:.3f}',
+        'depths_per_odometry': f'{health.scale:.2f}',
+        'sharpness_of_rig': f'{health.sharpness:.2f}',
     }
     return status(f'{name}: {camera}', camera, level, message, values)

@@ -174,6 +174,17 @@ class EgoMotion:
             self._say(f'moved by {self._poses.name}')
         return motion.now_from_then
 
+    def back(self, now_ns: int, then_ns: Sequence[int | None]) -> SE3 | None:
+        """Return body at a stamp from body at earlier ones (n, 4, 4); None when not known.
+
+        For those who only look: nothing is counted or said.
+        """
+        given = [stamp for stamp in then_ns if stamp is not None]
+        if self._poses is None or not given:
+            return None
+        track = self._poses.around([now_ns, *given])
+        return motion_between(now_ns, then_ns, track, self._max_gap_ns).now_from_then
+
     def _may_lack(self, absence: str) -> bool:
         """Nobody needs to have odometry; but what is asked for, or was there, is missed."""
         odometry = self._poses if isinstance(self._poses, OdometryPoses) else None

@@ -14,6 +14,7 @@ from rclpy.node import Node
 
 from selfdepth_ros.core.config import Knob, config_from_dict, knob, knobs
 from selfdepth_ros.core.fusion import FusionConfig
+from selfdepth_ros.core.health import HealthConfig
 from selfdepth_ros.core.obstacles import ObstaclesConfig
 from selfdepth_ros.core.scan import ScanConfig
 from selfdepth_ros.inference.load import BACKENDS
@@ -82,6 +83,7 @@ class SurroundDepthConfig:
     scan: ScanConfig = ScanConfig()
     obstacles: ObstaclesConfig = ObstaclesConfig()
     fusion: FusionConfig = FusionConfig()
+    health: HealthConfig = HealthConfig()
 
     @property
     def rectified(self) -> bool:
@@ -101,6 +103,7 @@ _WHEN: dict[When, tuple[str, ...]] = {
         'scan.',
         'obstacles.',
         'fusion.',
+        'health.',
         'save.',
     ),
 }

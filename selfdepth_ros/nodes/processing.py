@@ -19,6 +19,7 @@ from selfdepth_ros.core.frames import PointCloud, SurroundFrame
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.core.sync import SetReady
 from selfdepth_ros.messages import MessageError, decode_image
+from selfdepth_ros.nodes.health_watch import HealthWatch
 from selfdepth_ros.nodes.monitor import Monitor, Record
 from selfdepth_ros.nodes.motion import EgoMotion, MovingMounts
 from selfdepth_ros.nodes.outputs import Computed, Outputs
@@ -51,6 +52,7 @@ class Processor:
         self._logger, self._clock = node.get_logger(), node.get_clock()
         self._cameras, self._outputs, self._monitor = cameras, outputs, monitor
         self._motion, self._start_times = motion, start_times
+        self._watch = HealthWatch(self._logger, cameras, monitor, motion)
         self._pool = ThreadPoolExecutor(os.cpu_count(), 'decode')
         """Decodes pictures side by side."""
         self.calibrated: Calibrated | None = None
@@ -76,7 +78,8 @@ class Processor:
         frame = self._decode(ready)
         frame, moved = _placed(frame, mounts)
         stages_s['decode'] = time.perf_counter() - begin
-        result = pipeline(frame, functools.partial(self._now_from_then, frame, moved))
+        motion = functools.partial(self._now_from_then, frame, moved)
+        result = pipeline(frame, motion, self._watch.trust)
         kind = pipeline.engine.manifest.depth_kind
         displaced = {i for i, pose in moved.items() if not pose.is_within(STEADY_M, STEADY_RAD)}
         computed = Computed(result, pipeline.rig, kind, frame.stamps_ns, config, displaced)
@@ -89,6 +92,8 @@ class Processor:
             points=len(result.cloud),
         )
         self._monitor.add(record)
+        if mounts is None:  # a camera that moves on the body is no bumped one
+            self._watch.offer(pipeline, frame, result, config.health)
         if told := self._start_times.first_cloud(record):
             self._logger.info(told)
 

@@ -115,6 +115,21 @@ def surround(tmp_path: Path, cameras: NodeProcess) -> Iterator[Callable[..., Nod
         process.stop()
 
 
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
+    """Start any node of the package with parameters; it is stopped after the test."""
+    started: list[NodeProcess] = []
+
+    def start(module: str, **parameters: Any) -> NodeProcess:
+        log = tmp_path / f'{module}_{len(started)}.log'
+        started.append(NodeProcess(log, '-m', module, **parameters))
+        return started[-1]
+
+    yield start
+    for node in started:
+        node.stop()
+
+
 class Listener:
     """A node of this process; what it hears is kept by topic."""
 

@@ -17,12 +17,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.parallax import LEAST_CHANGE, Triplets, moved_within, triplets
 from selfdepth_training.config import DataConfig
 from selfdepth_training.data.cache import FrameCache
-
-# Mean brightness change (of 255) below which two frames count as taken from standstill; used
-# only where there is no odometry to tell.
-LEAST_CHANGE = 2.0
 
 
 class DataError(SelfdepthError):
@@ -177,22 +174,9 @@ def _permutation(seed: int, stream: int, count: int, epoch: int) -> Int[np.ndarr
     return np.random.default_rng([seed, stream, epoch]).permutation(count)
 
 
-def _triplets(
-    cache: FrameCache, config: DataConfig
-) -> dict[int, tuple[Int[np.ndarray, ' b'], Int[np.ndarray, ' a']]]:
+def _triplets(cache: FrameCache, config: DataConfig) -> Triplets:
     """For each usable frame, the frames before and after it that show parallax."""
-    moved = _parallax(cache, config)
-    count = len(cache.images)
-    found = {}
-    for now in range(count):
-        if not cache.present[now].any():
-            continue
-        first, last = max(0, now - config.max_offset), min(count - 1, now + config.max_offset)
-        before = [frame for frame in range(first, now) if moved(frame, now)]
-        after = [frame for frame in range(now + 1, last + 1) if moved(now, frame)]
-        if before and after:
-            found[now] = np.array(before), np.array(after)
-    return found
+    return triplets(cache.present.any(1), _parallax(cache, config), config.max_offset)
 
 
 def _parallax(cache: FrameCache, config: DataConfig) -> Callable[[int, int], bool]:
@@ -200,12 +184,7 @@ def _parallax(cache: FrameCache, config: DataConfig) -> Callable[[int, int], boo
     if cache.world_from_body is not None:
         # Mean over the cameras' stamps of the body's positions.
         position = cache.world_from_body[:, :, :3, 3].mean(1)
-
-        def by_odometry(first: int, second: int) -> bool:
-            distance = float(np.linalg.norm(position[second] - position[first]))
-            return config.min_motion_m <= distance <= config.max_motion_m
-
-        return by_odometry
+        return moved_within(position, config.min_motion_m, config.max_motion_m)
     small = [image[:, ::4, ::4, 1].astype(np.int16) for image in cache.images]
 
     def by_change(first: int, second: int) -> bool:
