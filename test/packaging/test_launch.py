@@ -17,7 +17,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAUNCHED = Path(__file__).with_name('launched_surround.py')
-LAUNCH_FILES = ('demo.launch.py', 'surround.launch.py')
+LAUNCH_FILES = {
+    'demo.launch.py': 'namespace',
+    'surround.launch.py': 'namespace',
+    'record.launch.py': 'max_bag_size_mb',
+}
+"""Each with one of its arguments."""
 FIRST_CLOUD = """
 import rclpy
 from rclpy.qos import qos_profile_sensor_data as sensor_data
@@ -96,7 +101,7 @@ def test_the_launch_folder_is_not_taken_for_the_launch_system() -> None:
 @pytest.mark.parametrize('file', LAUNCH_FILES)
 def test_every_argument_is_explained(workspace: Any, file: str) -> None:
     shown = workspace.run('ros2', 'launch', 'selfdepth_ros', file, '--show-args')
-    assert "'namespace':" in shown
+    assert f"'{LAUNCH_FILES[file]}':" in shown
     assert 'no description given' not in shown
 
 

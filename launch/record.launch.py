@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Records what training reads, and nothing else: images, CameraInfo, TF, odometry, as mcap.
+
+ros2 launch selfdepth_ros record.launch.py bag:=drive
+"""
+
+from launch import Action, LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
+from launch.events.process import ProcessExited
+from launch.substitutions import LaunchConfiguration
+
+from selfdepth_ros.bags.what_to_record import record_command, topics_to_record
+
+# name, default, description, choices
+ARGUMENTS = (
+    ('bag', 'drive', 'folder to record into; it must not exist', None),
+    (
+        'cameras',
+        '/camera_[^/]+',
+        'namespaces of the cameras: a regular expression, as /camera_(front|left) or /cam[0-9]',
+        None,
+    ),
+    ('image', 'image_raw', 'image topic in the namespace of a camera', None),
+    (
+        'transport',
+        'compressed',
+        'compressed: <image>/compressed; raw: <image>, some hundred MB/s',
+        ['compressed', 'raw'],
+    ),
+    ('odometry', '/odom', 'odometry topic; empty: none', None),
+    ('max_bag_size_mb', '4000', 'a new file begins after so many megabytes; 0: never', None),
+    ('cache_mb', '500', 'messages that may wait for a slow disk, in megabytes', None),
+)
+
+
+def ended(event: ProcessExited, context: LaunchContext) -> list[Action]:
+    """End as the recorder did; see surround.launch.py."""
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(f'the recorder has ended with status {event.returncode}, see above')
+    return [Shutdown(reason='the recorder has ended')]
+
+
+def recorder(context: LaunchContext) -> list[ExecuteProcess]:
+    """The recorder, with what the arguments say."""
+
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    names = ('cameras', 'image', 'transport', 'odometry')
+    wanted = topics_to_record(*(value(name) for name in names))
+    call = record_command(
+        value('bag'), wanted, float(value('max_bag_size_mb')), float(value('cache_mb'))
+    )
+    # Its last messages are on the way to the disk when it is asked to end.
+    patience = {'sigterm_timeout': '60', 'sigkill_timeout': '60'}
+    return [ExecuteProcess(cmd=call, output='screen', on_exit=ended, **patience)]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return what runs."""
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
+        for name, default, text, choices in ARGUMENTS
+    ]
+    return LaunchDescription([*arguments, OpaqueFunction(function=recorder)])
