@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from selfdepth_ros.bags.checks import build_rig, counter_clockwise, usual_tolerance_ns
 from selfdepth_ros.bags.discovery import (
     BagTopics,
     depth_truth_topic,
@@ -22,13 +23,7 @@ from selfdepth_ros.bags.discovery import (
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
-from selfdepth_ros.bags.survey import (
-    build_rig,
-    check_images,
-    counter_clockwise,
-    read_frames_and_infos,
-    usable_cameras,
-)
+from selfdepth_ros.bags.survey import check_images, read_frames_and_infos, usable_cameras
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
@@ -47,8 +42,6 @@ ImageTransform = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]
 """(camera index, image) -> image; called from several threads."""
 _DEADLINE_NS = 1_000_000_000
 """Recorders write late and in bursts; offline there is no hurry."""
-_WIDEST_NS = 50_000_000
-"""The widest tolerance that is chosen without being asked for."""
 _DECODERS = 2
 """Threads that decode images: cv2 releases the interpreter lock."""
 
@@ -89,8 +82,8 @@ class BagReader:
                 self._rig, cameras=tuple(self._rig.cameras[index] for index in order)
             )
         period_ns = check_images(self.topics.cameras, self._rig, self._storage, self.report)
-        widest = _WIDEST_NS if period_ns is None else int(min(_WIDEST_NS, 0.45 * period_ns))
-        self.tolerance_ns = widest if tolerance_ns is None else tolerance_ns
+        usual_ns = usual_tolerance_ns(period_ns)
+        self.tolerance_ns = usual_ns if tolerance_ns is None else tolerance_ns
 
     @property
     def cameras(self) -> tuple[str, ...]:

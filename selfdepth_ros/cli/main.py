@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Command] = {
     'evaluate': Command('selfdepth_ros.cli.evaluate', 'measure a model on a bag', 'train'),
     'export': Command('selfdepth_ros.cli.export', 'compile a checkpoint to ONNX', 'train'),
     'rig': Command('selfdepth_ros.cli.rig', 'show what the cameras of a rig see', 'bags'),
+    'doctor': Command('selfdepth_ros.cli.doctor', 'say whether a bag or a rig is fit', 'bags'),
     'quantize': Command('selfdepth_ros.cli.quantize', 'make a 16- or 8-bit model', 'quantize'),
     'engine': Command('selfdepth_ros.cli.engine', 'compile a model for this GPU', 'quantize'),
     'demo': Command('selfdepth_ros.cli.demo', 'run the live graph, draw a cloud', 'ros,synthetic'),

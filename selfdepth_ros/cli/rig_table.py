@@ -52,7 +52,7 @@ def _cameras(rig: Rig) -> Iterator[str]:
                 'none known' if entry.self_occlusion is None else f'{100 * view.own_body:.1f} %',
             )
         )
-    yield from _aligned(rows, left=(0, 2))
+    yield from aligned(rows, left=(0, 2))
     yield (
         f'degrees (yaw to the left, pitch down, roll to the right: rpy of a URDF) and metres in '
         f'{rig.body_frame}'
@@ -74,7 +74,7 @@ def _overlaps(rig: Rig, seen: Coverage) -> Iterator[str]:
         yield 'overlaps: none'
         return
     yield 'overlaps (share of each image that the other camera sees too, 3 to 30 m away; azimuths)'
-    yield from _aligned(rows, left=(0, 1, 4))
+    yield from aligned(rows, left=(0, 1, 4))
 
 
 def _sectors(rig: Rig, seen: Coverage) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _sectors(rig: Rig, seen: Coverage) -> Iterator[str]:
         )
         for sector in seen.sectors()
     ]
-    yield from _aligned(rows, left=(0, 3))
+    yield from aligned(rows, left=(0, 3))
     blind = ', '.join(f'{part} ({part.width_deg:.1f} wide)' for part in seen.blind())
     yield f'blind sectors: {blind or "none"}'
     yield (
@@ -96,7 +96,7 @@ def _sectors(rig: Rig, seen: Coverage) -> Iterator[str]:
     )
 
 
-def _aligned(rows: Sequence[Sequence[str]], left: Sequence[int]) -> Iterator[str]:
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[int]) -> Iterator[str]:
     """Pad columns to one width; those of `left` stand at the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

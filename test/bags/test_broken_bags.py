@@ -63,7 +63,7 @@ def test_a_bag_without_cameras(tmp_path):
 
 
 def test_a_camera_without_camera_info(record):
-    with pytest.raises(BagError, match='camera_left: /camera_left/camera_info is not in the bag'):
+    with pytest.raises(BagError, match='camera_left: /camera_left/camera_info is not there'):
         BagReader(record(no_info=('camera_left',)))
 
 
@@ -72,7 +72,7 @@ def test_no_images_on_a_topic_of_the_mapping(record, tmp_path):
     mapping.write_text(
         'cameras: {left: {image: /camera_left/image_raw, info: /camera_left/camera_info}}'
     )
-    with pytest.raises(BagError, match='left: /camera_left/image_raw is not in the bag'):
+    with pytest.raises(BagError, match='left: /camera_left/image_raw is not there'):
         BagReader(record(no_images=('camera_left',)), mapping)
 
 

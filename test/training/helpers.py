@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts of a bag as a bag of their own, and parts of a drive as the losses take them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.bags.writer import BagWriter
+from selfdepth_ros.core.cameras import Camera
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.geometry import RigGeometry, depth_kind
@@ -25,26 +27,40 @@ def record(
     cameras: Collection[str] | None = None,
     odometry: bool = True,
     still: bool = False,
+    uncalibrated: Collection[str] = (),
+    lenses: Mapping[str, Camera] | None = None,
+    slow: Collection[str] = (),
 ) -> Path:
     """Write the first frames of `bag`, of some cameras, with or without odometry.
 
-    `still` repeats the first frame and pose: a robot that stands.
+    `still` repeats the first frame and pose: a robot that stands. Faults of cameras:
+    `uncalibrated` ones have no CameraInfo, `lenses` replace theirs, `slow` ones skip every second
+    image.
     """
     reader = BagReader(bag)
     rig = reader.rig() if cameras is None else reader.rig().subset(tuple(cameras))
+    changed = (replace(c, camera=(lenses or {}).get(c.name, c.camera)) for c in rig.cameras)
+    rig = replace(rig, cameras=tuple(changed))
     stamps, matrices = reader.odometry()
     with BagWriter(out) as writer:
-        writer.write_rig(rig, int(stamps[0]))
+        frames_of = [('base_link', c.frame_id, c.body_from_camera) for c in rig.cameras]
+        writer.write_tf_static(frames_of, int(stamps[0]))
+        for entry in rig.cameras:
+            if entry.name not in uncalibrated:
+                topic = f'/{entry.name}/camera_info'
+                writer.write_camera_info(topic, int(stamps[0]), entry.frame_id, entry.camera)
         if odometry:
             for stamp, matrix in zip(stamps, matrices, strict=True):
                 pose = matrices[0] if still else matrix
                 writer.write_odometry('/odom', int(stamp), SE3(pose))
         first = None
-        for frame in islice(reader.surround_frames(), frames):
+        for count, frame in enumerate(islice(reader.surround_frames(), frames)):
             first = first or frame
             shown = dict(zip(reader.cameras, (first if still else frame).images, strict=True))
             stamps_ns = dict(zip(reader.cameras, frame.stamps_ns, strict=True))
             for entry in rig.cameras:
+                if count % 2 and entry.name in slow:
+                    continue
                 writer.write_image(
                     f'/{entry.name}/image_raw', stamps_ns[entry.name], entry.frame_id,
                     shown[entry.name],

@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a rig's messages must be to be used, wherever they come from: a bag, or a live graph."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from selfdepth_ros.bags.discovery import CameraTopics
+from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.bags.frames import FrameTree
+from selfdepth_ros.bags.report import BagReport
+from selfdepth_ros.core.errors import CalibrationError
+from selfdepth_ros.core.rig import Rig, RigCamera
+from selfdepth_ros.messages import MessageError, camera_from_info, decode_image
+
+CLOCK_AGREEMENT_NS = 500_000_000
+"""Cameras whose clocks differ by more than this cannot be matched."""
+_WIDEST_NS = 50_000_000
+"""The widest tolerance that is chosen without being asked for."""
+
+
+def what_lacks(
+    camera: CameraTopics, counts: Mapping[str, int], topics: Collection[str]
+) -> str | None:
+    """Say which messages of a camera are missing; None: none. `topics`: those that exist."""
+    for topic, what in ((camera.image, 'image'), (camera.info, 'CameraInfo')):
+        if not counts.get(topic, 0):
+            there = 'has no message' if topic in topics else 'is not there'
+            return (
+                f'{camera.name}: {topic} {there}: expected a {what} topic with messages beside '
+                f'{camera.info if what == "image" else camera.image}; record it, or leave the '
+                'camera out with a mapping file'
+            )
+    return None
+
+
+def usual_tolerance_ns(period_ns: int | None) -> int:
+    """Largest difference of stamps within a set, for cameras of this period (None: unknown)."""
+    return _WIDEST_NS if period_ns is None else int(min(_WIDEST_NS, 0.45 * period_ns))
+
+
+def build_rig(
+    cameras: tuple[CameraTopics, ...],
+    body_frame: str,
+    frames: FrameTree,
+    infos: Mapping[str, Any],
+) -> Rig:
+    """Assemble the rig in the order of `cameras`; errors name the camera."""
+    members = []
+    for topics in cameras:
+        if topics.info not in infos:
+            raise BagError(f'{topics.name}: no message on {topics.info} can be read')
+        frame_id = _frame_id(topics, infos[topics.info])
+        try:
+            lens = camera_from_info(infos[topics.info], rectified=topics.rectified)
+            pose = frames.target_from_source(body_frame, frame_id)
+        except (CalibrationError, BagError) as error:
+            raise type(error)(f'{topics.name}: {error}') from error
+        members.append(
+            RigCamera(
+                name=topics.name,
+                camera=lens,
+                body_from_camera=pose,
+                frame_id=frame_id,
+                self_occlusion=None,
+            )
+        )
+    return Rig(body_frame=body_frame, cameras=tuple(members))
+
+
+def _frame_id(camera: CameraTopics, info: Any) -> str:
+    """Return the optical frame of a camera: the mapping's, else the CameraInfo's."""
+    return (camera.frame_id or info.header.frame_id).lstrip('/')
+
+
+def counter_clockwise(rig: Rig) -> list[int]:
+    """Return the cameras' indices ordered by where they look: the foremost first, then leftwards.
+
+    Gives the usual order (front, front left, back left, back, ...) whatever the topics are called.
+    """
+    azimuth = []
+    for member in rig.cameras:
+        x, y, _ = np.asarray(member.body_from_camera.matrix)[:3, 2]
+        azimuth.append(math.atan2(y, x))
+    first = min(range(len(azimuth)), key=lambda index: abs(azimuth[index]))
+    # Rounded, so that cameras looking the same way keep the order of their names.
+    turn = [
+        round((angle - azimuth[first]) % math.tau, 2) % round(math.tau, 2) for angle in azimuth
+    ]
+    return sorted(range(len(azimuth)), key=lambda index: (index != first, turn[index]))
+
+
+def check_size(topic: str, msg: Any, lens: Any) -> None:
+    """Compare an image with its CameraInfo."""
+    try:
+        height, width = decode_image(msg).shape[:2]
+    except MessageError as error:
+        raise BagError(f'{topic}: {error}') from error
+    if (width, height) != (lens.width, lens.height):
+        raise BagError(
+            f'{topic} has images of {width}x{height} but its CameraInfo describes '
+            f'{lens.width}x{lens.height}: expected the same size; publish the CameraInfo of the '
+            'images that are recorded'
+        )
+
+
+def check_clocks(lags: dict[str, list[int]], zero: dict[str, int], report: BagReport) -> None:
+    """Refuse images without stamps, and cameras that run on different clocks."""
+    unstamped = sorted(topic for topic, values in lags.items() if not values)
+    if unstamped:
+        raise BagError(
+            f'{", ".join(unstamped)}: every stamp looked at is 0: expected the time of exposure; '
+            'the camera driver must fill header.stamp'
+        )
+    lag = {topic: statistics.median(values) for topic, values in lags.items()}
+    usual = statistics.median(lag.values())
+    far = {topic: value for topic, value in lag.items() if abs(value - usual) > CLOCK_AGREEMENT_NS}
+    if far:
+        texts = [f'{topic} is {(usual - value) / 1e9:+.3f} s' for topic, value in far.items()]
+        raise BagError(
+            f'stamps disagree: {"; ".join(texts)} from the other cameras, both measured against '
+            'the time of recording: expected one clock; synchronize the cameras (PTP, NTP) or '
+            'leave them out with a mapping file'
+        )
+    if abs(usual) > 60e9:
+        report.note(
+            f'stamps are {usual / 1e9:.1f} s before the time of recording (simulated time, or a '
+            'bag written later); the stamps are used'
+        )

@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What came of a rig's topics, from a bag or live: stamps, sizes, a few looks at the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfdepth_ros.bags.discovery import BagTopics, CameraTopics
+from selfdepth_ros.bags.frames import FrameTree
+from selfdepth_ros.core.errors import CalibrationError
+from selfdepth_ros.core.picture import Look, look_at
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.messages import MessageError, decode_image, stamp_ns, transform_from_msg
+
+TF, TF_STATIC = '/tf', '/tf_static'
+_SMALL_PX = 80
+
+
+class View(NamedTuple):
+    """One picture that was looked at."""
+
+    stamp_ns: int
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    look: Look
+    small: NDArray[np.int16]
+    """Green channel on a coarse grid."""
+
+
+@dataclass
+class CameraSeen:
+    """All that came of one camera."""
+
+    topics: CameraTopics
+    stamps_ns: list[int] = field(default_factory=list)
+    """Of the images that have a stamp."""
+    received_ns: list[int] = field(default_factory=list)
+    """When these were received, or recorded."""
+    unstamped: int = 0
+    """Images whose stamp is 0."""
+    image_bytes: int = 0
+    infos: int = 0
+    info: Any = None
+    """The first CameraInfo."""
+    first_image: Any = None
+    views: list[View] = field(default_factory=list)
+    unreadable: str = ''
+    """Why an image could not be decoded."""
+
+    @property
+    def images(self) -> int:
+        """How many came."""
+        return len(self.stamps_ns) + self.unstamped
+
+
+@dataclass
+class PosesSeen:
+    """Poses of one frame in another, by stamp."""
+
+    topic: str
+    parent: str = ''
+    child: str = ''
+    poses: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    unusable: int = 0
+    """Without stamp, or no pose."""
+
+    def add(self, stamp: int, parent: str, child: str, pose: Any) -> None:
+        """Take in a Pose or a TransformStamped."""
+        try:
+            if not stamp:
+                raise CalibrationError('stamp is 0')
+            self.poses[stamp] = np.asarray(transform_from_msg(pose).matrix)
+        except CalibrationError:
+            self.unusable += 1
+            return
+        self.parent, self.child = parent.lstrip('/'), child.lstrip('/')
+
+    def track(self, child_from_body: SE3) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return stamps (n,) and the body's poses (n, 4, 4), in order of time."""
+        stamps = sorted(self.poses)
+        poses = np.array([self.poses[stamp] for stamp in stamps]).reshape(-1, 4, 4)
+        return np.array(stamps, np.int64), poses @ np.asarray(child_from_body.matrix)
+
+
+class Observation:
+    """Takes messages in, in the order in which they came; keeps their stamps, not their content.
+
+    Every `look_every`-th image of a camera is decoded, and kept as a small one.
+    """
+
+    def __init__(self, topics: BagTopics, look_every: int = 1) -> None:
+        self.topics = topics
+        self.cameras = {camera.name: CameraSeen(camera) for camera in topics.cameras}
+        self.frames = FrameTree()
+        self.odometry = PosesSeen(topics.odometry or '')
+        self.body_in_tf = PosesSeen(TF)
+        self.arrivals: list[tuple[int, str, int]] = []
+        """Time of reception, camera and stamp of each image with a stamp."""
+        self._look_every = look_every
+        self._takers: dict[str, Callable[[int, Any], None]] = {
+            TF_STATIC: self._take_fixed,
+            TF: self._take_moving,
+        }
+        for camera in self.cameras.values():
+            self._takers[camera.topics.image] = partial(self._take_image, camera)
+            self._takers[camera.topics.info] = partial(self._take_info, camera)
+        if topics.odometry:
+            self._takers[topics.odometry] = self._take_odometry
+
+    @property
+    def wanted(self) -> list[str]:
+        """The topics to listen to."""
+        return list(self._takers)
+
+    def take(self, topic: str, received_ns: int, msg: Any) -> None:
+        """Take in one message of a wanted topic."""
+        self._takers[topic](received_ns, msg)
+
+    def _take_image(self, camera: CameraSeen, received_ns: int, msg: Any) -> None:
+        stamp = stamp_ns(msg.header)
+        if camera.images % self._look_every == 0:
+            self._look(camera, stamp, msg)
+        camera.first_image = camera.first_image or msg
+        camera.image_bytes += len(msg.data)
+        if not stamp:
+            camera.unstamped += 1
+            return
+        camera.stamps_ns.append(stamp)
+        camera.received_ns.append(received_ns)
+        self.arrivals.append((received_ns, camera.topics.name, stamp))
+
+    def _look(self, camera: CameraSeen, stamp: int, msg: Any) -> None:
+        try:
+            image = decode_image(msg)
+        except MessageError as error:
+            camera.unreadable = str(error)
+            return
+        height, width = image.shape[:2]
+        step = max(1, width // _SMALL_PX)
+        small = image[::step, ::step, 1].astype(np.int16)
+        camera.views.append(View(stamp, (width, height), look_at(image), small))
+
+    def _take_info(self, camera: CameraSeen, received_ns: int, msg: Any) -> None:
+        camera.infos += 1
+        camera.info = camera.info or msg
+
+    def _take_odometry(self, received_ns: int, msg: Any) -> None:
+        stamp, parent = stamp_ns(msg.header), msg.header.frame_id
+        self.odometry.add(stamp, parent, msg.child_frame_id, msg.pose.pose)
+
+    def _take_fixed(self, received_ns: int, msg: Any) -> None:
+        self.frames.add(msg)
+
+    def _take_moving(self, received_ns: int, msg: Any) -> None:
+        for item in msg.transforms:
+            if item.child_frame_id.lstrip('/') == self.topics.body_frame:
+                stamp, parent = stamp_ns(item.header), item.header.frame_id
+                self.body_in_tf.add(stamp, parent, item.child_frame_id, item)

@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`selfdepth doctor BAG`: figures of every camera, what is odd, and the verdicts."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from selfdepth_ros.cli.main import main
+from selfdepth_ros.core.parallax import LEAST_CHANGE
+
+
+@pytest.fixture
+def examined(tmp_path, capsys):
+    """Run the command on a bag; give its status, what it printed and its figures."""
+
+    def run(bag: Path, *options):
+        file = tmp_path / 'doctor.json'
+        status = main(['doctor', str(bag), '--json', str(file), *map(str, options)])
+        printed = capsys.readouterr()
+        assert status in (0, 1), printed.err
+        return status, printed.out, json.loads(file.read_text('utf-8'))
+
+    return run
+
+
+@pytest.fixture
+def written(recording, tmp_path):
+    """Write a bag whose faults may be functions."""
+    return lambda **how: recording.Recording(**how).write(tmp_path / 'drive')
+
+
+def warned(figures, *words):
+    return any(all(word in text for word in words) for text in figures['warnings'])
+
+
+def test_a_good_bag_is_fit_and_its_figures_are_true(examined, record, rig):
+    # 0.1 m from frame to frame: three frames are 0.3 m, enough for parallax.
+    bag = record(frames=30)
+    status, printed, figures = examined(bag)
+    assert status == 0
+    assert figures['trainable']['yes'] and figures['deployable']['yes']
+    assert [camera['name'] for camera in figures['cameras']] == sorted(rig.names)
+    for camera in figures['cameras']:
+        lens = rig[camera['name']].camera
+        assert (camera['images'], camera['lost'], camera['out_of_order']) == (30, 0, 0)
+        assert camera['rate_hz'] == pytest.approx(10, rel=1e-3)
+        assert (camera['width'], camera['height']) == (lens.width, lens.height)
+        assert camera['bits_per_pixel'] == 24
+        assert camera['in_sets'] == 1
+        assert abs(camera['brightness'] - 127) < 5  # noise
+    assert figures['sets']['count'] == figures['sets']['complete'] == 30
+    assert figures['sets']['spread_p95_ms'] == pytest.approx(6)
+    assert figures['motion']['speed_mean_m_s'] == pytest.approx(1, rel=0.01)
+    assert figures['motion']['source'] == '/odom'
+    assert figures['usable_sets'] == 24
+    assert figures['bytes'] == sum(f.stat().st_size for f in bag.iterdir())
+    assert printed.splitlines()[-3].startswith('trainable: yes, because 24 of 30 sets')
+    assert printed.splitlines()[-2].startswith('deployable: yes')
+
+
+def test_a_camera_at_half_the_rate_is_named_and_no_obstacle(examined, written):
+    late = {'camera_left': 2}
+
+    def every_other(name, frame, stamp):
+        return stamp - (frame % 2) * 100_000_000 if name in late else stamp
+
+    status, _, figures = examined(written(frames=40, stamp=every_other))
+    assert status == 0
+    (left,) = [c for c in figures['cameras'] if c['name'] == 'camera_left']
+    assert left['out_of_order'] == 20
+    assert left['in_sets'] == pytest.approx(0.5, abs=0.03)
+    assert warned(figures, 'camera_left', 'not later')
+    assert warned(figures, '50% of the surround sets lack a camera')
+
+
+def test_a_camera_without_camera_info_is_the_reason(examined, record):
+    status, printed, figures = examined(record(frames=4, no_info=('camera_left',)))
+    assert status == 1
+    for verdict in ('trainable', 'deployable'):
+        assert not figures[verdict]['yes']
+        assert 'camera_left/camera_info is not there' in figures[verdict]['because'][0]
+    assert 'trainable: no, because camera_left' in printed
+
+
+def test_images_of_another_size_than_k_are_the_reason(examined, written):
+    smaller = {'camera_right': 2}
+
+    def shape(name, size):
+        return tuple(side // smaller.get(name, 1) for side in size)
+
+    status, _, figures = examined(written(frames=4, shape=shape))
+    assert status == 1
+    assert 'images of 24x18 but its CameraInfo describes 48x36' in str(figures['trainable'])
+
+
+def test_a_k_of_another_size_is_told(examined, written, rig):
+    front = rig.cameras[0]
+    double = replace(front.camera, fx=60.0, fy=60.0, cx=31.5, cy=23.5)
+    wrong = replace(rig, cameras=(replace(front, camera=double), *rig.cameras[1:]))
+    status, _, figures = examined(written(frames=30, rig=wrong))
+    assert status == 0  # training cannot know either
+    assert warned(figures, front.name, 'principal point', 'K of another image size?')
+
+
+def test_without_odometry_and_overlap_nothing_gives_the_metres(examined, written, rig):
+    _, _, figures = examined(written(frames=10, odometry=False, rig=rig.subset(rig.names[:1])))
+    assert not figures['trainable']['yes']
+    assert 'overlaps must give the metres' in str(figures['trainable'])
+    assert figures['deployable']['yes']
+
+
+def test_images_that_change_are_motion_where_there_is_no_odometry(examined, record):
+    _, printed, figures = examined(record(frames=30, odometry=False))
+    assert figures['motion'] == {
+        'source': 'images', 'distance_m': None, 'speed_mean_m_s': None, 'speed_max_m_s': None,
+        'turning_max_deg_s': None, 'still': 0.0,
+    }  # fmt: skip
+    assert LEAST_CHANGE < 10  # of noise
+    assert figures['trainable']['yes']
+    assert 'training estimates the motion from the images' in printed
+
+
+def test_a_bag_of_two_sets_is_too_short(examined, record):
+    for odometry in (True, False):
+        _, _, figures = examined(record(frames=2, odometry=odometry))
+        assert not figures['trainable']['yes']
+
+
+def test_clocks_that_disagree_are_the_reason(examined, written):
+    def stamp(name, frame, stamp):
+        return stamp + (3_000_000_000 if name == 'camera_right' else 0)
+
+    _, _, figures = examined(written(frames=10, stamp=stamp))
+    assert 'stamps disagree' in str(figures['trainable']['because'])
+
+
+def test_lost_images_and_bursts_are_told(examined, written):
+    def stamp(name, frame, stamp):
+        return stamp + (300_000_000 if name == 'camera_front' and frame > 5 else 0)
+
+    _, _, figures = examined(written(frames=20, stamp=stamp))
+    (front,) = [c for c in figures['cameras'] if c['name'] == 'camera_front']
+    assert front['lost'] == 3
+    assert warned(figures, 'camera_front', '3 images are lost beside 20')
+    assert warned(figures, 'camera_front', 'comes in bursts')
+
+
+def test_what_is_asked_for_wrongly_is_one_line(tmp_path, capsys):
+    nothing = tmp_path / 'nothing'
+    for arguments, expected in (
+        ([], 'neither BAG nor --live'),
+        ([str(nothing), '--live'], 'both BAG and --live'),
+        ([str(nothing)], 'does not exist'),
+        (['--live', '--seconds', '0'], '--seconds: found 0.0'),
+    ):
+        assert main(['doctor', *arguments]) == 2
+        error = capsys.readouterr().err
+        assert expected in error
+        assert error.count('\n') == 1
+
+
+def test_json_has_no_nan(examined, record):
+    _, _, figures = examined(record(frames=4, odometry=False, no_transform=('camera_left',)))
+    assert figures['blind_deg'] is None
+    assert np.isfinite(figures['seconds'])
