@@ -209,11 +209,11 @@ class RigHealth:
     def _disagreement(self, camera: int) -> str:
         """Say how a camera disagrees with its neighbours."""
         turn_deg, depths = self._least(camera)
-        picture = 'not matched' if math.isnan(turn_deg) else f'{turn_deg:.1f} deg aside'
-        return (
-            f'disagrees with its neighbours (picture {picture}, depths by {depths:.0%}): bumped, '
-            'or dirty?'
-        )
+        found = [
+            'picture not matched' if math.isnan(turn_deg) else f'picture {turn_deg:.1f} deg aside'
+        ]
+        found += [] if math.isnan(depths) else [f'depths by {depths:.0%}']
+        return f'disagrees with its neighbours ({", ".join(found)}): bumped, or dirty?'
 
     def _least(self, camera: int) -> tuple[float, float]:
         """Turn (deg) and disagreement of depths with the neighbour that agrees best."""

@@ -17,6 +17,7 @@ LAYERS = (
     'messages',
     'bags',
     'datasets',
+    'doctor',
     'synthetic',
     'inference',
     'compiled',
@@ -50,6 +51,7 @@ RULES = (
     Layer('messages', {'cv2'}, {'core'}),
     Layer('bags', {'cv2', 'rosbags'}, {'core', 'messages'}),
     Layer('datasets', {'cv2', 'rosbags'}, {'core', 'messages', 'bags'}),
+    Layer('doctor', {'cv2', 'rosbags'}, {'core', 'messages', 'bags'}),
     Layer('synthetic', {'cv2', 'rosbags', 'open3d'}, {'core', 'messages', 'bags'}),
     Layer('inference', {'cv2'}, {'core'}),
     Layer('compiled', {'numba'}, {'core'}),
@@ -57,7 +59,16 @@ RULES = (
     Layer(
         'nodes',
         {'rclpy', 'cv2', 'rosbags', 'open3d'},
-        {'core', 'messages', 'bags', 'synthetic', 'compiled', 'inference', 'pipeline'},
+        {
+            'core',
+            'messages',
+            'bags',
+            'doctor',
+            'synthetic',
+            'compiled',
+            'inference',
+            'pipeline',
+        },
     ),
     Layer(
         'selfdepth_training',
