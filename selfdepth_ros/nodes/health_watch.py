@@ -63,7 +63,7 @@ class HealthWatch:
     ) -> None:
         """Take one set a period, and compare it with one a little farther on the way.
 
-        Costs the worker two copies a period, and nothing else.
+        Costs the worker two copies a period, and looking up poses.
         """
         if not config.period_s:
             self._monitor.health = {}

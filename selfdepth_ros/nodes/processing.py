@@ -92,7 +92,7 @@ class Processor:
             points=len(result.cloud),
         )
         self._monitor.add(record)
-        if mounts is None:  # a camera that moves on the body is no bumped one
+        if not mounts:  # a camera that moves on the body is no bumped one
             self._watch.offer(pipeline, frame, result, config.health)
         if told := self._start_times.first_cloud(record):
             self._logger.info(told)

@@ -94,6 +94,16 @@ def test_uncertain_pixels_are_left_out_on_request(write_model, rig):
     assert set(surround(frame(flat(0), flat(255))).cloud.camera.tolist()) == {1}
 
 
+def test_the_confidence_of_a_camera_that_is_not_trusted_is_lower(write_model, rig):
+    engine = load_engine(write_model(confidence=True, manifest={'has_confidence': True}))
+    surround = SurroundDepth(engine, rig, FusionConfig(min_confidence=0.6))
+    images = frame(flat(255), flat(255))
+    result = surround(images, trust=np.array([1, 0.5], np.float32))
+    assert result.confidence.max(axis=(1, 2)).tolist() == [1, 0.5]
+    assert set(result.cloud.camera.tolist()) == {0}
+    np.testing.assert_array_equal(surround.last_images[0], images.images[0][::2, ::2])
+
+
 def test_stages_are_timed(surround):
     surround.warm_up()
     timings = surround(frame(flat(0), flat(0))).timings_s
