@@ -152,12 +152,22 @@ def _phases(
     second: Float[np.ndarray, 'h w'],
     weight: Float[np.ndarray, 'h w'],
 ) -> Complex128[np.ndarray, 'h v']:
-    """Cross-power spectrum of two pictures with all amplitudes 1: brightness does not count."""
-    total = max(float(weight.sum()), 1e-9)
-    centred = [(image - (image * weight).sum() / total) * weight for image in (first, second)]
-    product = np.fft.rfft2(centred[0]) * np.conj(np.fft.rfft2(centred[1]))
+    """Cross-power spectrum of two pictures with all amplitudes 1: brightness does not count.
+
+    Of their detail only: what changes slowly ends at the same border in both, which would match
+    where it is.
+    """
+    detail = [_detail(image) * weight for image in (first, second)]
+    product = np.fft.rfft2(detail[0]) * np.conj(np.fft.rfft2(detail[1]))
     size = np.abs(product)
     return product / (size + 1e-6 * float(size.max()) + 1e-12)
+
+
+def _detail(image: Float[np.ndarray, 'h w']) -> Float[np.ndarray, 'h w']:
+    """Difference of each pixel from its four neighbours."""
+    wide = np.pad(image, 1, mode='edge')
+    around = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
+    return image - around / 4
 
 
 def _signed(index: int, count: int) -> int:
