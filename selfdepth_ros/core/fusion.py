@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.frames import POINT, PointCloud
 from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.fusion_steps import CameraTables, FusionSteps, NumpySteps
 from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.sampling import nearest
 from selfdepth_ros.core.se3 import SE3
 
 __all__ = ['Fusion', 'FusionConfig']
@@ -160,9 +161,9 @@ class Fusion:
             local = now_from_camera.inverse().apply(points)
             pixel, valid = item.camera.project(local)
             if item.self_occlusion is not None:
-                valid = valid & ~_sample(item.self_occlusion, pixel, valid)
+                valid = valid & ~nearest(item.self_occlusion, pixel, valid)
             own = local[:, 2] if self._depth_kind == 'z_depth' else np.linalg.norm(local, axis=-1)
-            seen = _sample(depths[other], pixel, valid)
+            seen = nearest(depths[other], pixel, valid)
             through |= valid & (seen > own * (1 + self.config.overlap_tolerance))
         return through
 
@@ -185,13 +186,6 @@ class Fusion:
             near=np.where(valid, near, np.nan).astype(np.float32),
             above_horizon=body_rays[2].reshape(valid.shape) > 0,
         )
-
-
-def _sample(image: Any, pixels: Float[Any, 'n 2'], valid: Bool[Any, ' n']) -> Any:
-    """Nearest values of an image at pixels; what is not valid reads the first pixel."""
-    columns, rows = np.where(valid[:, None], np.rint(pixels), 0).astype(np.intp).T
-    height, width = image.shape
-    return image[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
 
 
 def _common_size(rig: Rig) -> tuple[int, int]:
