@@ -119,8 +119,9 @@ class SurroundDepth:
                 self._resize(index, image)
         return self._batch
 
-    def _resize(self, index: int, image: Any) -> None:
-        camera, target = self.source.cameras[index], self._batch[index]
+    def check_size(self, index: int, image: Any) -> None:
+        """Raise PipelineError unless an image (h, w, 3) has the size of its calibration."""
+        camera = self.source.cameras[index]
         expected = (camera.camera.height, camera.camera.width, 3)
         if image.shape != expected:
             raise PipelineError(
@@ -128,6 +129,10 @@ class SurroundDepth:
                 f'calibration is for {expected[1]}x{expected[0]} (RGB): use the CameraInfo of '
                 'these images, or a rig scaled to their size'
             )
+
+    def _resize(self, index: int, image: Any) -> None:
+        self.check_size(index, image)
+        target = self._batch[index]
         if image.shape == target.shape:
             np.copyto(target, image)
             return

@@ -21,7 +21,7 @@ from selfdepth_ros.core.se3 import SE3, interpolate_poses
 BASE_NS = 50_000_000
 """Motion goes on beyond the newest pose as it was over this time (or more, if poses are rarer)."""
 _KEEP_NS = 2_000_000_000
-_RESTART_NS = 1_000_000_000
+_RESTART_NS = 300_000_000
 # Further or faster than this from one pose to the next is a reset of the odometry, no motion.
 _LEAP_M, _LEAP_M_S = 0.5, 100.0
 _LEAP_RAD, _LEAP_RAD_S = 0.2, 20.0
@@ -44,8 +44,8 @@ class PoseTrack:
     ) -> None:
         """Take in fixed_from_body: metres, and a quaternion (normalized here).
 
-        Stamps up to a second older than the newest are late and let go; still older ones begin a
-        new track, as of a bag that starts again. Raises GeometryError for what is no pose.
+        Stamps up to 0.3 s older than the newest are late and let go; still older ones begin a new
+        track, as of a bag that starts again. Raises GeometryError for what is no pose.
         """
         values = (*position, *quaternion_xyzw)
         if not all(map(math.isfinite, values)) or not 0.99 < math.hypot(*quaternion_xyzw) < 1.01:

@@ -16,7 +16,8 @@ Laws, which the tests hold for any interleaving:
   image arrived.
 
 Time lines: a bag that starts again, a seek, or a driver whose clock is wrong produces stamps far
-(``jump_ns``) from all the others. Such images wait, one per camera, until most of the living
+(``jump_ns``) from all the others, or well (``jump_back_ns``) before the camera's own last one, as
+of a short bag that starts again. Such images wait, one per camera, until most of the living
 cameras are on the new time line, or the current one has been silent for ``jump_ns`` of arrival
 time; then it becomes the current one. A camera with a wrong clock thus loses only its own images.
 """
@@ -40,6 +41,8 @@ __all__ = ['SetReady', 'SurroundSync', 'SyncStats']
 
 MAX_PENDING = 64
 """Sets that may wait at once; beyond it the oldest leaves as it is. Bounds the memory."""
+JUMP_BACK_NS = 300_000_000
+"""Stamps of a camera that go back by more are another time line; by less, out of order."""
 ALIVE_WITHIN = 3
 """A camera that was missing in this many sets in a row has no vote on the time line."""
 
@@ -56,6 +59,7 @@ class SurroundSync:
         absent_after: once a camera was missing in that many sets in a row, sets do not wait for it
             until it returns; None: they always wait until the deadline.
         jump_ns: a stamp further than this from the newest one belongs to another time line.
+        jump_back_ns: so does one that is older by more than this than its own camera's last one.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class SurroundSync:
         offsets_ns: Mapping[str, int] | None = None,
         absent_after: int | None = None,
         jump_ns: int = 2_000_000_000,
+        jump_back_ns: int = JUMP_BACK_NS,
     ) -> None:
         offsets = dict(offsets_ns or {})
         check_arguments(cameras, (reference, *offsets), tolerance_ns, deadline_ns, jump_ns)
@@ -76,7 +81,8 @@ class SurroundSync:
         self._index = {name: index for index, name in enumerate(self.cameras)}
         self._reference = None if reference is None else self._index[reference]
         self._offsets = tuple(int(offsets.get(name, 0)) for name in self.cameras)
-        self._tolerance_ns, self._deadline_ns, self._jump_ns = tolerance_ns, deadline_ns, jump_ns
+        self._tolerance_ns, self._deadline_ns = tolerance_ns, deadline_ns
+        self._jump_ns, self._jump_back_ns = jump_ns, jump_back_ns
         self._absent_after = absent_after
         self._missed = [0] * len(self.cameras)  # sets in a row without this camera
         self._waiting: dict[int, Image] = {}  # images on another time line, one per camera
@@ -131,9 +137,11 @@ class SurroundSync:
         self._released_stamp_ns: int | None = None
 
     def _take(self, image: Image) -> list[SetReady]:
-        self._missed[image.camera] = 0
         self._heard_ns = image.arrival_ns
-        if self._is_dropped(image):
+        dropped = self._is_dropped(image)
+        if not dropped or self._worth_waiting_for(image):
+            self._missed[image.camera] = 0
+        if dropped:
             return []
         self._newest_of[image.camera] = image.time_ns
         if self._newest_ns is None or image.time_ns > self._newest_ns:
@@ -157,6 +165,14 @@ class SurroundSync:
         )
         self.stats.late += out_of_order or too_late
         return out_of_order or too_late
+
+    def _worth_waiting_for(self, image: Image) -> bool:
+        """Whether sets that wait would have it: what is always later must not delay them all."""
+        newest, last = self._newest_of[image.camera], self._released
+        if last is None or (newest is not None and image.time_ns <= newest):
+            return False
+        lag_ns = (image.arrival_ns - image.time_ns) - (last.arrival_ns - last.first_ns)
+        return lag_ns <= self._deadline_ns
 
     def _best_collector(self, image: Image) -> Collector | None:
         """The set nearest in time that may take the image without breaking the order of sets."""
@@ -206,7 +222,8 @@ class SurroundSync:
         self.stats.partial_sets += bool(missing)
         self.stats.complete_sets += not missing
         first_ns, last_ns = collector.first_ns, collector.last_ns
-        self._released = Released(first_ns, last_ns, frozenset(collector.images))
+        arrival_ns = collector.opened_by.arrival_ns
+        self._released = Released(first_ns, last_ns, arrival_ns, frozenset(collector.images))
         return SetReady(
             stamp_ns=self._stamp_of(collector),
             members=tuple(None if image is None else image.stamp_ns for image in images),
@@ -225,7 +242,11 @@ class SurroundSync:
     # -- several time lines --
 
     def _is_far(self, image: Image) -> bool:
-        return self._newest_ns is not None and abs(image.time_ns - self._newest_ns) > self._jump_ns
+        if self._newest_ns is None:
+            return False
+        own_ns = self._newest_of[image.camera]
+        back = own_ns is not None and own_ns - image.time_ns > self._jump_back_ns
+        return back or abs(image.time_ns - self._newest_ns) > self._jump_ns
 
     def _wait_on_other_time_line(self, image: Image) -> list[SetReady]:
         before = self._waiting.get(image.camera)

@@ -69,6 +69,7 @@ class Released(NamedTuple):
 
     first_ns: int
     last_ns: int
+    arrival_ns: int  # of the image that opened it
     cameras: frozenset[int]
 
 

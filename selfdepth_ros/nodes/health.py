@@ -64,6 +64,7 @@ class Condition:
             if self.monitor.missing and not silent:
                 found.append(f'clouds without {", ".join(self.monitor.missing)}')
             found += self.monitor.camera_problems()
+            found += self.monitor.unusable.values()
             if self.motion.problem:
                 found.append(self.motion.problem)
         return found

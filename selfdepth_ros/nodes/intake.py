@@ -14,7 +14,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
 from selfdepth_ros.core.errors import ConfigError
-from selfdepth_ros.core.sync import SetReady, SurroundSync
+from selfdepth_ros.core.sync import JUMP_BACK_NS, SetReady, SurroundSync
 from selfdepth_ros.messages import stamp_ns
 from selfdepth_ros.nodes.parameters import SurroundDepthConfig
 from selfdepth_ros.nodes.sets import SetQueue
@@ -130,13 +130,23 @@ class Intake:
             message_filters.Subscriber(self._node, self._kind, topic, **self._options())
             for topic in self.topics.values()
         ]
-        for item, arrivals in zip(filters, self.arrivals.values(), strict=True):
-            item.registerCallback(arrivals.add)
+        for index, (item, name) in enumerate(zip(filters, self.topics, strict=True)):
+            item.registerCallback(self.arrivals[name].add)
+            item.registerCallback(functools.partial(self._forget_after_jump, index))
         self._stock_sync = message_filters.ApproximateTimeSynchronizer(
             filters, _STOCK_QUEUE, self._config.tolerance_ms * 1e-3
         )
         self._stock_sync.registerCallback(self._take_all)
         return [item.sub for item in filters]
+
+    def _forget_after_jump(self, index: int, msg: Any) -> None:
+        """Empty a camera's queue when its bag starts again.
+
+        The stock synchronizer keeps the newest stamps: it would let go of all images from then on.
+        """
+        queue = self._stock_sync.queues[index]
+        if queue and stamp_ns(msg.header) < max(queue) - JUMP_BACK_NS:
+            queue.clear()
 
     def _take_all(self, *messages: Any) -> None:
         stamps = tuple(stamp_ns(msg.header) for msg in messages)

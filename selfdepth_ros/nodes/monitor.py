@@ -20,6 +20,10 @@ from selfdepth_ros.nodes.intake import Arrivals
 
 WINDOW = 200
 """Rate and latencies are over this many last sets."""
+_UNMATCHED = (
+    'images come, but not into the last cloud: too late (images_late, deadline_ms), or their '
+    "stamps are not of the others' time (images_stray)"
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Monitor:
     """What went wrong with the last set, empty once one went well."""
     health: Mapping[str, CameraHealth] = field(default_factory=dict)
     """Camera -> how it was at the last look; empty before the first one."""
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """Camera -> why its image of the last set that was looked at could not be used."""
     _records: deque[Record] = field(default_factory=lambda: deque(maxlen=WINDOW))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -181,9 +187,8 @@ def _camera_status(
     level, message = DiagnosticStatus.OK, 'images come'
     if arrivals.silent:
         level, message = DiagnosticStatus.ERROR, f'no images on {arrivals.topic}'
-    elif camera in monitor.missing:
-        level = DiagnosticStatus.WARN
-        message = 'images come, the last cloud was without: late, or not to be decoded'
+    elif camera in monitor.unusable or camera in monitor.missing:
+        level, message = DiagnosticStatus.WARN, monitor.unusable.get(camera, _UNMATCHED)
     health = monitor.health.get(camera, CameraHealth())
     if health.problem and level == DiagnosticStatus.OK:
         level, message = DiagnosticStatus.WARN, health.describe(time.monotonic())

@@ -24,8 +24,9 @@ from selfdepth_ros.nodes.monitor import Monitor, Record
 from selfdepth_ros.nodes.motion import EgoMotion, MovingMounts
 from selfdepth_ros.nodes.outputs import Computed, Outputs
 from selfdepth_ros.nodes.start_times import StartTimes
-from selfdepth_ros.pipeline import SurroundDepth
+from selfdepth_ros.pipeline import PipelineError, SurroundDepth
 
+_UNUSABLE = (MessageError, PipelineError)
 STEADY_M, STEADY_RAD = 0.02, 0.01
 """A mount that has moved less than this since the tables were made looks where they say."""
 
@@ -75,7 +76,7 @@ class Processor:
             return
         stages_s = {'waiting': self._age_s(ready.stamp_ns)}
         begin = time.perf_counter()
-        frame = self._decode(ready)
+        frame = self._decode(ready, pipeline)
         frame, moved = _placed(frame, mounts)
         stages_s['decode'] = time.perf_counter() - begin
         motion = functools.partial(self._now_from_then, frame, moved)
@@ -138,29 +139,34 @@ class Processor:
     def _age_s(self, stamp_ns: int) -> float:
         return (self._clock.now().nanoseconds - stamp_ns) * 1e-9
 
-    def _decode(self, ready: SetReady) -> SurroundFrame:
-        """Decode a set; a picture that cannot be decoded counts as missing, if others can."""
+    def _decode(self, ready: SetReady, pipeline: SurroundDepth) -> SurroundFrame:
+        """Decode a set; a picture that cannot be used counts as missing, if others can."""
         # A raw image is a view, made sooner than it is handed to another thread.
         each = self._pool.map if self._outputs.config.transport == 'compressed' else map
-        decoded = list(each(_decoded, ready.payloads))
+        decode = functools.partial(_decoded, pipeline)
+        decoded = list(each(decode, range(len(ready.payloads)), ready.payloads))
         pairs = zip(self._cameras, decoded, strict=True)
-        problems = [f'{name}: {own}' for name, own in pairs if isinstance(own, MessageError)]
-        images = tuple(None if isinstance(own, MessageError) else own for own in decoded)
+        problems = {name: f'{name}: {own}' for name, own in pairs if isinstance(own, _UNUSABLE)}
+        images = tuple(None if isinstance(own, _UNUSABLE) else own for own in decoded)
+        self._monitor.unusable = problems
+        if problems and all(image is None for image in images):
+            raise MessageError(next(iter(problems.values())))
         if problems:
-            text = '; '.join(problems)
-            if all(image is None for image in images):
-                raise MessageError(text)
-            self._logger.error(text, throttle_duration_sec=10.0)
+            self._logger.error('; '.join(problems.values()), throttle_duration_sec=10.0)
         stamps = (None if i is None else m for i, m in zip(images, ready.members, strict=True))
         return SurroundFrame(ready.stamp_ns, images, tuple(stamps))
 
 
-def _decoded(msg: Any) -> Any:
-    """The picture in a message, None for None; a MessageError is returned, not raised."""
+def _decoded(pipeline: SurroundDepth, index: int, msg: Any) -> Any:
+    """The picture in a message, None for None; why it cannot be used is returned, not raised."""
+    if msg is None:
+        return None
     try:
-        return None if msg is None else decode_image(msg)
-    except MessageError as error:
+        image = decode_image(msg)
+        pipeline.check_size(index, image)
+    except _UNUSABLE as error:
         return error
+    return image
 
 
 def _placed(

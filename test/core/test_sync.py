@@ -75,7 +75,10 @@ def arrange(drawn: list[tuple[str, int, int]]) -> list[Shot]:
 
 @given(shots_anyhow, st.sampled_from([None, 'left']), st.sampled_from([None, 2]))
 def test_any_interleaving_keeps_the_laws(drawn, reference, absent_after):
-    machine = sync(tolerance_ms=50, reference=reference, absent_after=absent_after)
+    one_time_line = {'jump_back_ns': SECOND}
+    machine = sync(
+        tolerance_ms=50, reference=reference, absent_after=absent_after, **one_time_line
+    )
     ready = play(machine, arrange(drawn))
     check_books(machine)
     ready += machine.flush()
@@ -182,6 +185,23 @@ def test_a_camera_known_to_be_absent_is_not_waited_for_until_it_returns():
     assert ready.complete
 
 
+@pytest.mark.parametrize('delay_ms', [50, 100, 200, 350])
+def test_a_camera_that_is_always_late_does_not_delay_the_others(delay_ms: int):
+    """Once it counts as absent; one that is late by less than the deadline has its place."""
+    machine = sync(absent_after=5)
+    shots = [
+        Shot(s.camera, s.stamp_ns, s.arrival_ns + (s.camera == 'back') * delay_ms * MS)
+        for s in rounds(40)
+    ]
+    in_time = delay_ms <= 60
+    for shot in sorted(shots, key=lambda shot: shot.arrival_ns):
+        machine.expire(shot.arrival_ns)
+        out = play(machine, [shot])
+        if shot.stamp_ns > 20 * PERIOD and shot.camera == ('back' if in_time else 'right'):
+            assert [item.missing for item in out] == [() if in_time else ('back',)]
+    check_books(machine)
+
+
 def test_a_dropped_frame_does_not_wait_for_the_deadline_when_its_camera_went_on():
     shots = [shot for shot in rounds(2) if shot.camera != 'left' or shot.stamp_ns > PERIOD]
     ready = play(sync(deadline_ms=10_000), shots)
@@ -251,6 +271,16 @@ def test_a_bag_that_starts_again_loses_nothing():
     assert all(item.complete for item in ready)
     assert machine.stats.jumps_back == 1
     assert machine.stats.stray == 0
+
+
+@pytest.mark.parametrize('frames', [6, 15])
+def test_a_short_bag_that_is_played_ten_times_loses_nothing(frames: int):
+    machine, bag = sync(), rounds(frames, start_ns=100 * SECOND)
+    ready = [item for n in range(10) for item in play(machine, later(bag, n * frames * PERIOD))]
+    assert len(ready) == 10 * frames
+    assert all(item.complete for item in ready)
+    assert machine.stats.jumps_back == 9
+    assert machine.stats.stray == machine.stats.late == 0
 
 
 def test_stragglers_of_the_old_time_line_are_let_go():

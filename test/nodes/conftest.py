@@ -42,6 +42,14 @@ def staggered() -> ModuleType:
     return load('staggered')
 
 
+@pytest.fixture
+def stage(scene: Any, listener: 'Listener') -> Iterator[Any]:
+    """Six cameras of this process, each of which can fail; see stage.py."""
+    made = load('stage').Stage(listener, scene)
+    yield made
+    made.close()
+
+
 def environment() -> dict[str, str]:
     """What a process of a script needs to find the package in the source tree."""
     paths = [str(ROOT), *os.environ.get('PYTHONPATH', '').split(os.pathsep)]
@@ -54,7 +62,7 @@ class NodeProcess:
     def __init__(
         self, log: Path, *command: str, ros_arguments: tuple[str, ...] = (), **parameters: Any
     ) -> None:
-        self._log = log
+        self._log, self.command = log, command
         pairs = [part for item in parameters.items() for part in ('-p', '{}:={}'.format(*item))]
         line = [sys.executable, *command, '--ros-args', *ros_arguments, *pairs]
         with log.open('w') as file:
@@ -185,16 +193,19 @@ class Listener:
                 self.spin()
         return self._clients[name]
 
-    def diagnostics(self) -> Callable[[], tuple[bytes, str, dict[str, str]]]:
-        """Listen to /diagnostics; the result returns the last level, message and values."""
+    def diagnostics(self) -> Callable[..., tuple[bytes, str, dict[str, str]]]:
+        """Listen to /diagnostics; the result returns the last level, message and values.
+
+        Of the node, or of another part: 1 is the engine, from 2 on the cameras of the rig.
+        """
         from diagnostic_msgs.msg import DiagnosticArray
 
         messages = self.listen(DiagnosticArray, '/diagnostics')
 
-        def last() -> tuple[bytes, str, dict[str, str]]:
+        def last(part: int = 0) -> tuple[bytes, str, dict[str, str]]:
             if not messages:
                 return b'', '', {}
-            status = messages[-1].status[0]
+            status = messages[-1].status[part]
             return status.level, status.message, {v.key: v.value for v in status.values}
 
         return last

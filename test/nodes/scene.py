@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three small cameras, pictures of theirs, and a real ONNX model: what the live tests play."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from selfdepth_ros.inference import load_engine
 from selfdepth_ros.pipeline import SurroundDepth
 
 CAMERAS = ('a', 'b', 'c')
+SIX = ('a', 'b', 'c', 'd', 'e', 'f')
 DEAD = 'dead'
 WIDTH, HEIGHT = 64, 48
 NETWORK = (32, 24)
@@ -26,7 +28,7 @@ OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 
 def picture(camera: str) -> np.ndarray:
     """A smooth picture, another one for each camera."""
-    phase = CAMERAS.index(camera)
+    phase = SIX.index(camera)
     row, column = np.mgrid[0:HEIGHT, 0:WIDTH]
     colors = [row * 2 + column + 20 * phase, 200 - row, 3 * column + 10 * phase]
     return np.stack(colors, axis=-1).astype(np.uint8)
@@ -60,7 +62,7 @@ def write_model(folder: Path, size: tuple[int, int] = NETWORK, gain: float = 1.0
 
 @dataclass(frozen=True)
 class Scene:
-    """A folder with the model, its rig, a rig with a camera too many and a rig of other size."""
+    """A folder with the model, its rig, rigs with too many cameras or of other size."""
 
     folder: Path
 
@@ -70,6 +72,7 @@ class Scene:
         write_model(folder)
         save_rig(rig_of(CAMERAS), folder / 'rig.yaml')
         save_rig(rig_of((*CAMERAS, DEAD)), folder / 'rig_of_four.yaml')
+        save_rig(rig_of(SIX), folder / 'rig_of_six.yaml')
         save_rig(rig_of(CAMERAS).scaled(80, 60), folder / 'rig_of_other_size.yaml')
         return cls(folder)
 
@@ -88,9 +91,19 @@ class Scene:
         """What each camera sees."""
         return {name: picture(name) for name in CAMERAS}
 
-    def expected(self, names: tuple[str, ...] = CAMERAS, model: Path | None = None, config=None):
-        """What the pipeline itself makes of the pictures."""
-        images = tuple(picture(name) if name in CAMERAS else None for name in names)
+    def picture(self, camera: str) -> np.ndarray:
+        """What a camera of the six sees."""
+        return picture(camera)
+
+    def expected(
+        self,
+        names: tuple[str, ...] = CAMERAS,
+        model: Path | None = None,
+        config=None,
+        playing: Collection[str] = CAMERAS,
+    ):
+        """What the pipeline itself makes of the pictures of those that play."""
+        images = tuple(picture(name) if name in playing else None for name in names)
         stamps = tuple(None if image is None else 1 for image in images)
         pipeline = SurroundDepth(load_engine(model or self.model), rig_of(names), config)
         return pipeline(SurroundFrame(1, images, stamps))

@@ -134,3 +134,23 @@ def test_odometry_that_ends_is_not_used_for_ever(
     )
     points = points_from_cloud_msg(whole(clouds, scene)[-1])
     np.testing.assert_array_equal(points, scene.expected().cloud.points)
+
+
+def test_motion_of_a_bag_that_starts_again(scene, staggered, surround, listener, play) -> None:
+    surround(**parameters(scene, staggered))
+    clouds, last = listener.listen(PointCloud2, POINTS), listener.diagnostics()
+    player = play()
+    for back_ms in (600, 600, 5000):
+        for _ in range(2):
+            play_until(listener, player, lambda: clouds, 'clouds')
+        clouds.clear()
+        player.stamp_ns -= back_ms * staggered.MS
+        play_until(
+            listener,
+            player,
+            lambda: whole(clouds, scene) and last()[2].get('motion', '').startswith('moved'),
+            'whole clouds with motion',
+        )
+        found = whole(clouds, scene)[-1]
+        right = moved(scene, staggered, stamp_ns(found.header))
+        np.testing.assert_allclose(points_from_cloud_msg(found), right, atol=3e-4)
