@@ -109,9 +109,9 @@ setup(
     entry_points={
         'console_scripts': [
             'selfdepth = selfdepth_ros.cli.main:main',
-            'surround_depth = selfdepth_ros.nodes.surround_depth:main',
-            'synthetic_rig = selfdepth_ros.nodes.synthetic_rig:main',
-            'save_cloud = selfdepth_ros.nodes.save_cloud:main',
+            'surround_depth = selfdepth_ros.nodes.start:surround_depth',
+            'synthetic_rig = selfdepth_ros.nodes.start:synthetic_rig',
+            'save_cloud = selfdepth_ros.nodes.start:save_cloud',
         ],
     },
 )

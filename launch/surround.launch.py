@@ -27,6 +27,7 @@ PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES
 CLOUD_TOPICS = ('points', 'obstacles', 'scan')
 OLDER_NAME_TOO = ('humble', 'iron', 'jazzy')
 TRUE_OR_FALSE = ['true', 'false']
+GIVEN_OR_NOT = ['', *TRUE_OR_FALSE]
 # name, default, description, choices
 ARGUMENTS = (
     (
@@ -52,8 +53,18 @@ ARGUMENTS = (
         'load the model (compile it for tensorrt), check it, and end; status 0 when it works',
         TRUE_OR_FALSE,
     ),
-    ('use_sim_time', 'false', 'take the time from /clock, as when a bag plays', TRUE_OR_FALSE),
-    ('autostart', 'true', 'false: a lifecycle manager configures and activates', TRUE_OR_FALSE),
+    (
+        'use_sim_time',
+        '',
+        'take the time from /clock, as when a bag plays; empty: as params_file says',
+        GIVEN_OR_NOT,
+    ),
+    (
+        'autostart',
+        '',
+        'false: a lifecycle manager configures and activates; empty: as params_file says',
+        GIVEN_OR_NOT,
+    ),
     ('rviz', 'false', 'show cloud, scan, obstacles, images and rig', TRUE_OR_FALSE),
     ('rviz_config', str(SHARE / 'rviz' / 'surround.rviz'), 'what RViz shows', None),
     ('log_level', 'info', 'debug, info, warn, error or fatal', None),
@@ -97,7 +108,7 @@ def surround_depth(context: LaunchContext) -> list[Node]:
     texts = ('model', 'backend', 'rig', 'transport', 'output_frame')
     switches = ('use_sim_time', 'autostart', 'build_only')
     given = {name: value(name) for name in texts if value(name)}
-    given |= {name: value(name) == 'true' for name in switches}
+    given |= {name: value(name) == 'true' for name in switches if value(name)}
     node = Node(
         package='selfdepth_ros',
         executable='surround_depth',

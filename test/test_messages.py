@@ -144,6 +144,68 @@ def test_bytes_that_are_no_picture_are_refused(data):
         m.decode_image(SimpleNamespace(format='jpeg', data=data))
 
 
+SIZES = st.tuples(st.integers(1, 12), st.integers(1, 12))
+
+
+@given(
+    SIZES, st.sampled_from(['rgb8', 'bgr8', 'mono8', 'bgra8', 'mono16', 'rgb16', 'bgr16']),
+    st.integers(0, 9), st.booleans(), st.randoms(use_true_random=False),
+)  # fmt: skip
+@settings(deadline=None)
+def test_any_legal_image_round_trips(size, encoding, padding, big, random):
+    """Whatever its size, padding and byte order; 16-bit images keep their high byte."""
+    depth, channels = (2 if encoding.endswith('16') else 1), {'m': 1}.get(encoding[0], 3)
+    channels = 4 if encoding == 'bgra8' else channels
+    values = np.frombuffer(random.randbytes(size[0] * size[1] * channels), np.uint8)
+    values = values.reshape(*size, channels)
+    raw = (values.astype('u2') << 8).astype('>u2' if big else '<u2') if depth == 2 else values
+    rows = np.pad(raw.reshape(size[0], -1).view(np.uint8), ((0, 0), (0, padding)))
+    msg = image_msg(encoding, *size, rows.shape[1], rows.tobytes(), int(big))
+    rgb = np.repeat(values, 3, axis=2) if channels == 1 else values[..., :3]
+    rgb = rgb[..., ::-1] if encoding.startswith('bgr') else rgb
+    np.testing.assert_array_equal(m.decode_image(msg), rgb)
+
+
+def compressed(pixels, ending):
+    data = cv2.imencode(ending, pixels)[1].tobytes()
+    return SimpleNamespace(format=ending[1:], data=data)
+
+
+@given(SIZES, st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_any_png_round_trips_and_any_part_of_it_is_refused(size, random):
+    rgb = np.frombuffer(random.randbytes(3 * size[0] * size[1]), np.uint8).reshape(*size, 3)
+    msg = compressed(rgb[..., ::-1], '.png')
+    np.testing.assert_array_equal(m.decode_image(msg), rgb)
+    # Up to the last chunk, which holds nothing.
+    msg.data = msg.data[: random.randrange(len(msg.data) - 12)]
+    with pytest.raises(m.MessageError):
+        m.decode_image(msg)
+
+
+@given(SIZES, st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_any_jpeg_has_its_size_and_any_part_of_it_is_refused(size, random):
+    msg = compressed(np.full((*size, 3), random.randrange(256), np.uint8), '.jpg')
+    assert m.decode_image(msg).shape == (*size, 3)
+    msg.data = msg.data[: random.randrange(len(msg.data) - 1)]
+    with pytest.raises(m.MessageError):
+        m.decode_image(msg)
+
+
+@pytest.mark.parametrize('ending', ['.png', '.jpg'])
+@pytest.mark.parametrize('size', [(60_000, 60_000), (12_000, 12_000)])
+def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken(ending, size):
+    msg = compressed(RGB, ending)
+    there = b'\x00\x00\x00\x08\x00\x00\x00\x06' if ending == '.png' else b'\x00\x06\x00\x08'
+    count = len(there) // 2
+    height, width = (n.to_bytes(count, 'big') for n in size)
+    assert there in msg.data
+    msg.data = msg.data.replace(there, width + height if ending == '.png' else height + width)
+    with pytest.raises(m.MessageError, match=f'header says {size[1]}x{size[0]}'):
+        m.decode_image(msg)
+
+
 def test_depth_in_metres_and_millimetres():
     depth = np.array([[1.5, np.inf], [np.nan, 60.0]], np.float32)
     msg = MAKE.image(0, 'camera', depth, '32FC1')

@@ -81,6 +81,11 @@ class NodeProcess:
     ) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
     def check(self) -> None:
         """Raise DemoError with the end of the log when the process has ended."""
         status = self._process.poll()

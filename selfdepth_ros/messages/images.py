@@ -18,6 +18,9 @@ from selfdepth_ros.messages.errors import MessageError
 
 MAX_PIXELS = 1 << 28
 """Larger images are refused: such a size is a damaged header, not a camera."""
+_PNG, _JPEG, _JPEG_END = b'\x89PNG\r\n\x1a\n', b'\xff\xd8', b'\xff\xd9'
+_PIXELS_PER_BYTE = 1032 * 8
+"""What a byte of a PNG can hold at most (deflate, one bit a pixel); of a JPEG it is far less."""
 
 
 class _Layout(NamedTuple):
@@ -148,6 +151,7 @@ def _view(msg: Any, layout: _Layout) -> NDArray[Any]:
 def _decode_compressed(msg: Any) -> NDArray[np.uint8]:
     """Decode JPEG, PNG or whatever cv2 reads; a compressed Bayer mosaic is demosaiced."""
     data = np.frombuffer(msg.data, np.uint8)
+    _check_header(data.tobytes())
     source = msg.format.split(';')[0].strip()
     mosaic = _LAYOUTS[source] if source.startswith('bayer_') and source in _LAYOUTS else None
     flags = cv2.IMREAD_UNCHANGED if mosaic else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -165,6 +169,40 @@ def _decode_compressed(msg: Any) -> NDArray[np.uint8]:
     if pixels.ndim == 2:
         return cv2.cvtColor(pixels, mosaic.to_rgb if mosaic else cv2.COLOR_GRAY2RGB)
     return cv2.cvtColor(pixels[..., :3], cv2.COLOR_BGR2RGB)
+
+
+def _check_header(data: bytes) -> None:
+    """Refuse what would cost memory, or become half a picture: cv2 4 takes a cut JPEG."""
+    height, width = _size_in_header(data)
+    if height * width > min(MAX_PIXELS, _PIXELS_PER_BYTE * len(data)):
+        raise MessageError(
+            f'compressed image whose header says {width}x{height} in {len(data)} bytes: the size '
+            'is absurd; the message is damaged'
+        )
+    if data.startswith(_JPEG) and _JPEG_END not in data:
+        raise MessageError(
+            f'JPEG of {len(data)} bytes without its end: it was cut off on the way; expected the '
+            'whole image'
+        )
+
+
+def _size_in_header(data: bytes) -> tuple[int, int]:
+    """Height and width that a PNG or a JPEG says it has; (0, 0) for what is neither."""
+    if data.startswith(_PNG):
+        return int.from_bytes(data[20:24], 'big'), int.from_bytes(data[16:20], 'big')
+    at = 2 if data.startswith(_JPEG) else len(data)
+    while data[at : at + 1] == b'\xff' and at + 9 <= len(data):
+        marker = data[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (
+            0xC4,
+            0xC8,
+            0xCC,
+        ):  # a frame header (T.81 B.1)
+            height, width = data[at + 5 : at + 7], data[at + 7 : at + 9]
+            return int.from_bytes(height, 'big'), int.from_bytes(width, 'big')
+        # A fill byte, or a segment and its length.
+        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
+    return 0, 0
 
 
 def _ask_cv_bridge(msg: Any) -> NDArray[np.uint8]:

@@ -23,6 +23,8 @@ class Condition:
     live_rig: LiveRig
     rig_problem: str
     """Why the newest calibration cannot be used; empty when it can."""
+    reload_problem: str
+    """Why the model that was to be loaded last is not in use; empty when it is."""
     intake: Intake | None
     """None: the node is not active."""
     calibrated: bool
@@ -50,7 +52,7 @@ class Condition:
         whole = status(name, engine.manifest.name, *self.state(), values)
         arrivals = self.intake.arrivals if self.intake else {}
         cameras = camera_statuses(name, arrivals, self.monitor)
-        return [whole, engine_status(name, engine), *cameras]
+        return [whole, engine_status(name, engine, self.reload_problem), *cameras]
 
     def _errors(self) -> list[str]:
         problem = self.monitor.problem.strip().splitlines()[-1:]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from rclpy.node import Node
 
-from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.nodes.calibration import CameraInfos, FileCheck, RigFromTopics
 from selfdepth_ros.nodes.motion import MovingMounts, moves
@@ -15,6 +15,8 @@ from selfdepth_ros.nodes.processing import STEADY_M, STEADY_RAD
 from selfdepth_ros.nodes.tf import Tf
 
 _SAME_M, _SAME_RAD = 1e-6, 1e-6
+_REST_M, _REST_RAD = STEADY_M / 4, STEADY_RAD / 4
+"""A mount that has moved less from one look to the next has come to rest, or nearly so."""
 _SAY_AGAIN_S = 5.0
 
 
@@ -95,6 +97,7 @@ class RigOfTopics:
         self._rig: Rig | None = None
         self.mounts: MovingMounts | None = None
         self._before: tuple[Rig | None, MovingMounts | None] = None, None
+        self._seen: Rig | None = None
         self._incomplete = False
 
     def _place(self, frame_id: str) -> SE3 | None:
@@ -104,13 +107,14 @@ class RigOfTopics:
     def look(self) -> Rig | None:
         """Return the rig when it is complete for the first time, or another than before."""
         rig = self._topics.rig()
+        last, self._seen = self._seen, rig
         self._incomplete = rig is None
         if rig is None:
             return None
         if self._rig is None:
             text = f'calibration complete: {", ".join(rig.names)}'
             self._node.get_logger().info(text, throttle_duration_sec=_SAY_AGAIN_S)
-        elif not (changed := self._changed(self._rig, rig)):
+        elif not (changed := self._changed(self._rig, rig, last)):
             return None
         elif any(changed.values()):
             names = ', '.join(name for name, told in changed.items() if told)
@@ -125,16 +129,20 @@ class RigOfTopics:
         """Forget what the last look returned; the next one returns it again."""
         self._rig, self.mounts = self._before
 
-    def _changed(self, before: Rig, after: Rig) -> Mapping[str, bool]:
-        """Cameras that the tables are no longer right for, and whether that is worth a word."""
+    def _changed(self, before: Rig, after: Rig, last: Rig | None) -> Mapping[str, bool]:
+        """Cameras that need new tables, and whether that is worth a word.
+
+        `last` is the rig of the look before: a mount gets new tables when it rests, since while it
+        sweeps they would be wrong again at the next look.
+        """
         changed = {}
         for old, new in zip(before.cameras, after.cameras, strict=True):
             moving = moves(self._tf, self._body_frame, new.frame_id)
             limits = (STEADY_M, STEADY_RAD) if moving else (_SAME_M, _SAME_RAD)
-            moved = old.body_from_camera.inverse() @ new.body_from_camera
+            rests = not moving or (last and _is_near(last[new.name], new, _REST_M, _REST_RAD))
             if (old.camera, old.frame_id) != (new.camera, new.frame_id):
                 changed[new.name] = True
-            elif not moved.is_within(*limits):
+            elif rests and not _is_near(old, new, *limits):
                 changed[new.name] = not moving
         return changed
 
@@ -158,3 +166,9 @@ class RigOfTopics:
     def close(self) -> None:
         """Stop listening to CameraInfo."""
         self._infos.close()
+
+
+def _is_near(old: RigCamera, new: RigCamera, metres: float, radians: float) -> bool:
+    """Whether a camera is where it was."""
+    moved = old.body_from_camera.inverse() @ new.body_from_camera
+    return moved.is_within(metres, radians)

@@ -161,8 +161,8 @@ def status(
     )
 
 
-def engine_status(name: str, engine: DepthEngine) -> DiagnosticStatus:
-    """What runs the network, and which network; `name` is the node's."""
+def engine_status(name: str, engine: DepthEngine, problem: str) -> DiagnosticStatus:
+    """What runs which network, and why not another; `name` is the node's."""
     manifest = engine.manifest
     values = {
         'device': engine.device,
@@ -171,7 +171,8 @@ def engine_status(name: str, engine: DepthEngine) -> DiagnosticStatus:
         'size': f'{manifest.width}x{manifest.height}',
         'onnx_sha256': manifest.onnx_sha256,
     }
-    return status(f'{name}: engine', manifest.name, DiagnosticStatus.OK, 'loaded', values)
+    level = DiagnosticStatus.WARN if problem else DiagnosticStatus.OK
+    return status(f'{name}: engine', manifest.name, level, problem or 'loaded', values)
 
 
 def camera_statuses(

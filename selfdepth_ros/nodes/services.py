@@ -77,6 +77,8 @@ class Services:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._desk)
         self._closing = False
+        self.reload_problem = ''
+        """Why the last ~/reload_model did not put its model in place; empty when it did."""
         self._thread = threading.Thread(target=self._spin, name='services', daemon=True)
         self._thread.start()
 
@@ -137,5 +139,7 @@ class Services:
         except NotReadyError:
             raise
         except SelfdepthError as error:
-            raise type(error)(f'{error}. The model that was loaded stays in use') from error
+            self.reload_problem = f'{error}. The model that was loaded stays in use'
+            raise type(error)(self.reload_problem) from error
+        self.reload_problem = ''
         return f'loaded {engine.manifest.name!r} on {engine.device}'

@@ -321,6 +321,7 @@ class SurroundDepthNode(LifecycleNode):
             self._motion,
             self._live_rig,
             self._rig_problem,
+            self._service_desk.reload_problem,
             self._intake,
             calibrated=self._processor.calibrated is not None,
             wanted=self._outputs.wanted,

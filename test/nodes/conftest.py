@@ -178,11 +178,11 @@ class Listener:
 
     def call(self, kind: type, name: str, request: Any) -> Any:
         """Call a service."""
-        future = self._client(kind, name).call_async(request)
+        future = self.client(kind, name).call_async(request)
         self.wait(future.done, name)
         return future.result()
 
-    def _client(self, kind: type, name: str) -> Any:
+    def client(self, kind: type, name: str) -> Any:
         """A client, kept: a new one is ready before the server has discovered that it listens,
         and an answer given by then is lost."""
         if name not in self._clients:

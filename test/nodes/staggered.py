@@ -34,6 +34,18 @@ def now_from_then(stamp_ns: int, camera: str) -> SE3:
     return odom_from_body(stamp_ns).inverse() @ odom_from_body(then_ns)
 
 
+def moved(scene: Any, at_ns: int) -> np.ndarray:
+    """The cloud of the scene's pictures, each camera's points where they are at `at_ns`."""
+    still = scene.expected().cloud
+    points = still.points.astype(np.float64)
+    return np.concatenate(
+        [
+            now_from_then(at_ns, name).apply(points[still.camera == index])
+            for index, name in enumerate(scene.rig.names)
+        ]
+    )
+
+
 @dataclass
 class Player:
     """Publishes a set and the odometry around it with every `step`; stamps are its own."""

@@ -42,18 +42,6 @@ def play_until(listener, player, until, what):
     listener.wait(stepped, what)
 
 
-def moved(scene, staggered, at_ns: int) -> np.ndarray:
-    """The cloud of the scene's pictures, each camera's points where they are at `at_ns`."""
-    still = scene.expected().cloud
-    points = still.points.astype(np.float64)
-    return np.concatenate(
-        [
-            staggered.now_from_then(at_ns, name).apply(points[still.camera == index])
-            for index, name in enumerate(scene.rig.names)
-        ]
-    )
-
-
 def whole(clouds, scene):
     return [c for c in clouds if c.width == len(scene.expected().cloud)]
 
@@ -72,7 +60,7 @@ def test_points_are_moved_to_the_clouds_stamp(scene, staggered, surround, listen
     at_ns = stamp_ns(found.header)
     assert at_ns in player.stamps
     points = points_from_cloud_msg(found)
-    np.testing.assert_allclose(points, moved(scene, staggered, at_ns), atol=2e-4)
+    np.testing.assert_allclose(points, staggered.moved(scene, at_ns), atol=2e-4)
     assert np.linalg.norm(points - still, axis=-1).max() > 0.2
     assert last()[2]['motion'] == f'moved by /{staggered.ODOMETRY}'
     play_until(listener, player, lambda: last()[:2] == (b'\x00', 'running'), 'a running node')
@@ -152,5 +140,5 @@ def test_motion_of_a_bag_that_starts_again(scene, staggered, surround, listener,
             'whole clouds with motion',
         )
         found = whole(clouds, scene)[-1]
-        right = moved(scene, staggered, stamp_ns(found.header))
+        right = staggered.moved(scene, stamp_ns(found.header))
         np.testing.assert_allclose(points_from_cloud_msg(found), right, atol=3e-4)
