@@ -19,7 +19,7 @@ from launch.actions import (
 )
 from launch.conditions import IfCondition
 from launch.events.process import ProcessExited
-from launch.substitutions import LaunchConfiguration
+from launch.substitutions import LaunchConfiguration, PythonExpression
 from launch_ros.actions import Node
 
 SHARE = Path(get_package_share_directory('selfdepth_ros'))
@@ -131,12 +131,13 @@ def generate_launch_description() -> LaunchDescription:
         for name, default, text, choices in ARGUMENTS
     ]
     show = IfCondition(LaunchConfiguration('rviz'))
+    simulated = LaunchConfiguration('use_sim_time')
     rviz = Node(
         package='rviz2',
         executable='rviz2',
         namespace=LaunchConfiguration('namespace'),
         arguments=['-d', LaunchConfiguration('rviz_config')],
-        parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
+        parameters=[{'use_sim_time': PythonExpression(["'", simulated, "' == 'true'"])}],
         condition=show,
     )
     return LaunchDescription(

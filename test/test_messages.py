@@ -140,7 +140,7 @@ def test_a_compressed_mosaic_is_demosaiced():
 @given(st.binary(max_size=200))
 @settings(max_examples=50, deadline=None)
 def test_bytes_that_are_no_picture_are_refused(data):
-    with pytest.raises(m.MessageError, match='cannot be decoded'):
+    with pytest.raises(m.MessageError, match='cannot be decoded|without its end|absurd'):
         m.decode_image(SimpleNamespace(format='jpeg', data=data))
 
 

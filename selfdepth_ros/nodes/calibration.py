@@ -146,8 +146,9 @@ class RigFromTopics:
         ]
         if silent:
             return f'a usable CameraInfo on {", ".join(silent)}'
-        frames = [own.frame_id for own in seen.values() if self._lookup(own.frame_id) is None]
-        return f'TF from {self._body_frame} to {", ".join(frames)}'
+        frames = (seen[name].frame_id for name in self._infos.topics)
+        unknown = [frame for frame in frames if self._lookup(frame) is None]
+        return f'TF from {self._body_frame} to {", ".join(unknown)}'
 
 
 class FileCheck:

@@ -10,6 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from std_srvs.srv import Trigger
 
@@ -25,19 +26,17 @@ def truncate(folder: Path) -> None:
         file.truncate(path.stat().st_size // 2)
 
 
-def flip(folder: Path) -> None:
-    """One bit, in place: the graph may still load."""
-    path = folder / 'model.onnx'
-    with path.open('r+b') as file:
-        file.seek(path.stat().st_size // 2)
-        byte = file.read(1)[0]
-        file.seek(-1, 1)
-        file.write(bytes([byte ^ 1]))
+def change_a_weight(folder: Path) -> None:
+    """In place; the graph still loads."""
+    path, gain = folder / 'model.onnx', np.float32(1 / 10).tobytes()
+    content = path.read_bytes()
+    assert content.count(gain) == 1
+    path.write_bytes(content.replace(gain, np.float32(1 / 20).tobytes()))
 
 
 DAMAGES = {
-    'truncated': (truncate, 'does not belong to'),
-    'one bit': (flip, 'does not belong to'),
+    'truncated': (truncate, 'cannot be loaded'),
+    'one weight': (change_a_weight, 'are not of one export'),
     'deleted': (lambda folder: (folder / 'model.onnx').unlink(), 'no model at'),
     'no manifest': (lambda folder: (folder / 'model.yaml').unlink(), 'model.yaml'),
     'half a manifest': (lambda folder: (folder / 'model.yaml').write_text('name: [a'), 'model.y'),
