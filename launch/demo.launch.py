@@ -24,6 +24,7 @@ from selfdepth_ros.shipped import DEMO_SEED, demo_rig
 
 SHARE = Path(get_package_share_directory('selfdepth_ros'))
 TRUE_OR_FALSE = ['true', 'false']
+GIVEN_OR_NOT = ['', *TRUE_OR_FALSE]
 
 
 def rviz_is_there() -> str:
@@ -44,8 +45,13 @@ ARGUMENTS = (
     ('rig', '', 'rig file; empty: the rig of the street world', None),
     ('namespace', '', 'namespace of the nodes and their topics', None),
     ('params_file', str(SHARE / 'config' / 'surround.yaml'), 'parameters of surround_depth', None),
-    ('use_sim_time', 'false', 'take the time from /clock', TRUE_OR_FALSE),
-    ('autostart', 'true', 'false: a lifecycle manager configures and activates', TRUE_OR_FALSE),
+    ('use_sim_time', '', 'take the time from /clock; empty: as params_file says', GIVEN_OR_NOT),
+    (
+        'autostart',
+        '',
+        'false: a lifecycle manager configures and activates; empty: as params_file says',
+        GIVEN_OR_NOT,
+    ),
     ('rviz', rviz_is_there(), 'show the cloud, the images and the rig', TRUE_OR_FALSE),
     ('log_level', 'info', 'debug, info, warn, error or fatal', None),
 )

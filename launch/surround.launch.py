@@ -49,9 +49,10 @@ ARGUMENTS = (
     ),
     (
         'build_only',
-        'false',
-        'load the model (compile it for tensorrt), check it, and end; status 0 when it works',
-        TRUE_OR_FALSE,
+        '',
+        'load the model (compile it for tensorrt), check it, and end; status 0 when it works; '
+        'empty: as params_file says',
+        GIVEN_OR_NOT,
     ),
     (
         'use_sim_time',

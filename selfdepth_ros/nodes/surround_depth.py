@@ -339,11 +339,7 @@ class SurroundDepthNode(LifecycleNode):
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of the process."""
     return execution.run(
-        NAME,
-        SurroundDepthNode,
-        SurroundDepthNode.start,
-        args,
-        finished=lambda node: node.finished,
+        NAME, SurroundDepthNode, SurroundDepthNode.start, args, finished=lambda node: node.finished
     )
 
 
