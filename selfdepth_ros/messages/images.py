@@ -19,6 +19,8 @@ from selfdepth_ros.messages.errors import MessageError
 MAX_PIXELS = 1 << 28
 """Larger images are refused: such a size is a damaged header, not a camera."""
 _PNG, _JPEG, _JPEG_END = b'\x89PNG\r\n\x1a\n', b'\xff\xd8', b'\xff\xd9'
+_NO_FRAME = (0xC4, 0xC8, 0xCC)
+"""Markers among those of JPEG's frame headers that are none (T.81, table B.1)."""
 _PIXELS_PER_BYTE = 1032 * 8
 """What a byte of a PNG can hold at most (deflate, one bit a pixel); of a JPEG it is far less."""
 
@@ -193,11 +195,7 @@ def _size_in_header(data: bytes) -> tuple[int, int]:
     at = 2 if data.startswith(_JPEG) else len(data)
     while data[at : at + 1] == b'\xff' and at + 9 <= len(data):
         marker = data[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (
-            0xC4,
-            0xC8,
-            0xCC,
-        ):  # a frame header (T.81 B.1)
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME:
             height, width = data[at + 5 : at + 7], data[at + 7 : at + 9]
             return int.from_bytes(height, 'big'), int.from_bytes(width, 'big')
         # A fill byte, or a segment and its length.
