@@ -83,7 +83,7 @@ def test_the_clock_of_one_camera_is_wrong(surround, listener, stage, ahead_s) ->
         'd on /diagnostics',
     )
     assert last()[0] == last(5)[0] == WARN
-    stage.play_until(lambda: int(last()[2]['images_stray']) > 0, 'what it loses')
+    stage.play_until(lambda: int(last()[2].get('images_stray', 0)) > 0, 'what it loses')
     stage.ahead_ns.clear()
     stage.play_until(stage.comes(*SIX), 'whole clouds once it is right')
     stage.play_until(lambda: last()[:2] == (OK, 'running'), 'nothing to complain of')
