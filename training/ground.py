@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.geometry import RigGeometry
 
@@ -40,8 +39,7 @@ def standing_on_ground(swept: SureDepth, geometry: RigGeometry) -> SureDepth:
 
 
 def _under_ground(swept: SureDepth, geometry: RigGeometry) -> Bool[Tensor, 'c h w']:
-    body_from_camera = SE3(geometry.body_from_camera.matrix.to(geometry.rays))
-    points = body_from_camera.apply(swept.depth[..., None] * geometry.rays)
+    points = geometry.body_from_camera_like_rays.apply(swept.depth[..., None] * geometry.rays)
     distance, height = points[..., :2].norm(dim=-1), points[..., 2]
     nearest, farthest = NEAR_M
     near = swept.sure & (distance > nearest) & (distance < farthest)

@@ -12,7 +12,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.geometry import RigGeometry
 
@@ -48,8 +47,7 @@ def with_sky(
 
 
 def _sine_of_elevation(geometry: RigGeometry) -> Float[Tensor, 'c h w']:
-    body_from_camera = SE3(geometry.body_from_camera.matrix.to(geometry.rays))
-    rays = body_from_camera.rotate(geometry.rays)
+    rays = geometry.body_from_camera_like_rays.rotate(geometry.rays)
     return rays[..., 2] / rays.norm(dim=-1).clamp(min=1e-6)
 
 

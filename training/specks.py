@@ -18,7 +18,7 @@ def without_specks(swept: SureDepth) -> SureDepth:
     """Believe no more what OpenCV's filterSpeckles takes for one (Hirschmueller 2008)."""
     levels = torch.where(swept.sure, PER_E * torch.log(swept.depth), OPEN)
     kept = [
-        cv2.filterSpeckles(level.copy(), OPEN, LEAST_PIXELS, STEP * PER_E)[0] != OPEN
+        cv2.filterSpeckles(level, OPEN, LEAST_PIXELS, STEP * PER_E)[0] != OPEN
         for level in levels.round().cpu().numpy().astype(np.int16)
     ]
     return SureDepth(swept.depth, torch.from_numpy(np.stack(kept)).to(swept.sure.device))
