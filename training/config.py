@@ -19,18 +19,24 @@ class NetworkConfig:
 
     layers: Literal[18, 34] = 18
     """Depth of the ResNet encoder (He et al. 2016)."""
-    width: int = knob(24, low=8, high=128)
-    """Channels of the encoder's first stage; the standard ResNet has 64."""
+    encoder: tuple[int, int, int, int, int] = (16, 32, 48, 96, 192)
+    """Channels of the encoder at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size. Multiples of 16
+    fill the vectors of a processor: 24 channels take as long as 32."""
     pose_width: int = knob(16, low=8, high=64)
     """Channels of the first stage of the ego motion network, used where odometry is missing."""
-    decoder: tuple[int, ...] = (16, 32, 64, 128)
+    decoder: tuple[int, int, int, int] = (16, 32, 64, 128)
     """Channels of the decoder at 1/2, 1/4, 1/8 and 1/16 of the input size."""
+    head: Literal['histogram', 'sigmoid'] = 'histogram'
+    """How the last layer says a depth: 'histogram' has a likelihood for each of some intervals of
+    log depth, so that outlines are sharper and it knows how sure it is; 'sigmoid' one number."""
+    intervals: int = knob(32, low=8, high=256)
+    """Intervals of log depth that the histogram has."""
     min_depth_m: float = knob(0.5, unit='m', low=0.01, high=10.0)
     """Nearest depth the network can say, for a camera of the reference focal length."""
     max_depth_m: float = knob(100.0, unit='m', low=10.0, high=1000.0)
     """Farthest depth the network can say, for a camera of the reference focal length."""
     initial_depth_m: float = knob(12.0, unit='m', low=0.1, high=100.0)
-    """What an untrained network says everywhere: near the median depth of a street."""
+    """What an untrained network says everywhere: near the median depth of a street ('sigmoid')."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class DataConfig:
     training, with metres from the overlaps; 'learned' trains an ego motion network with it."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
-    jitter: float = knob(0.1, low=0.0, high=0.5)
+    jitter: float = knob(0.05, low=0.0, high=0.5)
     """Strength of the random brightness, contrast and colour of the network's input."""
 
 
@@ -76,7 +82,7 @@ class LossConfig:
     """Fraction of the training before learned motion may teach depth (without odometry)."""
     hint: float = knob(1.0, low=0.0, high=10.0)
     """Weight of the distance (of log depth) to the plane sweep's hint, fading with time."""
-    images_from: float = knob(0.85, low=0.0, high=1.0)
+    images_from: float = knob(1.0, low=0.0, high=1.0)
     """Fraction of the training that learns from hints alone, where the motion of every recording
     is known: such a step takes a third of the time. Learned motion needs the images at once."""
     hint_until: float = knob(1.0, low=0.01, high=1.0)
@@ -96,6 +102,8 @@ class OptimizerConfig:
 
     learning_rate: float = knob(1e-3, low=1e-6, high=1.0)
     """Peak learning rate of AdamW."""
+    head_rate: float = knob(1e-2, low=1e-6, high=1.0)
+    """Peak learning rate of AdamW for the head: logits must reach far from where they begin."""
     muon_rate: float = knob(0.04, low=0.0, high=1.0)
     """Peak learning rate of Muon (Jordan et al. 2024); 0 leaves every layer to AdamW."""
     weight_decay: float = knob(1e-2, low=0.0, high=1.0)

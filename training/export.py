@@ -36,7 +36,8 @@ class ExportError(SelfdepthError):
 
 
 class CameraToMetres(nn.Module):
-    """The deployed interface: uint8 images as cameras give them, depth in metres."""
+    """The deployed interface: uint8 images as cameras give them, depth in metres and, where the
+    network knows it, its confidence."""
 
     def __init__(self, network: DepthNetwork) -> None:
         super().__init__()
@@ -44,9 +45,10 @@ class CameraToMetres(nn.Module):
 
     def forward(
         self, images: UInt8[Tensor, 'n h w 3'], focal: Float[Tensor, ' n']
-    ) -> Float[Tensor, 'n h w']:
+    ) -> tuple[Float[Tensor, 'n h w'], ...]:
         """Cast first: uint8 is legal at the boundary of a TensorRT network only."""
-        return self.network(images.float().permute(0, 3, 1, 2) / 255, focal)
+        depth, confidence = self.network(images.float().permute(0, 3, 1, 2) / 255, focal)
+        return (depth,) if confidence is None else (depth, confidence)
 
 
 def export(
@@ -97,6 +99,7 @@ def _place(path: Path, out: Path, manifest: Manifest) -> Path:
 def _to_onnx(network: DepthNetwork, path: Path, manifest: Manifest) -> None:
     images = torch.zeros(2, manifest.height, manifest.width, 3, dtype=torch.uint8)
     batch = torch.export.Dim('n', min=1, max=1024)
+    outputs = ['depth', *(['confidence'] if network.has_confidence else [])]
     with warnings.catch_warnings():
         # The exporter speaks of torchvision and of its own deprecations; neither concerns a user.
         warnings.simplefilter('ignore')
@@ -105,7 +108,7 @@ def _to_onnx(network: DepthNetwork, path: Path, manifest: Manifest) -> None:
         try:
             torch.onnx.export(
                 CameraToMetres(network).eval(), (images, torch.full((2,), 200.0)), str(path),
-                input_names=['images', 'focal'], output_names=['depth'], opset_version=OPSET,
+                input_names=['images', 'focal'], output_names=outputs, opset_version=OPSET,
                 dynamo=True, external_data=False, verbose=False, optimize=True,
                 dynamic_shapes=({0: batch}, {0: batch}),
             )  # fmt: skip
@@ -150,7 +153,7 @@ def store_weights_as_float16(model: onnx.ModelProto) -> None:
 
 
 def _difference(trained: TrainedNetwork, path: Path, manifest: Manifest) -> float:
-    """Largest relative difference between ONNX Runtime and torch over a few batches.
+    """Largest difference between ONNX Runtime and torch over a few batches, relative to the depth.
 
     NaN when either of them says NaN.
     """
@@ -165,7 +168,9 @@ def _difference(trained: TrainedNetwork, path: Path, manifest: Manifest) -> floa
         ramp = np.broadcast_to(np.linspace(0, 255, shape[1])[None, :, None, None], shape)
         for images in (noise, np.ascontiguousarray(ramp.astype(np.uint8))):
             focal = rng.uniform(100, 400, batch).astype(np.float32)
-            ours: Any = session.run(['depth'], {'images': images, 'focal': focal})[0]
-            theirs = trained.infer(images, focal)
-            worst.append(np.max(np.abs(ours - theirs) / theirs))
+            ours: Any = session.run(None, {'images': images, 'focal': focal})
+            depth, confidence = trained.depth_and_confidence(images, focal)
+            worst.append(np.max(np.abs(ours[0] - depth) / depth))
+            if confidence is not None:
+                worst.append(np.max(np.abs(ours[1] - confidence)))
     return float(np.max(worst))

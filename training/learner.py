@@ -99,22 +99,19 @@ class SurroundLearner(nn.Module):
         focal = torch.stack(
             [self._focal(view.source, images.device)[view.camera] for view in batch.views]
         )
-        inverse = self._inverse_depth(images, focal, rng)
-        return self._single_image_losses(images, inverse, batch.hint, progress)
+        logits = self._logits(images, rng)
+        return {'hint': self._hint_loss(logits, focal, batch.hint, progress)}
 
     def _surround_losses(
         self, samples: list[RigSample], progress: float, rng: np.random.Generator
     ) -> dict[str, Tensor]:
         images = torch.cat([to_float(sample.images[NOW]) for sample in samples])
         focal = torch.cat([self._focal(sample.source, images.device) for sample in samples])
-        inverse = self._inverse_depth(images, focal, rng)
         counts = [sample.images.shape[1] for sample in samples]
+        parts = (images, focal, self._logits(images, rng))
         losses = [
-            self._single_image_losses(shown, depths, sample.hint, progress)
-            | self._reprojection_losses(sample, depths, progress, rng)
-            for sample, shown, depths in zip(
-                samples, images.split(counts), inverse.split(counts), strict=True
-            )
+            self._sample_losses(sample, *each, progress, rng)
+            for sample, *each in zip(samples, *(p.split(counts) for p in parts), strict=True)
         ]
         names = dict.fromkeys(name for loss in losses for name in loss)
         terms = {
@@ -152,34 +149,40 @@ class SurroundLearner(nn.Module):
         """Pyramid level of the photometric terms: coarse to fine."""
         return sum(progress < until for until in self.config.loss.coarse_until)
 
-    def _inverse_depth(
-        self,
-        images: Float[Tensor, 'n 3 h w'],
-        focal: Float[Tensor, ' n'],
-        rng: np.random.Generator,
-    ) -> Float[Tensor, 'n 1 y x']:
-        """Inverse depth of the images, which the network sees jittered and at times mirrored."""
+    def _logits(self, images: Float[Tensor, 'n 3 h w'], rng: np.random.Generator) -> Tensor:
+        """Answers for the images, which the network sees jittered and at times mirrored."""
         shown = jitter(images, self.config.data.jitter, rng)
         flip = self.config.data.flip and bool(rng.integers(2))
         if flip:
             shown = shown.flip(-1)
-        inverse = self.depth.inverse_depth(
-            shown.contiguous(memory_format=torch.channels_last), focal
-        )
-        return inverse.flip(-1) if flip else inverse
+        logits = self.depth.logits(shown.contiguous(memory_format=torch.channels_last))
+        return logits.flip(-1) if flip else logits
 
-    def _single_image_losses(
-        self, images: Tensor, inverse: Tensor, hint: SureDepth | None, progress: float
+    def _sample_losses(
+        self,
+        sample: RigSample,
+        images: Float[Tensor, 'c 3 h w'],
+        focal: Float[Tensor, ' c'],
+        logits: Float[Tensor, 'c k y x'],
+        progress: float,
+        rng: np.random.Generator,
     ) -> dict[str, Tensor]:
-        """Terms that need no other view: smoothness, and the distance to the hints."""
-        loss = self.config.loss
+        """All terms of one sample."""
+        inverse = self.depth.to_inverse_depth(logits, focal)
         small = functional.avg_pool2d(images, 2)
-        terms = {'smoothness': loss.smoothness * edge_aware_smoothness(inverse, small)}
-        if hint is not None:
-            off = (torch.log(inverse[:, 0]) + torch.log(hint.depth)).abs()
-            fade = 1 - progress / loss.hint_until
-            terms['hint'] = loss.hint * fade * masked_mean(off, hint.sure)
-        return terms
+        smoothness = self.config.loss.smoothness * edge_aware_smoothness(inverse, small)
+        terms = {'smoothness': smoothness}
+        if sample.hint is not None:
+            terms['hint'] = self._hint_loss(logits, focal, sample.hint, progress)
+        return terms | self._reprojection_losses(sample, inverse, progress, rng)
+
+    def _hint_loss(
+        self, logits: Tensor, focal: Tensor, hint: SureDepth, progress: float
+    ) -> Tensor:
+        """Distance to the hints, fading with time."""
+        loss = self.config.loss
+        off = self.depth.hint_error(logits, focal, hint.depth)
+        return loss.hint * (1 - progress / loss.hint_until) * masked_mean(off, hint.sure)
 
     def _reprojection_losses(
         self, sample: RigSample, inverse: Tensor, progress: float, rng: np.random.Generator

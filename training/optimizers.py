@@ -22,9 +22,11 @@ def optimizers_of(
 ) -> list[torch.optim.Optimizer]:
     """AdamW, and Muon when its rate is not zero. Each group keeps its peak rate as 'peak'."""
     hidden = learner.depth.hidden_weights() if config.muon_rate else []
-    taken = set(map(id, hidden))
+    head = list(learner.depth.head.parameters())
+    taken = set(map(id, [*hidden, *head]))
     rest = [p for p in learner.parameters() if id(p) not in taken]
     groups = [
+        {'params': head, 'weight_decay': config.weight_decay, 'lr': config.head_rate},
         {'params': [p for p in rest if p.ndim > 1], 'weight_decay': config.weight_decay},
         {'params': [p for p in rest if p.ndim <= 1], 'weight_decay': 0.0},
     ]

@@ -53,13 +53,20 @@ class TrainedNetwork:
             ) from error
         return cls(network.eval().to(memory_format=torch.channels_last), config, state)
 
-    @torch.no_grad()
     def infer(
         self, images: UInt8[np.ndarray, 'n h w 3'], focal: Float[np.ndarray, ' n']
     ) -> Float[np.ndarray, 'n h w']:
         """Depth in metres, of the checkpoint's kind."""
+        return self.depth_and_confidence(images, focal)[0]
+
+    @torch.no_grad()
+    def depth_and_confidence(
+        self, images: UInt8[np.ndarray, 'n h w 3'], focal: Float[np.ndarray, ' n']
+    ) -> tuple[Float[np.ndarray, 'n h w'], Float[np.ndarray, 'n h w'] | None]:
+        """The depth, and its confidence where the network knows it."""
         batch = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        return self.network(batch, torch.from_numpy(focal).float()).numpy()
+        depth, confidence = self.network(batch, torch.from_numpy(focal).float())
+        return depth.numpy(), None if confidence is None else confidence.numpy()
 
 
 def surround_predictor(infer: Infer, rig: Rig, width: int, height: int, kind: str) -> Predictor:

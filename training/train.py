@@ -3,6 +3,7 @@
 """Training: one loop that reads top to bottom."""
 
 import logging
+import os
 import shlex
 import sys
 import time
@@ -28,6 +29,7 @@ from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
+from selfdepth_training.memory import keep_freed_memory
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
@@ -75,7 +77,8 @@ def train(
     if state is not None:
         config = config_from_dict(TrainConfig, state['config'])
         _require_same_bags(bags, state['bags'])
-    fabric = Fabric(accelerator='auto', devices='auto', precision=_precision(config.precision))
+    keep_freed_memory()
+    fabric = _fabric(config)
     fabric.launch()
     caches = _caches(fabric, bags, cache_root or out / 'cache', config)
     rigs = _masked_rigs(caches)
@@ -210,6 +213,13 @@ def _require_same_bags(given: list[Path], frozen: list[str]) -> None:
             f'Found --resume with {", ".join(map(str, given))}, expected the recordings this '
             f'training began with: {", ".join(frozen)}. Give the same, or choose another --out.'
         )
+
+
+def _fabric(config: TrainConfig) -> Fabric:
+    """All GPUs; or, on a CPU, as many processes as torchrun has started."""
+    # Fabric would take each of them for the only one, all writing one checkpoint.
+    devices = 'auto' if torch.cuda.is_available() else int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    return Fabric(accelerator='auto', devices=devices, precision=_precision(config.precision))
 
 
 def _precision(name: str) -> Any:

@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
         min_depth_m=state['min_depth_m'],
         max_depth_m=state['max_depth_m'],
         cameras=tuple(state['cameras']),
+        has_confidence=trained.network.has_confidence,
         description=args.description,
         limits=args.limits,
         training={

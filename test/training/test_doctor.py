@@ -52,7 +52,12 @@ def bag(record, street):
 @pytest.fixture
 def config() -> TrainConfig:
     """One step of the smallest network."""
-    small = ('network.width=8', 'network.decoder=[8, 8, 8, 8]', 'data.width=96', 'data.height=64')
+    small = (
+        'network.encoder=[8, 8, 16, 32, 64]',
+        'network.decoder=[8, 8, 8, 8]',
+        'data.width=96',
+        'data.height=64',
+    )
     return load_recipe('fsm', [*small, 'precision=32-true', 'steps=1'])
 
 

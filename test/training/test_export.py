@@ -26,28 +26,31 @@ from selfdepth_training.predict import TrainedNetwork
 WIDTH, HEIGHT = 96, 64
 MANIFEST = Manifest(
     name='tiny', width=WIDTH, height=HEIGHT, depth_kind='z_depth', min_depth_m=0.4,
-    max_depth_m=130.0, cameras=('a', 'b'), training={'seed': 3, 'bags': ['x'], 'metrics': {}},
+    max_depth_m=130.0, cameras=('a', 'b'), has_confidence=True,
+    training={'seed': 3, 'bags': ['x'], 'metrics': {}},
 )  # fmt: skip
 # What TensorRT builds without plugins, and fast. Not among them on purpose: GroupNormalization,
 # InstanceNormalization, GridSample, Pad, DepthToSpace, ConvTranspose, Loop, If, NonZero.
 FRIENDLY = {
-    'Add', 'BatchNormalization', 'Cast', 'Concat', 'Conv', 'Div', 'Exp', 'Gather', 'Identity',
-    'MaxPool', 'Mul', 'Neg', 'Reciprocal', 'Relu', 'Reshape', 'Resize', 'Shape', 'Sigmoid',
-    'Slice', 'Squeeze', 'Sub', 'Transpose', 'Unsqueeze',
+    'Add', 'BatchNormalization', 'Cast', 'Clip', 'Concat', 'Conv', 'Div', 'Exp', 'Gather',
+    'Identity', 'MaxPool', 'Mul', 'Neg', 'Reciprocal', 'ReduceSum', 'Relu', 'Reshape', 'Resize',
+    'Shape', 'Sigmoid', 'Slice', 'Softmax', 'Squeeze', 'Sub', 'Transpose', 'Unsqueeze',
 }  # fmt: skip
 
 
 def some_network(seed: int = 0) -> TrainedNetwork:
     """Random weights and statistics: depths from about 1 to 60 m."""
     torch.manual_seed(seed)
-    network = DepthNetwork(NetworkConfig(width=16, decoder=(8, 8, 16, 16)), 85.0)
+    network = DepthNetwork(
+        NetworkConfig(encoder=(16, 16, 32, 64, 128), decoder=(8, 8, 16, 16)), 85.0
+    )
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.7, 1.4)
             nn.init.uniform_(module.bias, -0.3, 0.3)
             nn.init.uniform_(module.running_mean, -0.3, 0.3)
             nn.init.uniform_(module.running_var, 0.6, 1.5)
-    nn.init.normal_(network.head.weight, std=0.15)
+    nn.init.normal_(network.head.weight, std=2.0)
     return TrainedNetwork(network.eval().to(memory_format=torch.channels_last), TrainConfig(), {})
 
 
@@ -114,7 +117,8 @@ def test_the_interface_is_that_of_the_design(graph):
         'images': (TensorProto.UINT8, [batch, HEIGHT, WIDTH, 3]),
         'focal': (TensorProto.FLOAT, [batch]),
     }
-    assert outputs == {'depth': (TensorProto.FLOAT, [batch, HEIGHT, WIDTH])}
+    image = TensorProto.FLOAT, [batch, HEIGHT, WIDTH]
+    assert outputs == {'depth': image, 'confidence': image}
 
 
 def test_images_are_cast_and_then_transposed_and_nothing_else(graph):
@@ -142,8 +146,8 @@ def test_no_operator_is_hostile_to_tensorrt(graph):
 
 
 def head_of(model: ModelProto) -> NodeProto:
-    """The last convolution: one channel, the logit of the inverse depth."""
-    *_, head = (node for node in model.graph.node if node.op_type == 'Conv')
+    """The convolution whose answers are likelihoods of depths."""
+    (head,) = (node for node in model.graph.node if 'network.head.weight' in node.input)
     return head
 
 
@@ -151,9 +155,9 @@ def test_the_inverse_depth_head_stays_float32(exported, graph):
     """Its weights, and every tensor after it; an 8- or 16-bit logit is a step in depth."""
     types, head = element_types(graph), head_of(graph)
     weights = {tensor.name: tensor for tensor in graph.graph.initializer}
-    assert weights[head.input[1]].dims[0] == 1
+    assert weights[head.input[1]].dims[0] == NetworkConfig().intervals
     after = list(downstream(graph, head))
-    assert after[-1].output[0] == 'depth'
+    assert {name for node in after for name in node.output} >= {'depth', 'confidence'}
     for node in after:
         for name in filter(None, (*node.input, *node.output)):
             assert types[name] in (TensorProto.FLOAT, TensorProto.INT64), (node.op_type, name)
@@ -200,10 +204,14 @@ def test_the_runtime_s_engine_says_what_torch_says(exported, trained, batch):
     coarse = rng.integers(0, 256, (batch, 8, 12, 3), dtype=np.uint8)
     images = coarse.repeat(8, 1).repeat(8, 2)
     focal = rng.uniform(60, 200, batch).astype(np.float32)
-    found, expected = engine.infer(images, focal).depth, trained.infer(images, focal)
-    assert found.shape == (batch, HEIGHT, WIDTH)
-    assert expected.std() > 0.3, 'a network that says something'
-    assert np.abs(found / expected - 1).max() < export_module.TOLERANCE[storage]
+    found, (depth, confidence) = (
+        engine.infer(images, focal),
+        trained.depth_and_confidence(images, focal),
+    )
+    assert found.depth.shape == found.confidence.shape == (batch, HEIGHT, WIDTH)
+    assert depth.std() > 0.3 and confidence.std() > 0.01, 'a network that says something'
+    assert np.abs(found.depth / depth - 1).max() < export_module.TOLERANCE[storage]
+    assert np.abs(found.confidence - confidence).max() < export_module.TOLERANCE[storage]
 
 
 def test_images_of_a_batch_do_not_see_each_other(exported):
@@ -240,7 +248,7 @@ def test_a_graph_that_disagrees_with_torch_is_not_written(prebuilt, tmp_path, bi
     """A graph of other weights; and a torch that says NaN, which is on no side of a tolerance."""
     other = some_network()
     with torch.no_grad():
-        other.network.head.bias += bias
+        other.network.head.bias[0] += bias  # of one interval: all of them would change nothing
     with pytest.raises(ExportError, match='differ from torch by .* Nothing was written'):
         export(other, tmp_path / 'out', MANIFEST, prebuilt)
     assert not (tmp_path / 'out').exists()

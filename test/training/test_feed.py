@@ -21,7 +21,12 @@ CPU = torch.device('cpu')
 
 @pytest.fixture(scope='module')
 def config() -> TrainConfig:
-    settings = ['data.width=160', 'data.height=96', 'network.width=8', 'loss.images_from=0.6']
+    settings = [
+        'data.width=160',
+        'data.height=96',
+        'network.encoder=[8, 8, 16, 32, 64]',
+        'loss.images_from=0.6',
+    ]
     return load_recipe('fsm', settings)
 
 
@@ -104,18 +109,17 @@ def test_images_that_are_missing_are_not_drawn(street, config):
 def test_views_are_learned_from_with_the_focal_length_of_their_camera(feed, street, config):
     learner = SurroundLearner(config, [street.rig], learn_motion=False)
     batch = feed.batch(0, 0.0)
-    focal = {}
+    asked = {}
 
-    def exact(images, focals):
-        focal['seen'] = focals
-        return 1 / batch.hint.depth[:, None]
+    def relative_error(logits, focal, depth_m):
+        asked['focal'] = focal
+        return (depth_m / batch.hint.depth - 1).abs()
 
-    learner.depth.inverse_depth = exact
-    learner.config = replace(config, data=replace(config.data, flip=False))
+    learner.depth.hint_error = relative_error
     terms = learner(batch, 0.0, [0]).terms
-    assert set(terms) == {'smoothness', 'hint'}
+    assert set(terms) == {'hint'}
     assert terms['hint'] < 1e-6
     expected = [
         street.rig.scaled(160, 96).cameras[view.camera].camera.focal for view in batch.views
     ]
-    assert np.allclose(focal['seen'], expected)
+    assert np.allclose(asked['focal'], expected)

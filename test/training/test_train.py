@@ -29,7 +29,11 @@ from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.predict import TrainedNetwork, surround_predictor
 from selfdepth_training.train import TrainingError, train
 
-TINY = ('network.width=8', 'network.decoder=[8, 8, 8, 8]', 'network.pose_width=8')
+TINY = (
+    'network.encoder=[8, 8, 16, 32, 64]',
+    'network.decoder=[8, 8, 8, 8]',
+    'network.pose_width=8',
+)
 SMALL = (*TINY, 'data.width=96', 'data.height=64', 'loss.images_from=0.5')
 STEPS = 12
 
@@ -181,16 +185,34 @@ def test_a_training_is_not_written_over_another(command, trained, street, cache_
     assert (trained / 'checkpoint.pt').read_bytes() == before
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_processes_of_a_cpu_are_one_training(command, trained, tmp_path):
+    """They would else both write the checkpoint, each of its own training."""
+    out = tmp_path / 'run'
+    launcher = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
+    subprocess.run(
+        [sys.executable, *launcher, '-m', 'selfdepth_ros.cli', *command(out)], check=True,
+        env=os.environ | {'OMP_NUM_THREADS': '1', 'TORCH_COMPILE_DISABLE': '1'},
+        capture_output=True, timeout=800,
+    )  # fmt: skip
+    assert len(list(out.glob('events.out.tfevents*'))) == 1
+    state, alone = load_checkpoint(out), load_checkpoint(trained)
+    assert state['step'] == STEPS
+    # Each step has learned from the images of both.
+    assert different(state['learner'], alone['learner'])
+
+
 def test_a_loss_that_is_nan_stops_the_training_and_keeps_the_checkpoint(
     street, cache_root, tmp_path, monkeypatch
 ):
-    real, calls = DepthNetwork.to_inverse_depth, []
+    real, calls = DepthNetwork.hint_error, []
 
     def breaks_at_the_third(self, *inputs):
         calls.append(inputs)
         return real(self, *inputs) * (float('nan') if len(calls) == 3 else 1)
 
-    monkeypatch.setattr(DepthNetwork, 'to_inverse_depth', breaks_at_the_third)
+    monkeypatch.setattr(DepthNetwork, 'hint_error', breaks_at_the_third)
     config = tiny('steps=5', 'checkpoint_seconds=0')
     with pytest.raises(TrainingError, match=r'loss of nan at step 2 .*frame.*learning_rate'):
         train([street.bag], tmp_path, config, cache_root=cache_root)

@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The depth network: image and focal length in, metric depth out."""
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from selfdepth_training.config import NetworkConfig
+from selfdepth_training.networks.heads import HEADS, HistogramHead
 from selfdepth_training.networks.resnet import ResNetEncoder, convolution
 
 # Images in 0..1 are centred by these; fixed, so that a checkpoint and its export agree.
@@ -33,7 +32,8 @@ class _Up(nn.Module):
 class DepthNetwork(nn.Module):
     """ResNet encoder and a U-Net decoder that ends at half of the input size.
 
-    The output is inverse depth through a sigmoid between fixed bounds, upsampled bilinearly.
+    A head says the inverse depth, which is upsampled bilinearly (see `selfdepth_training.networks.
+    heads`).
     It is focal-normalised (Facil et al., "CAM-Convs", 2019; Guizilini et al. 2022): the network
     answers for a camera of `reference_focal` pixels, and depth grows with the focal length.
     """
@@ -41,55 +41,63 @@ class DepthNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, reference_focal: float) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ResNetEncoder(config.layers, config.width)
+        self.encoder = ResNetEncoder(config.layers, config.encoder)
         channels = self.encoder.channels
         self.ups = nn.ModuleList()
         inputs = channels[-1]
         for skip, outputs in zip(channels[-2::-1], config.decoder[::-1], strict=True):
             self.ups.append(_Up(inputs, skip, outputs))
             inputs = outputs
-        self.head = nn.Conv2d(inputs, 1, 3, padding=1)
+        self.head = HEADS[config.head](inputs, config)
         self.register_buffer('reference_focal', torch.tensor(float(reference_focal)))
-        self._start_at(config.initial_depth_m)
-
-    def _start_at(self, depth_m: float) -> None:
-        near, far = 1 / self.config.min_depth_m, 1 / self.config.max_depth_m
-        share = (1 / depth_m - far) / (near - far)
-        nn.init.normal_(self.head.weight, std=1e-3)
-        nn.init.constant_(self.head.bias, math.log(share / (1 - share)))
 
     def hidden_weights(self) -> list[nn.Parameter]:
         """Convolution weights between the first layer and the last."""
         ends = {id(p) for layer in (self.encoder.stem, self.head) for p in layer.parameters()}
         return [p for p in self.parameters() if p.ndim == 4 and id(p) not in ends]
 
-    def logits(self, images: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n 1 y x']:
-        """Raw output for images in 0..1; float32 under autocast too, because 8 bits of mantissa
-        would mean depth steps of half a percent."""
+    @property
+    def has_confidence(self) -> bool:
+        """Whether its head knows how sure it is."""
+        return isinstance(self.head, HistogramHead)
+
+    def logits(self, images: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n k y x']:
+        """Raw answers of the head for images in 0..1, at half of their size."""
         features = self.encoder((images - MEAN) / DEVIATION)
         x = features[-1]
         for up, skip in zip(self.ups, features[-2::-1], strict=True):
             x = up(x, skip)
-        with torch.autocast(x.device.type, enabled=False):
-            return self.head(x.float())
+        return self.head(x)
 
-    def inverse_depth(
-        self, images: Float[Tensor, 'n 3 h w'], focal: Float[Tensor, ' n']
+    def to_inverse_depth(
+        self, logits: Float[Tensor, 'n k y x'], focal: Float[Tensor, ' n']
     ) -> Float[Tensor, 'n 1 y x']:
-        """Inverse depth in 1/m at half of the input size; `focal` in pixels of the input."""
-        return self.to_inverse_depth(self.logits(images), focal)
+        """Inverse depth in 1/m; `focal` in pixels of the input."""
+        return self.head.inverse_depth(logits) * self._scale(focal)
 
-    def to_inverse_depth(self, logits: Tensor, focal: Tensor) -> Tensor:
-        near, far = 1 / self.config.min_depth_m, 1 / self.config.max_depth_m
-        scale = (self.reference_focal / focal)[:, None, None, None]
-        return (far + (near - far) * torch.sigmoid(logits)) * scale
+    def hint_error(
+        self,
+        logits: Float[Tensor, 'n k y x'],
+        focal: Float[Tensor, ' n'],
+        depth_m: Float[Tensor, 'n y x'],
+    ) -> Float[Tensor, 'n y x']:
+        """What the head loses per pixel when a hint says `depth_m`."""
+        return self.head.hint_error(logits, depth_m * self._scale(focal)[:, 0])
 
     def forward(
         self, images: Float[Tensor, 'n 3 h w'], focal: Float[Tensor, ' n']
-    ) -> Float[Tensor, 'n h w']:
-        """Depth in metres at the input size."""
-        inverse = self.inverse_depth(images, focal)
-        full = functional.interpolate(
-            inverse, scale_factor=2.0, mode='bilinear', align_corners=False
-        )
-        return 1 / full[:, 0]
+    ) -> tuple[Float[Tensor, 'n h w'], Float[Tensor, 'n h w'] | None]:
+        """Depth in metres at the input size, and the probability that it is off by less than a
+        quarter, where the head knows it."""
+        logits = self.logits(images)
+        depth = 1 / _doubled(self.to_inverse_depth(logits, focal))
+        confidence = self.head.confidence(logits)
+        return depth, None if confidence is None else _doubled(confidence)
+
+    def _scale(self, focal: Tensor) -> Float[Tensor, 'n 1 1 1']:
+        """What the reference camera sees at one metre, this one sees at 1 / scale."""
+        return (self.reference_focal / focal)[:, None, None, None]
+
+
+def _doubled(x: Float[Tensor, 'n 1 y x']) -> Float[Tensor, 'n h w']:
+    return functional.interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)[:, 0]

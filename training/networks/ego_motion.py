@@ -25,7 +25,8 @@ class EgoMotionNetwork(nn.Module):
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
-        self.encoder = ResNetEncoder(18, width, inputs=6)
+        channels = (width, width, 2 * width, 4 * width, 8 * width)
+        self.encoder = ResNetEncoder(18, channels, inputs=6)
         self.squeeze = nn.Conv2d(self.encoder.channels[-1], 64, 1)
         self.head = nn.Conv2d(64, 8, 3, padding=1)
         nn.init.normal_(self.head.weight, std=1e-3)

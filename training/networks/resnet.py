@@ -33,15 +33,18 @@ class BasicBlock(nn.Module):
 
 
 class ResNetEncoder(nn.Module):
-    """Features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input, `channels` wide."""
+    """Features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input, `channels` wide.
 
-    def __init__(self, layers: int = 18, width: int = 64, inputs: int = 3) -> None:
+    The standard ResNet has 64, 64, 128, 256 and 512.
+    """
+
+    def __init__(self, layers: int, channels: tuple[int, ...], inputs: int = 3) -> None:
         super().__init__()
-        self.channels = (width, width, 2 * width, 4 * width, 8 * width)
-        self.stem = convolution(inputs, width, 7, 2)
+        self.channels = channels
+        self.stem = convolution(inputs, channels[0], 7, 2)
         self.pool = nn.MaxPool2d(3, 2, 1)
         self.stages = nn.ModuleList()
-        previous = width
+        previous = channels[0]
         for index, (blocks, outputs) in enumerate(
             zip(BLOCKS[layers], self.channels[1:], strict=True)
         ):

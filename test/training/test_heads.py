@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the last layer says: depth, its distance to a hint, and how sure it is."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfdepth_training.config import NetworkConfig
+from selfdepth_training.networks.heads import HEADS, HistogramHead, SigmoidHead
+
+CONFIG = NetworkConfig()
+# Depths that have an interval on both sides.
+inside_m = st.floats(1.0, 80.0)
+
+
+def histogram() -> HistogramHead:
+    return HistogramHead(16, CONFIG)
+
+
+def bounds_m(head: HistogramHead) -> torch.Tensor:
+    """Between which depths the intervals lie."""
+    steps = torch.arange(CONFIG.intervals + 1)
+    return torch.exp(head.nearest + head.interval * steps)
+
+
+def logits_of(head: HistogramHead, shares: dict[int, float]) -> torch.Tensor:
+    """Likelihoods of some intervals, for a single pixel."""
+    likelihood = torch.full((1, CONFIG.intervals, 1, 1), 1e-12)
+    for interval, share in shares.items():
+        likelihood[0, interval] = share
+    return torch.log(likelihood)
+
+
+@given(inside_m)
+def test_a_histogram_that_has_learned_a_hint_says_it(depth_m):
+    head = histogram()
+    place = (math.log(depth_m) - head.nearest) / head.interval
+    interval, share = int(place), place - int(place)
+    box = {interval - 1: (1 - share) / 2, interval: 0.5, interval + 1: share / 2}
+    said = 1 / head.inverse_depth(logits_of(head, box)).item()
+    assert said == pytest.approx(depth_m, rel=1e-3)
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_descending_on_the_distance_to_a_hint_finds_it(name):
+    head = HEADS[name](16, CONFIG)
+    features, hint = torch.ones(1, 16, 4, 4), torch.full((1, 4, 4), 23.0)
+    optimizer = torch.optim.Adam(head.parameters())
+    for step in range(300):
+        optimizer.param_groups[0]['lr'] = 0.005 * (1 - step / 300)
+        optimizer.zero_grad()
+        head.hint_error(head(features), hint).mean().backward()
+        optimizer.step()
+    # The middle: at the border, zero padding makes other features of them.
+    found = 1 / head.inverse_depth(head(features))[0, 0, 1:3, 1:3]
+    torch.testing.assert_close(found, torch.full((2, 2), 23.0), rtol=0.02, atol=0)
+
+
+@pytest.mark.parametrize(('near', 'side'), [(0.6, 'near'), (0.4, 'far')])
+def test_between_two_depths_the_likelier_one_is_said_and_none_between(near, side):
+    head = histogram()
+    bounds = bounds_m(head)
+    said = 1 / head.inverse_depth(logits_of(head, {5: near, 20: 1 - near})).item()
+    interval = 5 if side == 'near' else 20
+    assert bounds[interval] <= said <= bounds[interval + 1]
+
+
+def test_confidence_is_the_likelihood_of_less_than_a_quarter_of_error():
+    head = histogram()
+    torch.manual_seed(0)
+    logits = 2 * torch.randn(1, CONFIG.intervals, 3, 4)
+    median = 1 / head.inverse_depth(logits)[0, 0]
+    likelihood, bounds = logits.softmax(1)[0], bounds_m(head)
+    # Depths drawn from the histogram: an interval by its likelihood, evenly in log depth inside.
+    drawn = torch.multinomial(likelihood.flatten(1).T, 200_000, replacement=True)
+    share = torch.rand(drawn.shape)
+    true = torch.exp(torch.log(bounds[drawn]) + share * head.interval).T.unflatten(1, (3, 4))
+    expected = ((median - true).abs() / true < 0.25).float().mean(0)
+    found = head.confidence(logits)[0, 0]
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.005)
+    assert expected.max() - expected.min() > 0.1
+
+
+def test_what_is_certain_has_confidence_one_and_one_number_has_none():
+    head = histogram()
+    assert head.confidence(logits_of(head, {9: 1.0})).item() == pytest.approx(1.0, abs=1e-4)
+    assert SigmoidHead(16, CONFIG).confidence(torch.zeros(1, 1, 2, 2)) is None
+
+
+def test_an_untrained_sigmoid_says_the_initial_depth():
+    head = SigmoidHead(16, CONFIG)
+    depth = 1 / head.inverse_depth(head(torch.zeros(1, 16, 3, 3)))
+    assert depth.mean().item() == pytest.approx(CONFIG.initial_depth_m, rel=1e-4)
+
+
+def test_hints_beyond_the_ends_ask_for_the_ends():
+    head = histogram()
+    logits = torch.zeros(1, CONFIG.intervals, 1, 2, requires_grad=True)
+    head.hint_error(logits, torch.tensor([[[0.01, 1e4]]])).sum().backward()
+    assert logits.grad[0, :, 0, 0].argmin() == 0
+    assert logits.grad[0, :, 0, 1].argmin() == CONFIG.intervals - 1

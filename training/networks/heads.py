@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Heads: how the last features say a depth, what a hint makes of it, and how sure it is.
+
+Depths are those that a camera of the reference focal length would have; `DepthNetwork` scales.
+"""
+
+import math
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from selfdepth_training.config import NetworkConfig
+
+# A relative error below 25 %: abs(depth - true) < true / 4.
+NEAREST_TRUE, FARTHEST_TRUE = 1 / 1.25, 1 / 0.75
+
+
+class Head(Protocol):
+    """A convolution that ends in logits, and their meaning."""
+
+    def __call__(self, features: Float[Tensor, 'n c y x']) -> Float[Tensor, 'n k y x']:
+        """Raw answers, float32."""
+
+    def inverse_depth(self, logits: Float[Tensor, 'n k y x']) -> Float[Tensor, 'n 1 y x']:
+        """Inverse depth in 1/m."""
+
+    def hint_error(
+        self, logits: Float[Tensor, 'n k y x'], depth_m: Float[Tensor, 'n y x']
+    ) -> Float[Tensor, 'n y x']:
+        """What is lost per pixel when the depth is this one."""
+
+    def confidence(self, logits: Float[Tensor, 'n k y x']) -> Float[Tensor, 'n 1 y x'] | None:
+        """Probability of a relative error below 25 %; None where the head does not know."""
+
+
+class SigmoidHead(nn.Conv2d):
+    """One number: inverse depth through a sigmoid between fixed bounds (Godard et al. 2017)."""
+
+    def __init__(self, inputs: int, config: NetworkConfig) -> None:
+        super().__init__(inputs, 1, 3, padding=1)
+        self.near, self.far = 1 / config.min_depth_m, 1 / config.max_depth_m
+        share = (1 / config.initial_depth_m - self.far) / (self.near - self.far)
+        nn.init.normal_(self.weight, std=1e-3)
+        nn.init.constant_(self.bias, math.log(share / (1 - share)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """In float32 under autocast too: 8 bits of mantissa are depth steps of half a percent."""
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.float())
+
+    def inverse_depth(self, logits: Tensor) -> Tensor:
+        """See `Head`."""
+        return self.far + (self.near - self.far) * torch.sigmoid(logits)
+
+    def hint_error(self, logits: Tensor, depth_m: Tensor) -> Tensor:
+        """Difference of the logarithms."""
+        return (torch.log(self.inverse_depth(logits)[:, 0]) + torch.log(depth_m)).abs()
+
+    def confidence(self, logits: Tensor) -> None:
+        """It has none."""
+
+
+class HistogramHead(nn.Conv2d):
+    """How likely each of some intervals of log depth is; the answer is their median.
+
+    At an outline a pixel is near or far, and one number that is taught by both ends between them.
+    A distribution keeps both apart (Fu et al., "Deep ordinal regression network", 2018), and says
+    how sure it is. Its median is the depth that the absolute error of the logarithm asks for.
+    """
+
+    def __init__(self, inputs: int, config: NetworkConfig) -> None:
+        super().__init__(inputs, config.intervals, 1)
+        nn.init.normal_(self.weight, std=1e-3)
+        nn.init.zeros_(self.bias)
+        self.nearest = math.log(config.min_depth_m)
+        self.interval = math.log(config.max_depth_m / config.min_depth_m) / config.intervals
+        index = torch.arange(config.intervals, dtype=torch.float32)
+        self.register_buffer('index', index[:, None, None], persistent=False)
+        # As a convolution, since not every runtime has a cumulative sum.
+        nearer = torch.ones(config.intervals, config.intervals).tril(-1)[..., None, None]
+        self.register_buffer('nearer', nearer, persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """As autocast says in training: a wrong digit of one of many logits moves no median."""
+        return super().forward(features).float()
+
+    def inverse_depth(self, logits: Tensor) -> Tensor:
+        """See `Head`."""
+        with torch.autocast(logits.device.type, enabled=False):
+            return torch.exp(-self.nearest - self.interval * self._median(logits.softmax(1)))
+
+    def hint_error(self, logits: Tensor, depth_m: Tensor) -> Tensor:
+        """Cross-entropy with a box of two intervals around the hint.
+
+        The interval that the hint lies in is always inside the box, so that a median between its
+        bounds is exactly the hint.
+        """
+        count = len(self.index)
+        place = ((torch.log(depth_m) - self.nearest) / self.interval).clamp(1e-3, count - 1e-3)
+        interval = place.long()
+        share = place - interval
+        nearest, farthest = (interval - 1).clamp(min=0), (interval + 1).clamp(max=count - 1)
+        # Channels last, as they lie in memory.
+        log_likelihood = logits.permute(0, 2, 3, 1).log_softmax(-1)
+        three = log_likelihood.gather(-1, torch.stack([nearest, interval, farthest], -1))
+        weights = torch.stack([(1 - share) / 2, torch.full_like(share, 0.5), share / 2], -1)
+        return -(weights * three).sum(-1)
+
+    def confidence(self, logits: Tensor) -> Tensor:
+        """Likelihood of the depths for which the median's relative error is below 25 %."""
+        likelihood = logits.softmax(1)
+        median = self._median(likelihood)
+        below = self._share_below(median + math.log(FARTHEST_TRUE) / self.interval)
+        below = below - self._share_below(median + math.log(NEAREST_TRUE) / self.interval)
+        return (likelihood * below).sum(1, keepdim=True)
+
+    def _median(self, likelihood: Tensor) -> Tensor:
+        """Where half of the likelihood is nearer, counted in intervals from the nearest depth."""
+        nearer = functional.conv2d(likelihood, self.nearer)
+        return ((0.5 - nearer) / likelihood.clamp(min=1e-20)).clamp(0, 1).sum(1, keepdim=True)
+
+    def _share_below(self, place: Float[Tensor, 'n 1 y x']) -> Float[Tensor, 'n k y x']:
+        """Share of each interval that is nearer than a place."""
+        return (place - self.index).clamp(0, 1)
+
+
+HEADS = {'histogram': HistogramHead, 'sigmoid': SigmoidHead}
