@@ -86,7 +86,7 @@ def test_every_command_takes_the_bag(sample, bag, tmp_path, capsys):
 
 @pytest.mark.skipif(DDAD.absent, reason='the sample is absent (set SELFDEPTH_SAMPLES)')
 def test_boxes_of_ddad_in_the_bag_are_its_own_boxes_in_the_images(tmp_path):
-    """DDAD draws its 3D boxes into the images itself; so do rig, odometry and stamps of the bag."""
+    """DDAD draws its 3D boxes into the images; rig, odometry and stamps of the bag do so, too."""
     assert main(['import', 'ddad', str(DDAD.folder), str(tmp_path / 'bag'), '--quiet']) == 0
     reader = BagReader(tmp_path / 'bag')
     (scene,) = DDAD.folder.glob('scene_*.json')
@@ -100,9 +100,7 @@ def test_boxes_of_ddad_in_the_bag_are_its_own_boxes_in_the_images(tmp_path):
         image_ns = frame.stamps_ns[reader.rig().index(entry.name)]
         poses, valid = reader.poses_at(np.array([stamp, image_ns]))
         assert valid.all()
-        camera_from_body = (
-            entry.body_from_camera.inverse() @ poses[1].inverse() @ poses[0]
-        )
+        camera_from_body = entry.body_from_camera.inverse() @ poses[1].inverse() @ poses[0]
         for mark in _annotations(first[entry.name.upper()]['image'], '0'):
             found = _rectangle(solid[mark], camera_from_body, entry.camera)
             if found is not None:

@@ -39,9 +39,7 @@ class View:
         column = np.where(seen, pixels[:, 0] / (CELL_WIDTH * self.lens.focal), 0).astype(int)
         nearest = np.full((row.max() + 1, column.max() + 1 + 2 * REACH), np.inf)
         np.minimum.at(nearest, (row[seen], column[seen] + REACH), z[seen])
-        beside = np.stack(
-            [nearest[row, column + REACH + step] for step in (-2, -1, 1, 2)], axis=1
-        )
+        beside = np.stack([nearest[row, column + REACH + step] for step in (-2, -1, 1, 2)], axis=1)
         behind = np.isfinite(beside) & (beside > 1.2 * z[:, None] + 0.5)
         return seen & behind.any(axis=1) & (z <= nearest[row, column + REACH])
 
