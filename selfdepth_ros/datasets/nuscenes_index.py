@@ -159,4 +159,5 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     except OSError as error:
         raise unreadable(path, error) from error
     except ijson.JSONError as error:
-        raise DatasetError(f'{path} is no JSON ({error}): download it again') from error
+        reason = ' '.join(str(error).split())
+        raise DatasetError(f'{path} is no JSON ({reason}): download it again') from error
