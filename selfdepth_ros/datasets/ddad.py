@@ -63,7 +63,7 @@ def open_ddad(src: Path) -> Catalogue:
     files = sorted(src.glob('*.json')) if src.is_dir() else [src] if src.is_file() else []
     trees = {path: read_json(path) for path in files if path.suffix == '.json'}
     datasets = [path for path, tree in trees.items() if 'scene_splits' in tree]
-    scenes = [path for path, tree in trees.items() if {'samples', 'data'} <= set(tree)]
+    scenes = [path for path, tree in trees.items() if 'samples' in tree and 'data' in tree]
     if len(datasets) == 1:
         splits = trees[datasets[0]]['scene_splits'].values()
         names = (name for split in splits for name in split.get('filenames', ()))

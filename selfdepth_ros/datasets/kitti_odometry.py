@@ -7,19 +7,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_ros.datasets import kitti_common
+from selfdepth_ros.datasets import kitti_common as common
 from selfdepth_ros.datasets.errors import DatasetError
 from selfdepth_ros.datasets.reading import read_text, rigid
 from selfdepth_ros.datasets.scene import Event, Loss, Picture, Pose, Scene, Sweep, in_order
 from selfdepth_ros.messages import MessageError, encoded_size
-
-_DIGITS = 6
 
 
 def find_sequences(src: Path) -> dict[str, Path]:
@@ -43,52 +42,65 @@ def read_sequence(folder: Path) -> Scene:
 
 
 def _scene(folder: Path) -> Scene:
-    numbers = kitti_common.read_calibration(folder / 'calib.txt')
-    body_from_camera_0 = kitti_common.BODY_FROM_CAMERA_0
+    numbers = common.read_calibration(folder / 'calib.txt')
+    body_from_camera_0 = common.BODY_FROM_CAMERA_0
     has_lidar = 'Tr' in numbers
     if has_lidar:
-        camera_0_from_velodyne = rigid(kitti_common.entry(numbers, 'Tr', 3, 4))
-        body_from_camera_0 = kitti_common.BODY_FROM_VELODYNE @ camera_0_from_velodyne.inverse()
-    images = {index: kitti_common.numbered_files(folder / f'image_{index}') for index in range(4)}
-    there = kitti_common.colour_or_grey([index for index, files in images.items() if files])
-    if not there:
-        raise kitti_common.no_images(folder, 'image_2/000000.png and so on')
-    members = [
-        kitti_common.rectified_camera(
-            index,
-            kitti_common.entry(numbers, f'P{index}', 3, 4),
-            _size(images[index]),
-            body_from_camera_0,
-        )
-        for index in there
-    ]
+        camera_0_from_velodyne = rigid(common.entry(numbers, 'Tr', 3, 4))
+        body_from_camera_0 = common.BODY_FROM_VELODYNE @ camera_0_from_velodyne.inverse()
+    rig = _rig(folder, numbers, body_from_camera_0)
     stamps_ns = _stamps(folder / 'times.txt')
-    sweeps = kitti_common.numbered_files(folder / 'velodyne') if has_lidar else {}
-    events: list[Event] = []
-    for number, stamp_ns in enumerate(stamps_ns):
-        name = f'{number:0{_DIGITS}}'
-        for index, member in zip(there, members, strict=True):
-            path = images[index].get(number, folder / f'image_{index}' / f'{name}.png')
-            events.append(Picture(stamp_ns, member.name, path))
-        if sweeps:
-            path = sweeps.get(number, folder / 'velodyne' / f'{name}.bin')
-            events.append(Sweep(stamp_ns, kitti_common.LIDAR_FRAME, path, kitti_common.read_sweep))
     losses: list[Loss] = []
     poses = list(_poses(folder, stamps_ns, body_from_camera_0, losses))
+    events = in_order([*_files(folder, rig, stamps_ns, has_lidar), *poses])
     notes = ['times.txt counts from 0: stamps are 2011-09-26 and that']
     if not poses:
         notes.append('no poses/<sequence>.txt: there is no /odom')
     return Scene(
-        rig=Rig(tuple(members)),
-        body_from_lidars={kitti_common.LIDAR_FRAME: kitti_common.BODY_FROM_VELODYNE}
-        if sweeps
-        else {},
-        events=in_order([*events, *poses]),
-        total=len(events) + len(poses),
+        rig=rig,
+        body_from_lidars={common.LIDAR_FRAME: common.BODY_FROM_VELODYNE} if has_lidar else {},
+        events=events,
+        total=len(events),
         notes=notes,
         losses=losses,
-        custom_data={'stamps': {'divisor': 1, 'subtracted_ns': -kitti_common.START_NS}},
+        custom_data={'stamps': {'divisor': 1, 'subtracted_ns': -common.START_NS}},
     )
+
+
+def _rig(folder: Path, numbers: dict[str, Any], body_from_camera_0: SE3) -> Rig:
+    """Return the cameras that have images."""
+    images = {index: common.numbered_files(folder / f'image_{index}') for index in range(4)}
+    there = common.colour_or_grey([index for index, files in images.items() if files])
+    if not there:
+        raise common.no_images(folder, 'image_2/000000.png and so on')
+    return Rig(
+        tuple(
+            common.rectified_camera(
+                index,
+                common.entry(numbers, f'P{index}', 3, 4),
+                _size(images[index]),
+                body_from_camera_0,
+            )
+            for index in there
+        )
+    )
+
+
+def _files(folder: Path, rig: Rig, stamps_ns: list[int], has_lidar: bool) -> Iterator[Event]:
+    """Give a picture of each camera and a sweep for each time, there or not.
+
+    A sequence without any sweep, of which only the images were downloaded, misses none.
+    """
+    sweeps = common.numbered_files(folder / 'velodyne') if has_lidar else {}
+    images = {name: folder / f'image_{int(name[-2:])}' for name in rig.names}
+    files = {name: common.numbered_files(path) for name, path in images.items()}
+    for number, stamp_ns in enumerate(stamps_ns):
+        for name, path in images.items():
+            missing = path / f'{number:06}.png'
+            yield Picture(stamp_ns, name, files[name].get(number, missing))
+        if sweeps:
+            path = sweeps.get(number, folder / 'velodyne' / f'{number:06}.bin')
+            yield Sweep(stamp_ns, common.LIDAR_FRAME, path, common.read_sweep)
 
 
 def _size(files: dict[int, Path]) -> tuple[int, int]:
@@ -103,7 +115,7 @@ def _size(files: dict[int, Path]) -> tuple[int, int]:
 def _stamps(path: Path) -> list[int]:
     """Return the stamps of the frames."""
     seconds = [float(line) for line in read_text(path).split()]
-    return [kitti_common.START_NS + round(value * 1e9) for value in seconds]
+    return [common.START_NS + round(value * 1e9) for value in seconds]
 
 
 def _poses(

@@ -11,15 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from selfdepth_ros.core import so3
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_ros.datasets import kitti_common
+from selfdepth_ros.datasets import kitti_common as common
 from selfdepth_ros.datasets.errors import DatasetError
+from selfdepth_ros.datasets.kitti_oxts import mercator_scale, read_packet, world_from_imu
 from selfdepth_ros.datasets.reading import ns_of_date, read_text, rigid
 from selfdepth_ros.datasets.scene import Event, Loss, Picture, Pose, Scene, Sweep, in_order
 
-EARTH_RADIUS_M = 6_378_137.0
 _PERIOD_NS = 100_000_000
 _VELODYNE, _OXTS = 'velodyne_points', 'oxts'
 
@@ -32,7 +31,7 @@ class _Times(NamedTuple):
     def of(self, number: int) -> int | None:
         """Stamp of a file; None when timestamps.txt has none for it."""
         if self.stamps_ns is None:
-            return kitti_common.START_NS + number * _PERIOD_NS
+            return common.START_NS + number * _PERIOD_NS
         return self.stamps_ns.get(number)
 
 
@@ -57,30 +56,16 @@ def read_drive(drive: Path) -> Scene:
 
 
 def _scene(drive: Path) -> Scene:
-    cameras = kitti_common.read_calibration(drive.parent / 'calib_cam_to_cam.txt')
-    to_camera = kitti_common.read_calibration(drive.parent / 'calib_velo_to_cam.txt')
-    camera_0_from_velodyne = rotation_0(cameras) @ _transform(to_camera)
-    body_from_camera_0 = kitti_common.BODY_FROM_VELODYNE @ camera_0_from_velodyne.inverse()
-    there = [
-        index for index in range(4) if kitti_common.numbered_files(_data(drive, _image(index)))
-    ]
-    if not there:
-        raise kitti_common.no_images(drive, 'image_02/data/0000000000.png and so on')
-    members = []
-    for index in kitti_common.colour_or_grey(there):
-        projection = kitti_common.entry(cameras, f'P_rect_{index:02}', 3, 4)
-        width, height = kitti_common.entry(cameras, f'S_rect_{index:02}', 2)
-        size = round(width), round(height)
-        members.append(kitti_common.rectified_camera(index, projection, size, body_from_camera_0))
+    rig = _rig(drive)
     losses: list[Loss] = []
-    sensors = [_image(int(member.name[-2:])) for member in members] + [_VELODYNE]
-    events, notes = _files(drive, sensors, losses)
+    sensors = [name.replace('camera', 'image') for name in rig.names]
+    events, notes = _files(drive, [*sensors, _VELODYNE], losses)
     poses = list(_poses(drive, losses))
     if not poses:
         notes.append('no OXTS packets with calib_imu_to_velo.txt: there is no /odom')
     return Scene(
-        rig=Rig(tuple(members)),
-        body_from_lidars={kitti_common.LIDAR_FRAME: kitti_common.BODY_FROM_VELODYNE},
+        rig=rig,
+        body_from_lidars={common.LIDAR_FRAME: common.BODY_FROM_VELODYNE},
         events=in_order([*events, *poses]),
         total=len(events) + len(poses),
         notes=notes,
@@ -88,9 +73,28 @@ def _scene(drive: Path) -> Scene:
     )
 
 
-def rotation_0(cameras: dict[str, Float[np.ndarray, ' n']]) -> SE3:
+def _rig(drive: Path) -> Rig:
+    """Return the cameras that have images."""
+    numbers = common.read_calibration(drive.parent / 'calib_cam_to_cam.txt')
+    to_camera = common.read_calibration(drive.parent / 'calib_velo_to_cam.txt')
+    camera_0_from_velodyne = _rotation_0(numbers) @ _transform(to_camera)
+    body_from_camera_0 = common.BODY_FROM_VELODYNE @ camera_0_from_velodyne.inverse()
+    images = {index: common.numbered_files(_data(drive, _image(index))) for index in range(4)}
+    there = common.colour_or_grey([index for index, files in images.items() if files])
+    if not there:
+        raise common.no_images(drive, 'image_02/data/0000000000.png and so on')
+    cameras = []
+    for index in there:
+        projection = common.entry(numbers, f'P_rect_{index:02}', 3, 4)
+        width, height = common.entry(numbers, f'S_rect_{index:02}', 2)
+        size = round(width), round(height)
+        cameras.append(common.rectified_camera(index, projection, size, body_from_camera_0))
+    return Rig(tuple(cameras))
+
+
+def _rotation_0(numbers: dict[str, Float[np.ndarray, ' n']]) -> SE3:
     """R_rect_00: the rectified camera 0 from the camera 0 that the Velodyne is calibrated to."""
-    rotation = kitti_common.entry(cameras, 'R_rect_00', 3, 3)
+    rotation = common.entry(numbers, 'R_rect_00', 3, 3)
     return rigid(np.concatenate([rotation, np.zeros((3, 1))], axis=1))
 
 
@@ -98,7 +102,7 @@ def _transform(numbers: dict[str, Float[np.ndarray, ' n']]) -> SE3:
     """Return the transform of a file with R and T."""
     return rigid(
         np.concatenate(
-            [kitti_common.entry(numbers, 'R', 3, 3), kitti_common.entry(numbers, 'T', 3, 1)],
+            [common.entry(numbers, 'R', 3, 3), common.entry(numbers, 'T', 3, 1)],
             axis=1,
         )
     )
@@ -117,7 +121,7 @@ def _files(drive: Path, sensors: list[str], losses: list[Loss]) -> tuple[list[Ev
     events: list[Event] = []
     notes = []
     for sensor in sensors:
-        files = kitti_common.numbered_files(_data(drive, sensor))
+        files = common.numbered_files(_data(drive, sensor))
         times, note = _times(drive, sensor)
         notes += [note] if note and files else []
         suffix = '.bin' if sensor == _VELODYNE else '.png'
@@ -127,9 +131,7 @@ def _files(drive: Path, sensors: list[str], losses: list[Loss]) -> tuple[list[Ev
             if stamp_ns is None:
                 losses.append(Loss(sensor, 'without a stamp in timestamps.txt'))
             elif sensor == _VELODYNE:
-                events.append(
-                    Sweep(stamp_ns, kitti_common.LIDAR_FRAME, path, kitti_common.read_sweep)
-                )
+                events.append(Sweep(stamp_ns, common.LIDAR_FRAME, path, common.read_sweep))
             else:
                 events.append(Picture(stamp_ns, sensor.replace('image', 'camera'), path))
     return events, notes
@@ -163,45 +165,17 @@ def _stamps(path: Path) -> dict[int, int]:
 def _poses(drive: Path, losses: list[Loss]) -> Iterator[Pose]:
     """Give the body's pose for each OXTS packet."""
     calibration = drive.parent / 'calib_imu_to_velo.txt'
-    files = kitti_common.numbered_files(_data(drive, _OXTS))
+    files = common.numbered_files(_data(drive, _OXTS))
     if not files or not calibration.is_file():
         return
-    velodyne_from_imu = _transform(kitti_common.read_calibration(calibration))
-    imu_from_body = (kitti_common.BODY_FROM_VELODYNE @ velodyne_from_imu).inverse()
+    velodyne_from_imu = _transform(common.read_calibration(calibration))
+    imu_from_body = (common.BODY_FROM_VELODYNE @ velodyne_from_imu).inverse()
     times, _ = _times(drive, _OXTS)
     scale = None
     for number, path in files.items():
-        stamp_ns, packet = times.of(number), _packet(path)
+        stamp_ns, packet = times.of(number), read_packet(path)
         if stamp_ns is None or packet is None:
             losses.append(Loss(_OXTS, 'a packet without stamp, or not of 30 numbers'))
             continue
         scale = mercator_scale(packet[0]) if scale is None else scale
         yield Pose(stamp_ns, world_from_imu(packet, scale) @ imu_from_body)
-
-
-def _packet(path: Path) -> Float[np.ndarray, ' n'] | None:
-    """Return the numbers of one OXTS file; None when they are not 30."""
-    try:
-        numbers = np.array([float(value) for value in read_text(path).split()])
-    except (ValueError, DatasetError):
-        return None
-    return numbers if numbers.size == 30 and np.isfinite(numbers[:6]).all() else None
-
-
-def mercator_scale(latitude_deg: float) -> float:
-    """Scale of the Mercator projection that makes its metres true at a latitude."""
-    return float(np.cos(np.deg2rad(latitude_deg)))
-
-
-def world_from_imu(packet: Float[np.ndarray, ' n'], scale: float) -> SE3:
-    """Pose of the IMU of one packet (latitude, longitude, degrees; altitude, m; roll, pitch, yaw).
-
-    As KITTI's development kit documents it: x east and y north by Mercator's projection, z up; yaw
-    is 0 to the east; rotations about x, then y, then z.
-    """
-    latitude, longitude = np.deg2rad(packet[:2])
-    east = scale * EARTH_RADIUS_M * longitude
-    north = scale * EARTH_RADIUS_M * np.log(np.tan(np.pi / 4 + latitude / 2))
-    roll, pitch, yaw = so3.exp(packet[3:6, None] * np.eye(3))
-    rotation = yaw @ pitch @ roll
-    return SE3.from_rotation_translation(rotation, np.array([east, north, packet[2]]))

@@ -35,6 +35,7 @@ SELECT timestamp_us, calibrated_sensor_token, filename, pose.row FROM file
 LEFT JOIN pose ON pose.token = ego_pose_token WHERE scene = ? ORDER BY timestamp_us, filename
 """
 _MODALITIES = ('camera', 'lidar')
+_POSE = ('translation', 'rotation')
 
 
 class FileRow(NamedTuple):
@@ -96,6 +97,11 @@ def indexed(folder: Path, scenes: Sequence[str]) -> Iterator[TableIndex]:
             raise DatasetError(
                 f'{folder}: a row without {error}: expected the tables of nuScenes v1.0'
             ) from error
+        except sqlite3.Error as error:
+            raise DatasetError(
+                f'the index of {folder} cannot be written to {place} ({error}): expected 2 GB '
+                'for the whole dataset; name another folder in TMPDIR'
+            ) from error
         yield TableIndex(database, sensors)
 
 
@@ -133,7 +139,7 @@ def _fill(
         database.executemany(
             _KEEP_POSE,
             (
-                {'token': row['token'], 'row': json.dumps(row)}
+                {'token': row['token'], 'row': json.dumps({key: row[key] for key in _POSE})}
                 for row in _rows(folder / 'ego_pose.json')
             ),
         )

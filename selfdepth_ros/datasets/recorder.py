@@ -25,7 +25,7 @@ class SceneRecorder:
     def __init__(self, bag: BagWriter, scene: Scene) -> None:
         self.report = SceneReport(notes=list(scene.notes))
         for loss in scene.losses:
-            self.report.lose(loss.what, loss.why, loss.why)
+            self.report.lose(loss.what, loss.why)
         self._bag = bag
         self._scene = scene
         self._first_from_world: SE3 | None = None

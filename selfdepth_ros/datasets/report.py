@@ -20,8 +20,8 @@ class SceneReport:
     _lost: dict[tuple[str, str], int] = field(default_factory=dict)
     _first: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def lose(self, what: str, kind: str, why: str) -> None:
-        """Count a loss: of `what` (a camera ...), of a kind (missing ...), with its reason."""
+    def lose(self, what: str, kind: str, why: str = '') -> None:
+        """Count a loss: of `what` (a camera ...), of a kind (missing ...), and more about it."""
         self._lost[what, kind] = self._lost.get((what, kind), 0) + 1
         self._first.setdefault((what, kind), why)
 
@@ -38,7 +38,8 @@ class SceneReport:
         """All of it."""
         lost = []
         for (what, kind), count in self._lost.items():
-            lost.append(f'lost: {what}: {count} x {kind}, first: {self._first[what, kind]}')
+            first = self._first[what, kind]
+            lost.append(f'lost: {what}: {count} x {kind}' + (f', first: {first}' if first else ''))
         return [self.summary(), *(f'note: {note}' for note in self.notes), *lost]
 
 

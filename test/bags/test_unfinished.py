@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags in the making: removed when their writer is gone, kept while it works; texts beside them."""
+"""Bags in the making: removed when their writer is gone, kept while it works; custom data."""
 
 import pytest
 

@@ -7,10 +7,11 @@ import shutil
 import tracemalloc
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from ddad_tree import write_ddad
-from kitti_tree import DATE, NAME, stereo, write_kitti_odometry, write_kitti_raw
-from known_drive import SECOND, surround
+from kitti_tree import AT, DATE, NAME, stereo, write_kitti_odometry, write_kitti_raw
+from known_drive import OPTICAL, SECOND, pose, surround
 from nuscenes_tree import VERSION, write_nuscenes
 
 from selfdepth_ros.bags.custom_data import custom_data
@@ -251,6 +252,17 @@ def test_kitti_odometry_test_sequences_have_no_poses(tmp_path):
     assert [bag.name for bag in report.bags] == ['00', '11']
     assert BagReader(tmp_path / 'out' / '00').odometry() is not None
     assert BagReader(tmp_path / 'out' / '11').odometry() is None
+
+
+def test_kitti_odometry_without_velodyne_stands_below_its_first_camera(tmp_path):
+    root = write_kitti_odometry(tmp_path / 'kitti', stereo(START, 3), velodyne=False)
+    take('kitti', root, tmp_path / 'bag')
+    reader = BagReader(tmp_path / 'bag')
+    assert not reader.has_lidar
+    body_from_camera_0 = pose((0, 0, 0), (0, 0, 1.65), OPTICAL)
+    for camera in reader.rig().cameras:
+        expected = body_from_camera_0 @ pose((0, 0, 0), AT[int(camera.name[-2:])])
+        np.testing.assert_allclose(camera.body_from_camera.matrix, expected, atol=1e-9)
 
 
 def test_kitti_takes_grey_cameras_only_where_there_are_no_others(tmp_path):

@@ -96,11 +96,12 @@ def _packet(drive, stamp_ns):
     return ' '.join(repr(float(value)) for value in [*place, *[0.0] * 24])
 
 
-def write_kitti_odometry(root, drive, sequence='00', poses=True):
+def write_kitti_odometry(root, drive, sequence='00', poses=True, velodyne=True):
     """One sequence; its stamps are seconds after the first, and sweeps have those of images."""
     folder = root / 'sequences' / sequence
     lines = [_line(f'P{number}', _projection(number)) for number in AT]
-    lines.append(_line('Tr', CAMERA_0_FROM_VELODYNE[:3]))
+    if velodyne:
+        lines.append(_line('Tr', CAMERA_0_FROM_VELODYNE[:3]))
     write(folder / 'calib.txt', '\n'.join(lines) + '\n')
     all_ns = next(iter(drive.camera_ns.values()))
     times = [f'{(ns - drive.first_ns) / SECOND:.9e}' for ns in all_ns]
@@ -109,7 +110,8 @@ def write_kitti_odometry(root, drive, sequence='00', poses=True):
         for camera in drive.cameras:
             path = folder / f'image_{int(camera[-2:])}' / f'{index:06}.png'
             write(path, drive.image(camera, index))
-        write(folder / 'velodyne' / f'{index:06}.bin', _velodyne(drive, index))
+        if velodyne:
+            write(folder / 'velodyne' / f'{index:06}.bin', _velodyne(drive, index))
     if poses:
         camera_0 = BODY_FROM_VELODYNE @ np.linalg.inv(CAMERA_0_FROM_VELODYNE)
         placed = [drive.at(ns, drive.first_ns) @ camera_0 for ns in all_ns]
