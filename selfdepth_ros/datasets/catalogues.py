@@ -22,8 +22,12 @@ class Dataset(NamedTuple):
     """What SRC is, in words."""
 
 
+_ADAPTED = (
+    'The bag is adapted from it: the same terms apply to the bag and to what is learned from it.'
+)
+
 DATASETS: Mapping[str, Dataset] = {
-    'ddad': Dataset(ddad.open_ddad, ddad.LICENCE, ddad.LAYOUT),
-    'kitti': Dataset(kitti.open_kitti, kitti.LICENCE, kitti.LAYOUT),
-    'nuscenes': Dataset(nuscenes.open_nuscenes, nuscenes.LICENCE, nuscenes.LAYOUT),
+    'ddad': Dataset(ddad.open_ddad, f'{ddad.LICENCE} {_ADAPTED}', ddad.LAYOUT),
+    'kitti': Dataset(kitti.open_kitti, f'{kitti.LICENCE} {_ADAPTED}', kitti.LAYOUT),
+    'nuscenes': Dataset(nuscenes.open_nuscenes, f'{nuscenes.LICENCE} {_ADAPTED}', nuscenes.LAYOUT),
 }

@@ -41,8 +41,7 @@ from selfdepth_ros.datasets.scene import (
 
 LICENCE = (
     'DDAD by Toyota Research Institute is licensed CC BY-NC-SA 4.0 (non-commercial, share alike; '
-    'https://github.com/TRI-ML/DDAD). The bag is adapted from it: the same terms apply to the bag '
-    'and to what is learned from it.'
+    'https://github.com/TRI-ML/DDAD).'
 )
 LAYOUT = (
     'DDAD as TRI publishes it: ddad.json (a DGP scene dataset) beside its scenes, that file '

@@ -14,8 +14,7 @@ from selfdepth_ros.datasets.scene import Catalogue, SceneFiles
 
 LICENCE = (
     'KITTI is licensed CC BY-NC-SA 3.0 (non-commercial, share alike; '
-    'https://www.cvlibs.net/datasets/kitti). The bag is adapted from it: the same terms apply to '
-    'the bag and to what is learned from it.'
+    'https://www.cvlibs.net/datasets/kitti).'
 )
 LAYOUT = (
     'KITTI raw, synchronized (<date>/calib_cam_to_cam.txt, <date>/<date>_drive_<n>_sync/image_02) '

@@ -42,8 +42,7 @@ from selfdepth_ros.datasets.scene import (
 
 LICENCE = (
     'nuScenes data is licensed CC BY-NC-SA 4.0 (non-commercial, share alike; '
-    'https://www.nuscenes.org/terms-of-use). The bag is adapted from it: the same terms apply to '
-    'the bag and to what is learned from it.'
+    'https://www.nuscenes.org/terms-of-use).'
 )
 LAYOUT = (
     'nuScenes (samples/, sweeps/ and one v1.0-*/ with scene.json and the other tables; or that '
