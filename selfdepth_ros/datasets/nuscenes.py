@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from selfdepth_ros.core.cameras import PinholeCamera
+from selfdepth_ros.core.errors import GeometryError
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.datasets.errors import DatasetError
@@ -101,7 +102,7 @@ class _Tables:
 def _scene(root: Path, index: TableIndex, token: str) -> Scene:
     try:
         used: dict[str, dict[str, Any]] = {}
-        losses = []
+        losses = [Loss('ego_pose', 'missing')] * index.without_pose(token)
         for calibration_token, count in index.calibrations(token):
             sensor = index.sensors[calibration_token]
             if sensor['channel'] in used:
@@ -142,10 +143,12 @@ def _frame(channel: str) -> str:
 
 def _pose(row: dict[str, Any]) -> SE3:
     """Return the pose of a calibrated_sensor or an ego_pose; quaternions are w x y z."""
-    w, x, y, z = row['rotation']
-    return SE3.from_quaternion(
-        np.array([x, y, z, w], np.float64), np.array(row['translation'], np.float64)
-    )
+    try:
+        w, x, y, z = row['rotation']
+        tx, ty, tz = row['translation']
+        return SE3.from_quaternion(np.array([x, y, z, w], float), np.array([tx, ty, tz], float))
+    except (TypeError, ValueError, GeometryError) as error:
+        raise DatasetError(f'the tables of nuScenes have no pose but {row}') from error
 
 
 def _events(

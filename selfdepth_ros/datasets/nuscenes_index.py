@@ -76,6 +76,14 @@ class TableIndex:
         query = 'SELECT COUNT(*) FROM file WHERE scene = ?'
         return int(self._database.execute(query, (scene,)).fetchone()[0])
 
+    def without_pose(self, scene: str) -> int:
+        """Return the number of files of a scene whose ego_pose is not in its table."""
+        query = (
+            'SELECT COUNT(*) FROM file LEFT JOIN pose ON pose.token = ego_pose_token '
+            'WHERE scene = ? AND pose.token IS NULL'
+        )
+        return int(self._database.execute(query, (scene,)).fetchone()[0])
+
     def files(self, scene: str) -> Iterator[FileRow]:
         """Give the files of a scene in order of time."""
         for *values, pose in self._database.execute(_FILES, (scene,)):

@@ -288,6 +288,18 @@ def test_nuscenes_of_which_a_part_was_downloaded(tmp_path):
         take('nuscenes', root, tmp_path / 'other')
 
 
+def test_nuscenes_poses_that_are_missing_or_none(tmp_path):
+    root = write_nuscenes(tmp_path / 'nuscenes', drive(), ('scene-0061', 'scene-0103'))
+    path = root / VERSION / 'ego_pose.json'
+    rows = sorted(json.loads(path.read_text()), key=lambda row: row['token'])
+    rows[-2]['rotation'] = [0.0, 0.0, 0.0, 0.0]
+    path.write_text(json.dumps(rows[1:]))  # the last is a radar's
+    report = take('nuscenes', root, tmp_path / 'out')
+    assert 'lost: ego_pose: 1 x missing' in str(report)
+    assert [bag.name for bag in report.bags] == ['scene-0061']
+    assert 'have no pose but' in report.failed['scene-0103']
+
+
 @pytest.mark.parametrize('table', ['sample_data', 'ego_pose', 'calibrated_sensor', 'scene'])
 def test_nuscenes_tables_that_are_cut_off(table, tmp_path):
     root = write_nuscenes(tmp_path / 'nuscenes', drive())
