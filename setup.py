@@ -7,7 +7,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = 'selfdepth_ros'
-BAGS = ['rosbags>=0.10']
+# ijson: tables of nuScenes are gigabytes of JSON, and are read in a stream.
+BAGS = ['rosbags>=0.10', 'ijson>=3.2']
 
 # open3d's usual wheel carries CUDA (450 MB); the ray caster needs the CPU only.
 OPEN3D = [

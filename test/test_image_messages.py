@@ -217,3 +217,19 @@ def test_depth_in_metres_and_millimetres():
 def test_an_array_that_is_not_of_the_encoding_is_refused(array):
     with pytest.raises(m.MessageError, match='does not fit'):
         m.image_fields(array, 'rgb8')
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+@given(width=st.integers(1, 300), height=st.integers(1, 300))
+@settings(deadline=None, max_examples=20)
+def test_the_size_of_an_encoded_image_is_read_without_decoding_it(suffix, width, height):
+    data = cv2.imencode(suffix, np.zeros((height, width, 3), np.uint8))[1].tobytes()
+    assert m.encoded_size(data) == (height, width)
+    with pytest.raises(m.MessageError, match='cut off|no image'):
+        m.encoded_size(data[:-13])
+
+
+def test_what_is_no_image_has_no_size():
+    for data in (b'', b'GIF89a', bytes(100)):
+        with pytest.raises(m.MessageError, match='expected a JPEG or a PNG'):
+            m.encoded_size(data)

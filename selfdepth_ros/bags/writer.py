@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.factory import MessageFactory
+from selfdepth_ros.bags.unfinished import hold, unfinished_prefix
 from selfdepth_ros.core.cameras import Camera
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
@@ -56,10 +58,11 @@ class BagWriter:
         self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> BagWriter:
-        prefix = f'.{self.path.name}.partial-'
+        prefix = unfinished_prefix(self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.path.parent))
+            self._hold = hold(self._folder)
         except OSError as error:
             raise BagError(f'{self.path} cannot be written: {error.strerror or error}') from error
         # rosbag2 names the data file after its folder, so the folder has its final name already.
@@ -82,6 +85,8 @@ class BagWriter:
                 self._writer.abort()
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+            if self._hold is not None:
+                os.close(self._hold)
 
     def _finish(self) -> None:
         """Close the data file and let the bag appear under its name."""
@@ -93,6 +98,10 @@ class BagWriter:
         except OSError as error:
             self._writer.abort()
             raise BagError(f'{self.path} could not be finished: {error}') from error
+
+    def set_custom_data(self, key: str, value: str) -> None:
+        """Keep a text in the bag's metadata (see `custom_data`); a later one replaces it."""
+        self._writer.set_custom_data(key, value)
 
     def write_image(
         self,

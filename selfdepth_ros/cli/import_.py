@@ -1,41 +1,45 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`selfdepth import DATASET SRC OUT`: turn a public dataset into a bag."""
+"""`selfdepth import DATASET SRC OUT`: turn a public dataset into bags."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
-from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.datasets import nuscenes
-
-
-class _Dataset(NamedTuple):
-    """How one dataset is imported."""
-
-    write: Callable[[Path, Path, str], Path]
-    licence: str
-
-
-DATASETS = {'nuscenes': _Dataset(nuscenes.import_sample, nuscenes.LICENCE)}
+from selfdepth_ros.datasets.catalogues import DATASETS
+from selfdepth_ros.datasets.importing import REPORT, import_dataset
 
 
 def add_parser(subparsers: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
     """Add `import` to the command line."""
-    parser = subparsers.add_parser('import', help='turn a public dataset into a bag')
+    layouts = '\n'.join(f'{name}: {dataset.layout}\n' for name, dataset in DATASETS.items())
+    parser = subparsers.add_parser(
+        'import',
+        help='turn a public dataset into bags',
+        epilog=f'SRC is\n\n{layouts}',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('dataset', choices=sorted(DATASETS), help='which dataset SRC is')
-    parser.add_argument('src', type=Path, help='folder of the dataset')
-    parser.add_argument('out', type=Path, help='bag to write; must not exist')
+    parser.add_argument('src', type=Path, help='folder of the dataset, see below')
+    parser.add_argument(
+        'out', type=Path, help='the bag to write, or with several scenes a folder for their bags'
+    )
+    parser.add_argument(
+        '--scenes', nargs='+', metavar='NAME', help='only these (default: all in SRC)'
+    )
     parser.add_argument('--storage', choices=['mcap', 'sqlite3'], default='mcap')
+    parser.add_argument('--quiet', action='store_true', help='no progress bar')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the bag, read it back and say what is in it."""
-    dataset = DATASETS[args.dataset]
-    print(f'Licence: {dataset.licence}')
-    path = dataset.write(args.src, args.out, args.storage)
-    reader = BagReader(path)
-    sets = sum(1 for _ in reader.surround_frames())
-    print(f'{path}: {len(reader.cameras)} cameras ({", ".join(reader.cameras)}), {sets} set(s)')
+    """Write the bags and say what is in them, and what is not."""
+    print(f'Licence: {DATASETS[args.dataset].licence}')
+    report = import_dataset(
+        args.dataset,
+        args.src,
+        args.out,
+        args.scenes,
+        storage=args.storage,
+        progress=not args.quiet,
+    )
+    print(f'{report}\n(kept in {args.out / REPORT})')
     return 0

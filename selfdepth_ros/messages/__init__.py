@@ -30,6 +30,7 @@ from selfdepth_ros.messages.images import (
     ImageFields,
     decode_depth,
     decode_image,
+    encoded_size,
     image_fields,
 )
 from selfdepth_ros.messages.scans import ScanFields, scan_fields
@@ -47,6 +48,7 @@ __all__ = [
     'camera_info_fields',
     'decode_depth',
     'decode_image',
+    'encoded_size',
     'image_fields',
     'organize',
     'pack_points',

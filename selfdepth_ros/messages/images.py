@@ -18,7 +18,8 @@ from selfdepth_ros.messages.errors import MessageError
 
 MAX_PIXELS = 1 << 28
 """Larger images are refused: such a size is a damaged header, not a camera."""
-_PNG, _JPEG, _JPEG_END = b'\x89PNG\r\n\x1a\n', b'\xff\xd8', b'\xff\xd9'
+_PNG, _JPEG = b'\x89PNG\r\n\x1a\n', b'\xff\xd8'
+_ENDS = {_JPEG: ('JPEG', b'\xff\xd9'), _PNG: ('PNG', b'IEND\xaeB`\x82')}
 _NO_FRAME = (0xC4, 0xC8, 0xCC)
 """Markers among those of JPEG's frame headers that are none (T.81, table B.1)."""
 _PIXELS_PER_BYTE = 1032 * 8
@@ -181,11 +182,24 @@ def _check_header(data: bytes) -> None:
             f'compressed image whose header says {width}x{height} in {len(data)} bytes: the size '
             'is absurd; the message is damaged'
         )
-    if data.startswith(_JPEG) and _JPEG_END not in data:
-        raise MessageError(
-            f'JPEG of {len(data)} bytes without its end: it was cut off on the way; expected the '
-            'whole image'
-        )
+    for begin, (name, end) in _ENDS.items():
+        if data.startswith(begin) and end not in data:
+            raise MessageError(
+                f'{name} of {len(data)} bytes without its end: it was cut off on the way; '
+                'expected the whole image'
+            )
+
+
+def encoded_size(data: bytes) -> tuple[int, int]:
+    """Return height and width of a whole JPEG or PNG, from its header; nothing is decoded.
+
+    Raises MessageError for what is neither, or was cut off.
+    """
+    _check_header(data)
+    height, width = _size_in_header(data)
+    if not height * width:
+        raise MessageError(f'{len(data)} bytes that are no image: expected a JPEG or a PNG')
+    return height, width
 
 
 def _size_in_header(data: bytes) -> tuple[int, int]:
