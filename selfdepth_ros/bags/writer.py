@@ -64,7 +64,7 @@ class BagWriter:
             raise BagError(f'{self.path} cannot be written: {error.strerror or error}') from error
         # rosbag2 names the data file after its folder, so the folder has its final name already.
         self._writer = Writer(
-            self._folder / self.path.name, version=METADATA_VERSION, storage_plugin=self._storage
+            self.folder, version=METADATA_VERSION, storage_plugin=self._storage
         )
         self._writer.open()
         return self
@@ -89,10 +89,15 @@ class BagWriter:
             self._writer.min_timestamp = 0  # an empty bag still needs a start
         try:
             self._writer.close()
-            (self._folder / self.path.name).rename(self.path)
+            self.folder.rename(self.path)
         except OSError as error:
             self._writer.abort()
             raise BagError(f'{self.path} could not be finished: {error}') from error
+
+    @property
+    def folder(self) -> Path:
+        """Where the bag grows: further files that are put there appear with it."""
+        return self._folder / self.path.name
 
     def write_image(
         self,
