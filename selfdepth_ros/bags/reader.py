@@ -23,6 +23,7 @@ from selfdepth_ros.bags.discovery import (
     load_mapping,
 )
 from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.bags.survey import check_images, read_frames_and_infos, usable_cameras
@@ -171,6 +172,12 @@ class BagReader:
         """Return world_from_body at any stamps, and where odometry reaches; None without it."""
         odometry = self.odometry()
         return None if odometry is None else interpolate_poses(*odometry, stamps_ns)
+
+    def body_from_lidar(self) -> SE3 | None:
+        """Where the LiDAR is on the body, by its first message; None without a LiDAR."""
+        for _, _, msg in self._storage.messages([self.topics.lidar or '']):
+            return self._frames.target_from_source(self._rig.body_frame, msg.header.frame_id)
+        return None
 
     def lidar(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield (stamp_ns, points (n, 3) metres in the body frame); nothing without a LiDAR."""

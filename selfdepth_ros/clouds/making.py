@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.clouds.config import CloudsConfig
+from selfdepth_ros.clouds.trajectory import Trajectory
 from selfdepth_ros.core.frames import PointCloud, SurroundFrame
-from selfdepth_ros.core.motion import Track, motion_between, part_around, poses_at
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.inference import DepthEngine
@@ -22,7 +20,6 @@ from selfdepth_ros.pipeline import SurroundDepth
 
 _AHEAD = 2
 """Sets that are decoded while the network runs."""
-_NO_TRACK: Track = (np.empty(0, np.int64), np.empty((0, 4, 4)))
 T = TypeVar('T')
 
 
@@ -45,7 +42,7 @@ class CloudMaker:
     ) -> None:
         self._reader, self._config = reader, config
         self._pipeline = SurroundDepth(engine, rig, config.fusion)
-        self.track = reader.odometry() or _NO_TRACK
+        self.trajectory = Trajectory(reader, config.motion.max_gap_ns)
         self.unmoved = 0
         """Clouds whose points stay where they were seen, though the images have several stamps."""
         self.problem = ''
@@ -57,14 +54,6 @@ class CloudMaker:
             if any(frame.present):
                 yield self._made(frame)
 
-    def fixed_from_body(self, stamp_ns: int) -> SE3 | None:
-        """Where the body was at a stamp in the frame of the odometry; None where it ends."""
-        track = part_around(self.track, [stamp_ns])
-        if not len(track[0]):
-            return None
-        poses, valid = poses_at(track, np.array([stamp_ns]), self._config.motion.max_gap_ns)
-        return poses[0] if valid[0] else None
-
     def _made(self, frame: SurroundFrame) -> Made:
         result = self._pipeline(frame, lambda: self._now_from_then(frame))
         cloud = thinned(result, self._config.points)
@@ -72,10 +61,7 @@ class CloudMaker:
 
     def _now_from_then(self, frame: SurroundFrame) -> SE3 | None:
         """What moves each camera's points to the cloud's stamp."""
-        given = [stamp for stamp in frame.stamps_ns if stamp is not None]
-        track = part_around(self.track, [frame.stamp_ns, *given])
-        gap_ns = self._config.motion.max_gap_ns
-        motion = motion_between(frame.stamp_ns, frame.stamps_ns, track, gap_ns)
+        motion = self.trajectory.between(frame.stamp_ns, frame.stamps_ns)
         if motion.problem:
             self.unmoved, self.problem = self.unmoved + 1, motion.problem
         return motion.now_from_then

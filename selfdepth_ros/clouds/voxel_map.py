@@ -13,6 +13,7 @@ from selfdepth_ros.core.se3 import SE3
 
 _LEAST_PENDING = 1_000_000
 """So many points are gathered before voxels are looked at."""
+_STEPS = 65_535
 
 
 class VoxelMap:
@@ -61,6 +62,8 @@ class VoxelMap:
 
     def _thinned(self, cloud: PointCloud, range_m: Any) -> tuple[PointCloud, Any]:
         """Return the nearest seen of each voxel, and from how far it was."""
-        order = np.argsort(range_m, kind='stable')
+        # Sixteen bits are sorted in a tenth of the time, and mean a third of a millimetre at 20 m.
+        steps = range_m * np.float32(_STEPS / self._config.max_range_m)
+        order = np.argsort(steps.astype(np.uint16), kind='stable')
         kept = order[first_of_each_voxel(cloud.points[order], self._config.voxel_m)]
         return cloud.select(kept), range_m[kept]

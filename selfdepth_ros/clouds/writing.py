@@ -14,7 +14,7 @@ from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.bags.writer import BagWriter
 from selfdepth_ros.clouds.config import CloudsConfig
 from selfdepth_ros.clouds.errors import CloudError
-from selfdepth_ros.clouds.making import CloudMaker
+from selfdepth_ros.clouds.making import CloudMaker, ahead
 from selfdepth_ros.clouds.voxel_map import VoxelMap
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.frames import PointCloud
@@ -67,9 +67,10 @@ class CloudSummary:
 
     def __str__(self) -> str:
         recorded_s = (self.last_ns - self.first_ns) * 1e-9
+        each = self.points / max(1, self.clouds)
         lines = [
-            f'{self.path}: {self.clouds} clouds of {self.points / max(1, self.clouds):,.0f} points '
-            f'on {CLOUD_TOPIC}, {recorded_s:.1f} s of recording in {self.seconds:.1f} s'
+            f'{self.path}: {self.clouds} clouds of {each:,.0f} points on {CLOUD_TOPIC}, '
+            f'{recorded_s:.1f} s of recording in {self.seconds:.1f} s'
         ]
         if self.map_points is not None:
             lines.append(f'  {self.path / MAP_FILE}: {self.map_points:,} points')
@@ -96,7 +97,7 @@ def write_clouds(
     below raise.
     """
     maker = CloudMaker(reader, engine, rig, config)
-    if outputs.map and not len(maker.track[0]):
+    if outputs.map and not len(maker.trajectory):
         raise CloudError(
             f'{reader.path} has no odometry that can be used, expected some for a map: clouds '
             'cannot be put together without it; leave --map out'
@@ -129,7 +130,9 @@ class _Job:
         clouds = self._clouds(progress)
         first = next(clouds, None)
         if first is None:
-            raise CloudError(f'{self.reader.path}: not one image can be used; {self.reader.report}')
+            raise CloudError(
+                f'{self.reader.path}: not one image can be used; {self.reader.report}'
+            )
         odometry = self._odometry()
         begin = next(odometry, first)
         frames = self.reader.fixed_frames.edges
@@ -141,10 +144,13 @@ class _Job:
             self._write_map()
 
     def _clouds(self, progress: Callable[[Iterator[Any]], Iterator[Any]]) -> Iterator[_Write]:
-        for cloud, packed in progress(self.maker.clouds(self.outputs.every)):
+        made = ahead(self.maker.clouds(self.outputs.every), 1)  # written while the next is made
+        for cloud, packed in progress(made):
             self.summary.add(cloud)
             self._write_files(cloud)
-            if self.outputs.map and (pose := self.maker.fixed_from_body(cloud.stamp_ns)):
+            if self.outputs.map and (
+                pose := self.maker.trajectory.fixed_from_body(cloud.stamp_ns)
+            ):
                 self.map.add(cloud, pose)
             msg = self.bag.messages.cloud(cloud.stamp_ns, cloud.frame_id, packed)
             yield cloud.stamp_ns, CLOUD_TOPIC, msg
@@ -172,9 +178,7 @@ class _Job:
     def _write_files(self, cloud: PointCloud) -> None:
         seconds, nanoseconds = divmod(cloud.stamp_ns, 10**9)
         for kind in self.outputs.files:
-            _WRITERS[kind](
-                self.bag.folder / kind / f'{seconds}.{nanoseconds:09d}.{kind}', cloud
-            )
+            _WRITERS[kind](self.bag.folder / kind / f'{seconds}.{nanoseconds:09d}.{kind}', cloud)
 
     def _write_map(self) -> None:
         _, msg = next(self.reader.odometry_messages())

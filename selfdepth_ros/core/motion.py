@@ -71,7 +71,9 @@ class PoseTrack:
         return known[start:stop], SE3.from_quaternion(values[:, 3:], values[:, :3]).matrix
 
 
-def part_around(track: Track, stamps_ns: Sequence[int]) -> Track:
+def part_around(
+    track: Track, stamps_ns: Sequence[int]
+) -> tuple[Int64[np.ndarray, ' m'], Float[np.ndarray, 'm 4 4']]:
     """Return the part of a long track that tells the poses at some stamps (at least one)."""
     known, poses = track
     if not len(known):

@@ -8,10 +8,12 @@ cannot be used is a `CalibrationError`.
 """
 
 from selfdepth_ros.messages.clouds import (
+    CloudFields,
     PackedPoints,
     PointExtras,
     PointFieldSpec,
     PointsConfig,
+    fields_from_cloud_msg,
     organize,
     pack_points,
     pack_xyz,
@@ -36,6 +38,7 @@ from selfdepth_ros.messages.scans import ScanFields, scan_fields
 
 __all__ = [
     'CameraInfoFields',
+    'CloudFields',
     'ImageFields',
     'MessageError',
     'PackedPoints',
@@ -47,6 +50,7 @@ __all__ = [
     'camera_info_fields',
     'decode_depth',
     'decode_image',
+    'fields_from_cloud_msg',
     'image_fields',
     'organize',
     'pack_points',
