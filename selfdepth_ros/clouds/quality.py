@@ -7,7 +7,6 @@ point of the LiDAR to ours, over the part of space that both could see: our poin
 the LiDAR that came back, and the LiDAR's points that a camera looks at.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,6 +155,6 @@ def _directions(points: Any) -> Any:
     return points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
 
 
-def _tree(points: Sequence[Any]) -> KDTree | None:
+def _tree(points: Points) -> KDTree | None:
     """A tree that is quick to build; None of nothing."""
     return KDTree(points, compact_nodes=False, balanced_tree=False) if len(points) else None
