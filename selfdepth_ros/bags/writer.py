@@ -63,9 +63,7 @@ class BagWriter:
         except OSError as error:
             raise BagError(f'{self.path} cannot be written: {error.strerror or error}') from error
         # rosbag2 names the data file after its folder, so the folder has its final name already.
-        self._writer = Writer(
-            self.folder, version=METADATA_VERSION, storage_plugin=self._storage
-        )
+        self._writer = Writer(self.folder, version=METADATA_VERSION, storage_plugin=self._storage)
         self._writer.open()
         return self
 
