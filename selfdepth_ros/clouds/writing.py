@@ -127,19 +127,16 @@ class _Job:
 
     def run(self, progress: Callable[[Iterator[Any]], Iterator[Any]]) -> None:
         """Write all that there is, in the order of stamps."""
-        clouds = self._clouds(progress)
-        first = next(clouds, None)
-        if first is None:
+        writes = heapq.merge(self._odometry(), self._clouds(progress), key=itemgetter(0))
+        frames = self.reader.fixed_frames.edges
+        for index, (stamp_ns, topic, msg) in enumerate(writes):
+            if not index:
+                self.bag.write_tf_static(frames, stamp_ns)
+            self.bag.write(topic, msg, stamp_ns)
+        if not self.summary.clouds:
             raise CloudError(
                 f'{self.reader.path}: not one image can be used; {self.reader.report}'
             )
-        odometry = self._odometry()
-        begin = next(odometry, first)
-        frames = self.reader.fixed_frames.edges
-        self.bag.write_tf_static(frames, min(first[0], begin[0]))
-        rest = heapq.merge(odometry, clouds, key=itemgetter(0))
-        for stamp_ns, topic, msg in heapq.merge([first], [begin], rest, key=itemgetter(0)):
-            self.bag.write(topic, msg, stamp_ns)
         if self.outputs.map:
             self._write_map()
 

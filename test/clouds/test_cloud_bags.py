@@ -4,6 +4,7 @@
 
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.clouds.config import CloudsConfig
-from selfdepth_ros.clouds.errors import CloudError
 from selfdepth_ros.clouds.writing import CloudOutputs, write_clouds
 from selfdepth_ros.core.rig import save_rig
 from selfdepth_ros.core.se3 import SE3
@@ -106,7 +106,7 @@ def test_odometry_is_copied_and_is_a_transform_too(bag: Path, clouds: Path) -> N
 def test_the_fixed_frames_are_there_before_the_first_message(bag: Path, clouds: Path) -> None:
     (found,) = messages(clouds, '/tf_static')
     told = {(t.header.frame_id, t.child_frame_id) for t in found.transforms}
-    assert told == {('base_link', 'front_optical'), ('base_link', 'back_optical')}
+    assert told == {('base_link', f) for f in ('front_optical', 'back_optical', 'lidar')}
     storage = BagStorage(clouds, BagReport(clouds))
     first = next(storage.messages(storage.topics))
     assert first[:2] == ('/tf_static', START_NS)
@@ -167,7 +167,9 @@ def test_without_odometry_points_stay_where_they_were_seen_and_that_is_said(
 ) -> None:
     bag = Drive(odometry=False).write(tmp_path / 'drive')
     assert run(model, bag, tmp_path / 'out') == 0
-    for msg in messages(tmp_path / 'out'):
+    found = messages(tmp_path / 'out')
+    assert stamps_of(found) == set_stamps(4)
+    for msg in found:
         points = points_from_cloud_msg(msg)
         np.testing.assert_allclose(np.abs(points[:, 0]), 0.5 + WALL_M, atol=1e-5)
     assert messages(tmp_path / 'out', '/tf') == []
@@ -186,8 +188,6 @@ def test_a_map_without_odometry_is_refused(
 
 
 def test_masks_of_a_rig_file_are_left_out(tmp_path: Path, model: Path, bag: Path) -> None:
-    from dataclasses import replace
-
     cameras = list(make_rig().cameras)
     mask = np.zeros((cameras[0].camera.height, cameras[0].camera.width), bool)
     mask[:, : cameras[0].camera.width // 2] = True  # the left half of the front camera
@@ -273,10 +273,8 @@ def test_a_place_that_is_taken_is_refused(
     assert 'exists already' in capsys.readouterr().err
 
 
-def test_numbers_below_one_are_refused(tmp_path: Path, model: Path, bag: Path) -> None:
-    from argparse import Namespace
-
-    from selfdepth_ros.cli.cloud import run as run_command
-
-    with pytest.raises(CloudError, match='--every is 0'):
-        run_command(Namespace(every=0, jobs=1, threads=0))
+def test_numbers_below_one_are_refused(
+    tmp_path: Path, model: Path, bag: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model, bag, tmp_path / 'out', '--every', 0) == 2
+    assert '--every is 0: expected at least 1' in capsys.readouterr().err

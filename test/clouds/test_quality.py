@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clouds whose faults are known score just these."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drive import make_rig
@@ -104,8 +106,6 @@ def test_bands_tell_near_from_far() -> None:
 
 
 def test_cameras_that_agree_and_cameras_that_do_not() -> None:
-    from dataclasses import replace
-
     rig = make_rig()
     twin = replace(rig.cameras[0], name='twin')
     rig = replace(rig, cameras=(rig.cameras[0], twin))

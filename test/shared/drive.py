@@ -22,7 +22,8 @@ from selfdepth_ros.core.se3 import SE3
 
 WIDTH, HEIGHT = 32, 24
 START_NS = 1_700_000_000 * 10**9
-PERIOD_NS, LATER_NS = 100_000_000, 20_000_000
+PERIOD_NS, LATER_NS, LIDAR_LATER_NS = 100_000_000, 20_000_000, 40_000_000
+BODY_FROM_LIDAR = SE3.exp(np.array([0.2, 0.1, 1.8, 0, 0, 0.7]))
 FORWARD = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 TWIST = np.array([10.0, 0, 0, 0, 0, 0.2])
 """Per second: 10 m ahead, a fifth of a radian to the left."""
@@ -70,6 +71,8 @@ class Drive:
     footprint: bool = False
     """base_link hangs on base_footprint."""
     grey: int = 0
+    world: np.ndarray | None = None
+    """What a LiDAR sees: points (n, 3) in odom; None: no LiDAR."""
 
     def write(self, path: Path) -> Path:
         """Write the bag."""
@@ -77,6 +80,7 @@ class Drive:
         frames = [('base_link', cam.frame_id, cam.body_from_camera) for cam in rig.cameras]
         if self.footprint:
             frames.append(('base_footprint', 'base_link', SE3.exp(np.array([0, 0, 0.3, 0, 0, 0]))))
+        frames.append(('base_link', 'lidar', BODY_FROM_LIDAR))
         with BagWriter(path, self.storage) as bag:
             bag.write_tf_static(frames, START_NS - PERIOD_NS)
             if self.odometry:
@@ -100,3 +104,7 @@ class Drive:
                 f'/{camera.name}/camera_info', stamp, camera.frame_id, camera.camera
             )
             bag.write_image(f'/{camera.name}/image_raw', stamp, camera.frame_id, image)
+        if self.world is not None:
+            stamp = begin_ns + LIDAR_LATER_NS
+            lidar_from_odom = (odom_from_body(stamp) @ BODY_FROM_LIDAR).inverse()
+            bag.write_cloud('/lidar/points', stamp, 'lidar', lidar_from_odom.apply(self.world))
