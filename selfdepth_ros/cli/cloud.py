@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     reader = BagReader(args.bags[0], args.mapping)
     files = tuple(kind for kind in ('ply', 'pcd') if getattr(args, kind))
     outputs = CloudOutputs(files, args.map, args.every)
-    progress = functools.partial(_progress, reader.most_frames // args.every, args.quiet)
+    progress = functools.partial(_progress, -(-reader.most_frames // args.every), args.quiet)
     rig = _masked(reader.rig(), args)
     print(write_clouds(engine, reader, rig, args.out, config, outputs, progress))
     if not reader.report.clean:
