@@ -30,6 +30,8 @@ EXTRAS = {
         'lark-parser',
     ],
     'bags': BAGS,
+    # To measure clouds (`selfdepth compare`); making them needs the extra bags only.
+    'clouds': [*BAGS, 'scipy>=1.7'],
     # Only to change a model's precision; TensorRT and the CUDA build of torch come with JetPack.
     'quantize': [*BAGS, 'onnx>=1.16'],
     'synthetic': [*BAGS, *OPEN3D],
@@ -53,6 +55,7 @@ EXTRAS = {
         'pytest>=8',
         'pytest-timeout>=2.3',
         'ruff>=0.6',
+        'scipy>=1.7',
         # From 80 on, colcon --symlink-install silently becomes a copying install.
         'setuptools>=64,<80',
         'tomli; python_version < "3.11"',

@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 TYPE_CHECKED = (
     'selfdepth_ros.core',
     'selfdepth_ros.bags',
+    'selfdepth_ros.clouds',
     'selfdepth_ros.compiled.steps',
     'selfdepth_ros.datasets',
     'selfdepth_ros.inference',

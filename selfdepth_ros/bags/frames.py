@@ -23,6 +23,15 @@ class FrameTree:
         parents = {parent for parent, _ in self._parents.values()}
         return sorted(parents | set(self._parents))
 
+    @property
+    def edges(self) -> list[tuple[str, str, SE3]]:
+        """Every (parent frame, child frame, parent_from_child)."""
+        return [(parent, child, pose) for child, (parent, pose) in self._parents.items()]
+
+    def root(self, frame: str) -> str:
+        """Return the frame that a frame hangs on in the end; itself when it has no parent."""
+        return self._ascend(frame.lstrip('/'))[-1][0]
+
     def add(self, msg: Any) -> None:
         """Take in a tf2_msgs/TFMessage; a newer transform replaces an older one."""
         for stamped in msg.transforms:

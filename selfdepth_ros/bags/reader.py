@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from selfdepth_ros.bags.discovery import (
     load_mapping,
 )
 from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.bags.survey import check_images, read_frames_and_infos, usable_cameras
@@ -101,6 +104,11 @@ class BagReader:
         return self.topics.lidar is not None and self._storage.counts[self.topics.lidar] > 0
 
     @property
+    def fixed_frames(self) -> FrameTree:
+        """The frames of /tf_static."""
+        return self._frames
+
+    @property
     def most_frames(self) -> int:
         """Images of the camera with the most: about the number of surround sets."""
         return max(self._storage.counts[camera.image] for camera in self.topics.cameras)
@@ -113,20 +121,28 @@ class BagReader:
         """Return the files the bag is made of."""
         return self._storage.files()
 
-    def surround_frames(self, transform: ImageTransform | None = None) -> Iterator[SurroundFrame]:
+    def surround_frames(
+        self, transform: ImageTransform | None = None, every: int = 1
+    ) -> Iterator[SurroundFrame]:
         """Yield sets of images that belong together, in time order; a missing camera is None.
 
-        `transform` is applied to each image as it is decoded. Raises BagError at the end when not
-        one set could be formed; `report` then holds the counts.
+        `transform` is applied to each image as it is decoded; only every n-th set is. Raises
+        BagError at the end when not one set could be formed; `report` then holds the counts.
         """
         dropped = self.report.begin('images')
         sync = SurroundSync(self.cameras, self.tolerance_ns, _DEADLINE_NS)
         with ThreadPoolExecutor(_DECODERS) as pool:
-            for ready in self._sets(sync, dropped):
+            for ready in itertools.islice(self._sets(sync, dropped), None, None, every):
                 yield self._decode(ready, transform, pool, dropped)
         self._count(sync, dropped)
         if not sync.stats.matched:
             raise BagError(f'{self.path}: not one image can be used; {self.report}')
+
+    def odometry_messages(self) -> Iterator[tuple[int, Any]]:
+        """Yield (stamp_ns, nav_msgs/Odometry), as recorded, in log order; nothing without it."""
+        for _, _, msg in self._storage.messages([self.topics.odometry or '']):
+            if stamp := stamp_ns(msg.header):
+                yield stamp, msg
 
     def odometry(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
         """Return stamps (n,) and world_from_body (n, 4, 4) in time order, or None."""
@@ -156,6 +172,12 @@ class BagReader:
         """Return world_from_body at any stamps, and where odometry reaches; None without it."""
         odometry = self.odometry()
         return None if odometry is None else interpolate_poses(*odometry, stamps_ns)
+
+    def body_from_lidar(self) -> SE3 | None:
+        """Where the LiDAR is on the body, by its first message; None without a LiDAR."""
+        for _, _, msg in self._storage.messages([self.topics.lidar or '']):
+            return self._frames.target_from_source(self._rig.body_frame, msg.header.frame_id)
+        return None
 
     def lidar(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield (stamp_ns, points (n, 3) metres in the body frame); nothing without a LiDAR."""

@@ -66,9 +66,7 @@ class BagWriter:
         except OSError as error:
             raise BagError(f'{self.path} cannot be written: {error.strerror or error}') from error
         # rosbag2 names the data file after its folder, so the folder has its final name already.
-        self._writer = Writer(
-            self._folder / self.path.name, version=METADATA_VERSION, storage_plugin=self._storage
-        )
+        self._writer = Writer(self.folder, version=METADATA_VERSION, storage_plugin=self._storage)
         self._writer.open()
         return self
 
@@ -94,7 +92,7 @@ class BagWriter:
             self._writer.min_timestamp = 0  # an empty bag still needs a start
         try:
             self._writer.close()
-            (self._folder / self.path.name).rename(self.path)
+            self.folder.rename(self.path)
         except OSError as error:
             self._writer.abort()
             raise BagError(f'{self.path} could not be finished: {error}') from error
@@ -102,6 +100,11 @@ class BagWriter:
     def set_custom_data(self, key: str, value: str) -> None:
         """Keep a text in the bag's metadata (see `custom_data`); a later one replaces it."""
         self._writer.set_custom_data(key, value)
+
+    @property
+    def folder(self) -> Path:
+        """Where the bag grows: further files that are put there appear with it."""
+        return self._folder / self.path.name
 
     def write_image(
         self,

@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, Command] = {
     'synth': Command('selfdepth_ros.cli.synth', 'write a bag of a synthetic street', 'synthetic'),
     'import': Command('selfdepth_ros.cli.import_', 'turn a public dataset into a bag', 'bags'),
     'train': Command('selfdepth_ros.cli.train', 'learn depth from bags, without labels', 'train'),
+    'cloud': Command('selfdepth_ros.cli.cloud', 'turn bags of images into bags of clouds', 'bags'),
+    'compare': Command('selfdepth_ros.cli.compare', 'measure clouds against LiDAR', 'clouds'),
     'evaluate': Command('selfdepth_ros.cli.evaluate', 'measure a model on a bag', 'train'),
     'export': Command('selfdepth_ros.cli.export', 'compile a checkpoint to ONNX', 'train'),
     'rig': Command('selfdepth_ros.cli.rig', 'show what the cameras of a rig see', 'bags'),

@@ -66,11 +66,28 @@ class PoseTrack:
         known = np.fromiter((stamp for stamp, _ in self._samples), np.int64, len(self._samples))
         if not len(known):
             return known, np.empty((0, 4, 4))
-        first = min(min(stamps_ns), int(known[-1]) - BASE_NS)
-        start = max(0, int(np.searchsorted(known, first, side='right')) - 1)
-        stop = int(np.searchsorted(known, max(stamps_ns))) + 1
-        values = np.array([self._samples[i][1] for i in range(start, min(stop, len(known)))])
+        start, stop = _reach(known, stamps_ns)
+        values = np.array([self._samples[i][1] for i in range(start, stop)])
         return known[start:stop], SE3.from_quaternion(values[:, 3:], values[:, :3]).matrix
+
+
+def part_around(
+    track: Track, stamps_ns: Sequence[int]
+) -> tuple[Int64[np.ndarray, ' m'], Float[np.ndarray, 'm 4 4']]:
+    """Return the part of a long track that tells the poses at some stamps (at least one)."""
+    known, poses = track
+    if not len(known):
+        return track
+    part = slice(*_reach(known, stamps_ns))
+    return known[part], poses[part]
+
+
+def _reach(known: Int64[np.ndarray, ' n'], stamps_ns: Sequence[int]) -> tuple[int, int]:
+    """First and past-the-last of the known stamps that enclose some others."""
+    first = min(min(stamps_ns), int(known[-1]) - BASE_NS)
+    start = max(0, int(np.searchsorted(known, first, side='right')) - 1)
+    stop = int(np.searchsorted(known, max(stamps_ns))) + 1
+    return start, min(stop, len(known))
 
 
 class Motion(NamedTuple):

@@ -89,6 +89,16 @@ class Rig:
         """Return the rig of these cameras, in this order."""
         return replace(self, cameras=tuple(self[name] for name in names))
 
+    def with_masks_of(self, known: 'Rig') -> 'Rig':
+        """Return this rig with the masks that another has for its cameras, at its own sizes."""
+
+        def masked(entry: RigCamera) -> RigCamera:
+            lens = entry.camera
+            mask = known[entry.name].scaled(lens.width, lens.height).self_occlusion
+            return replace(entry, self_occlusion=mask)
+
+        return replace(self, cameras=tuple(map(masked, self.cameras)))
+
     def overlap_pairs(self, min_fraction: float = 0.02) -> tuple[OverlapPair, ...]:
         """Ordered pairs of cameras that see the same places 3 to 30 m away.
 

@@ -8,10 +8,12 @@ cannot be used is a `CalibrationError`.
 """
 
 from selfdepth_ros.messages.clouds import (
+    CloudFields,
     PackedPoints,
     PointExtras,
     PointFieldSpec,
     PointsConfig,
+    fields_from_cloud_msg,
     organize,
     pack_points,
     pack_xyz,
@@ -37,6 +39,7 @@ from selfdepth_ros.messages.scans import ScanFields, scan_fields
 
 __all__ = [
     'CameraInfoFields',
+    'CloudFields',
     'ImageFields',
     'MessageError',
     'PackedPoints',
@@ -49,6 +52,7 @@ __all__ = [
     'decode_depth',
     'decode_image',
     'encoded_size',
+    'fields_from_cloud_msg',
     'image_fields',
     'organize',
     'pack_points',

@@ -15,7 +15,7 @@ from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.frames import POINT, PointCloud
 from selfdepth_ros.messages.errors import MessageError
 
-UINT8, UINT16, FLOAT32, FLOAT64 = 2, 4, 7, 8
+UINT8, UINT16, UINT32, FLOAT32, FLOAT64 = 2, 4, 6, 7, 8
 """Values of sensor_msgs/PointField.datatype that are used here."""
 
 
@@ -160,8 +160,27 @@ def pack_xyz(
     return PackedPoints(packed.view(np.uint8), tuple(fields), packed.itemsize, len(packed))
 
 
+class CloudFields(NamedTuple):
+    """What a cloud tells of each finite point; None: it has no such field."""
+
+    points: NDArray[np.float32]
+    """(n, 3), in the cloud's frame, metres."""
+    colors: NDArray[np.uint8] | None
+    """(n, 3), RGB."""
+    camera: NDArray[np.uint8] | None
+    """(n,), which camera saw it."""
+
+
 def points_from_cloud_msg(msg: Any) -> NDArray[np.float32]:
     """Return the finite points (n, 3) float32 of a PointCloud2, in its own frame, metres.
+
+    Raises MessageError when x, y, z are missing or the sizes do not agree with the data.
+    """
+    return fields_from_cloud_msg(msg).points
+
+
+def fields_from_cloud_msg(msg: Any) -> CloudFields:
+    """Return the points of a PointCloud2, and their rgb and camera where it has them.
 
     Raises MessageError when x, y, z are missing or the sizes do not agree with the data.
     """
@@ -171,18 +190,31 @@ def points_from_cloud_msg(msg: Any) -> NDArray[np.float32]:
     data = np.frombuffer(msg.data, np.uint8)
     size = f'cloud of {width}x{height}, point step {point_step}, row step {row_step}'
     if width * height == 0:
-        return np.zeros((0, 3), np.float32)
+        return CloudFields(np.zeros((0, 3), np.float32), None, None)
     if row_step < width * point_step or data.size != height * row_step:
         raise MessageError(f'{size}: does not agree with {data.size} bytes of data')
     rows = data.reshape(height, row_step)[:, : width * point_step]
-    records = np.ascontiguousarray(rows).view(_xyz_dtype(fields, point_step, msg.is_bigendian))
-    points = np.stack([records[axis].ravel() for axis in 'xyz'], axis=1).astype(np.float32)
-    return points[np.isfinite(points).all(axis=1)]
+    kind = _record_dtype(fields, point_step, msg.is_bigendian)
+    records = np.ascontiguousarray(rows).view(kind).ravel()
+    points = np.stack([records[axis] for axis in 'xyz'], axis=1).astype(np.float32)
+    finite = np.isfinite(points).all(axis=1)
+    colors = camera = None
+    if 'rgb' in kind.names:
+        word = records['rgb'][finite]
+        colors = np.stack([word >> shift & 255 for shift in (16, 8, 0)], axis=1).astype(np.uint8)
+    if 'camera' in kind.names:
+        camera = records['camera'][finite]
+    return CloudFields(points[finite], colors, camera)
 
 
-def _xyz_dtype(fields: dict[str, Any], point_step: int, is_bigendian: bool) -> np.dtype[Any]:
-    """Return a record type of `point_step` bytes that names x, y and z only."""
-    formats, offsets = [], []
+# Of rgb the bits count, whichever of the two types it has.
+_FURTHER = {'rgb': ('u4', (FLOAT32, UINT32)), 'camera': ('u1', (UINT8,))}
+
+
+def _record_dtype(fields: dict[str, Any], point_step: int, is_bigendian: bool) -> np.dtype[Any]:
+    """Return a record type of `point_step` bytes: x, y, z and what is known of the others."""
+    names, formats, offsets = [], [], []
+    order = '>' if is_bigendian else '<'
     for axis in 'xyz':
         field = fields.get(axis)
         code = None if field is None else {FLOAT32: 'f4', FLOAT64: 'f8'}.get(int(field.datatype))
@@ -191,8 +223,16 @@ def _xyz_dtype(fields: dict[str, Any], point_step: int, is_bigendian: bool) -> n
                 f'cloud with the fields {sorted(fields)}: expected {axis} as float32 or float64 '
                 f'inside the point step of {point_step} bytes'
             )
-        formats.append(('>' if is_bigendian else '<') + code)
+        names.append(axis)
+        formats.append(order + code)
         offsets.append(int(field.offset))
+    for name, (code, datatypes) in _FURTHER.items():
+        field = fields.get(name)
+        fits = field and int(field.offset) + np.dtype(code).itemsize <= point_step
+        if fits and int(field.datatype) in datatypes:
+            names.append(name)
+            formats.append(order + code)
+            offsets.append(int(field.offset))
     return np.dtype(
-        {'names': list('xyz'), 'formats': formats, 'offsets': offsets, 'itemsize': point_step}
+        {'names': names, 'formats': formats, 'offsets': offsets, 'itemsize': point_step}
     )

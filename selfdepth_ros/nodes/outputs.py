@@ -17,21 +17,14 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image, LaserScan, PointCloud2
 
 from selfdepth_ros.core.depth import z_depth_from_ray_distance
-from selfdepth_ros.core.downsample import downsample
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.obstacles import obstacles
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.scan import Scanner
-from selfdepth_ros.messages import (
-    PackedPoints,
-    PointExtras,
-    organize,
-    pack_points,
-    pack_xyz,
-    scan_fields,
-)
+from selfdepth_ros.messages import pack_xyz, scan_fields
 from selfdepth_ros.nodes.parameters import SurroundDepthConfig
 from selfdepth_ros.nodes.to_ros import cloud_message, image_message, scan_message
+from selfdepth_ros.packing import pack_result, thinned
 from selfdepth_ros.pipeline import SurroundResult
 
 
@@ -100,7 +93,7 @@ class Outputs:
 
     def cloud(self, computed: Computed) -> PointCloud:
         """The points that ~/points has of a result."""
-        return downsample(computed.result.cloud, computed.config.points, computed.size[1])
+        return thinned(computed.result, computed.config.points)
 
     def close(self) -> None:
         """Take the publishers away."""
@@ -109,18 +102,8 @@ class Outputs:
 
     def _points(self, computed: Computed) -> PointCloud2:
         config, cloud = computed.config.points, self.cloud(computed)
-        packed = pack_points(cloud, self._extras(cloud, computed))
-        if config.organized:
-            packed = _organized(packed, cloud, computed, config.stride_px)
+        packed = pack_result(computed.result, cloud, computed.stamps_ns, config)
         return cloud_message(packed, cloud.stamp_ns, cloud.frame_id)
-
-    def _extras(self, cloud: PointCloud, computed: Computed) -> PointExtras:
-        config = computed.config.points
-        return PointExtras(
-            _confidence(cloud, computed) if config.confidence else None,
-            _time_s(cloud, computed) if config.time else None,
-            cloud.camera if config.camera else None,
-        )
 
     def _obstacles(self, computed: Computed) -> PointCloud2:
         config, (_, width) = computed.config, computed.size
@@ -159,30 +142,3 @@ def _depth(index: int, computed: Computed) -> Image | None:
         rays, _ = item.camera.pixel_rays()
         depth = z_depth_from_ray_distance(depth, rays).astype(np.float32)
     return image_message(depth, '32FC1', stamp_ns, item.frame_id)
-
-
-def _confidence(cloud: PointCloud, computed: Computed) -> Any:
-    """Confidence of each point; NaN when the model has none."""
-    confidence = computed.result.confidence
-    if confidence is None:
-        return np.full(len(cloud), np.nan, np.float32)
-    height, width = computed.size
-    pixel = cloud.camera.astype(np.intp) * (height * width) + cloud.pixels_given()
-    return confidence.reshape(-1).take(pixel)
-
-
-def _time_s(cloud: PointCloud, computed: Computed) -> Any:
-    """Seconds from the cloud's stamp to that of each point's image."""
-    offsets_ns = [0 if ns is None else ns - cloud.stamp_ns for ns in computed.stamps_ns]
-    return (np.array(offsets_ns) * 1e-9).astype(np.float32).take(cloud.camera)
-
-
-def _organized(
-    packed: PackedPoints, cloud: PointCloud, computed: Computed, stride_px: int
-) -> PackedPoints:
-    """One depth map below the other, every n-th row and column of each."""
-    count, (height, width) = len(computed.rig), computed.size
-    rows, columns = -(-height // stride_px), -(-width // stride_px)
-    row, column = np.divmod(cloud.pixels_given(), width)
-    row = cloud.camera.astype(np.intp) * rows + row // stride_px
-    return organize(packed, row * columns + column // stride_px, columns, count * rows)

@@ -22,6 +22,7 @@ LAYERS = (
     'inference',
     'compiled',
     'pipeline',
+    'clouds',
     'nodes',
     'cli',
     'selfdepth_training',
@@ -56,6 +57,11 @@ RULES = (
     Layer('inference', {'cv2'}, {'core'}),
     Layer('compiled', {'numba'}, {'core'}),
     Layer('pipeline', {'cv2'}, {'core', 'compiled', 'inference'}),
+    Layer(
+        'clouds',
+        {'cv2', 'rosbags'},
+        {'core', 'messages', 'bags', 'compiled', 'inference', 'pipeline'},
+    ),
     Layer(
         'nodes',
         {'rclpy', 'cv2', 'rosbags', 'open3d'},
