@@ -32,12 +32,12 @@ from selfdepth_ros.compiled import fastest_steps
 from selfdepth_ros.core.cameras import PinholeCamera
 from selfdepth_ros.core.frames import POINT, SurroundFrame
 from selfdepth_ros.core.fusion import Fusion
+from selfdepth_ros.core.memory import keep_memory
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.inference import DepthEngine, load_engine
 from selfdepth_ros.messages import decode_image, pack_points
 from selfdepth_ros.messages.clouds import FLOAT32, PackedPoints, PointFieldSpec
-from selfdepth_ros.nodes.execution import keep_memory
 from selfdepth_ros.nodes.to_ros import cloud_message, header
 from selfdepth_ros.pipeline import SurroundDepth
 from selfdepth_ros.shipped import shipped
