@@ -27,8 +27,8 @@ class TileSize:
 
     width_px: int
     height_px: int
-    width_m: float
-    height_m: float
+    width_m: float | int
+    height_m: float | int
 
 
 def _halved(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -61,11 +61,11 @@ def render_frames(recording: Recording, workers: int) -> Iterator[FrameContent]:
         recorder = Recorder(recording)
         yield from (recorder.frame(i) for i in range(recording.frames))
         return
-    with TemporaryDirectory(prefix='selfdepth_synth_') as folder:
+    with TemporaryDirectory(prefix='selfdepth_synth_') as folder, ThreadPoolExecutor(1) as painter:
         atlas = Path(folder) / 'atlas.npy'
+        painted = painter.submit(lambda: np.save(atlas, paint_atlas(recording.seed)))
         start = _start_worker, (recording, atlas)
-        with ThreadPoolExecutor(1) as painter, ProcessPoolExecutor(workers, _context(), *start) as pool:
-            painted = painter.submit(lambda: np.save(atlas, paint_atlas(recording.seed)))
+        with ProcessPoolExecutor(workers, _context(), *start) as pool:
             for _ in range(workers):  # a process starts when there is something to do
                 pool.submit(os.getpid)
             painted.result()
