@@ -30,14 +30,16 @@ from sensor_msgs.msg import CompressedImage
 
 from selfdepth_ros.compiled import fastest_steps
 from selfdepth_ros.core.cameras import PinholeCamera
-from selfdepth_ros.core.frames import POINT, SurroundFrame
+from selfdepth_ros.core.frames import POINT, PointCloud, SurroundFrame
 from selfdepth_ros.core.fusion import Fusion
+from selfdepth_ros.core.memory import keep_memory
+from selfdepth_ros.core.obstacles import ObstaclesConfig, obstacles
 from selfdepth_ros.core.rig import Rig, RigCamera
+from selfdepth_ros.core.scan import Scanner
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.inference import DepthEngine, load_engine
 from selfdepth_ros.messages import decode_image, pack_points
 from selfdepth_ros.messages.clouds import FLOAT32, PackedPoints, PointFieldSpec
-from selfdepth_ros.nodes.execution import keep_memory
 from selfdepth_ros.nodes.to_ros import cloud_message, header
 from selfdepth_ros.pipeline import SurroundDepth
 from selfdepth_ros.shipped import shipped
@@ -125,6 +127,27 @@ def our_stages(scene: Scene, model: Path | None) -> list[Stage]:
             cloud_bytes,
         ),
         Stage('fuse to message', lambda: message(fast), cloud_bytes),
+        *_output_stages(scene, cloud),
+    ]
+
+
+def _output_stages(scene: Scene, cloud: PointCloud) -> list[Stage]:
+    """What is made of a cloud, each as if alone."""
+    packed, width = pack_points(cloud), scene.depths.shape[-1]
+    scanner, present = Scanner(scene.rig), [True] * len(scene.rig)
+    band = ObstaclesConfig()
+    return [
+        Stage('message', lambda: cloud_message(packed, 0, 'base_link'), packed.data.nbytes),
+        Stage(
+            'obstacles',
+            lambda: obstacles(cloud, band, width),
+            len(obstacles(cloud, band, width)) * POINT.itemsize,
+        ),
+        Stage(
+            'scan',
+            lambda: scanner.ranges(cloud.points, present, scene.depths),
+            scanner.config.beams * 4,
+        ),
     ]
 
 

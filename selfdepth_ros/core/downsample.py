@@ -48,12 +48,28 @@ def first_of_each_voxel(points: Float[np.ndarray, 'n 3'], voxel_m: float) -> Int
     """Indices, ascending, of the first point in every cube of a grid through the origin."""
     if not len(points):
         return np.zeros(0, np.intp)
-    columns = [np.floor(points[:, axis] / np.float32(voxel_m)) for axis in range(3)]
-    cells = [(column - column.min()).astype(np.int64) for column in columns]
-    _, depth, height = size = [int(cell.max()) + 1 for cell in cells]
+    edge = np.float32(voxel_m)
+    columns = [points[:, axis] for axis in range(3)]
+    low = [np.floor(column.min() / edge) for column in columns]
+    size = [
+        int(np.floor(column.max() / edge) - least) + 1
+        for column, least in zip(columns, low, strict=True)
+    ]
+
+    def cells(axis: int) -> Any:
+        column = columns[axis] / edge
+        np.floor(column, out=column)
+        column -= low[axis]
+        return column.astype(np.int64)
+
     if math.prod(size).bit_length() > _BITS:
-        return np.sort(np.unique(np.stack(cells, axis=-1), axis=0, return_index=True)[1])
-    return _firsts((cells[0] * depth + cells[1]) * height + cells[2])
+        every = np.stack([cells(axis) for axis in range(3)], axis=-1)
+        return np.sort(np.unique(every, axis=0, return_index=True)[1])
+    keys = cells(0)
+    for axis in (1, 2):
+        keys *= size[axis]
+        keys += cells(axis)
+    return _firsts(keys)
 
 
 def _firsts(keys: Any) -> Any:
@@ -62,19 +78,18 @@ def _firsts(keys: Any) -> Any:
     Of several that are written to one slot the last remains, so all are written backwards; who
     finds another key in its slot goes on to the next round, with another hash.
     """
-    table = np.empty(1 << (2 * len(keys)).bit_length(), np.intp)
+    table = np.empty(1 << (2 * len(keys)).bit_length(), np.int32)
     first = np.zeros(len(keys), bool)
-    rest, factor = np.arange(len(keys)), _FACTOR
+    rest, own, factor = np.arange(len(keys), dtype=np.int32), keys, _FACTOR
     while len(rest):
-        own = keys[rest]
-        slot = (own.astype(np.uint64) * np.uint64(factor) >> np.uint64(24)) & _last(table)
+        slot = own.view(np.uint64) * np.uint64(factor)
+        slot >>= np.uint64(24)
+        slot &= np.uint64(len(table) - 1)
+        slot = slot.view(np.int64)
         table[slot[::-1]] = rest[::-1]
         winner = table[slot]
+        del slot
         first[winner] = True
         rest = rest[keys[winner] != own]
-        factor = factor * _FACTOR % 2**64
+        own, factor = keys[rest], factor * _FACTOR % 2**64
     return np.flatnonzero(first)
-
-
-def _last(table: Any) -> np.uint64:
-    return np.uint64(len(table) - 1)

@@ -63,14 +63,8 @@ def _run_nodes(options: DemoOptions, say: Say, stop: Stop) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix='selfdepth_demo_') as temporary:
         folder = Path(temporary)
         save_rig(rig, folder / 'rig.yaml')
-        street = {
-            'seed': options.seed,
-            'width': options.size[0],
-            'height': options.size[1],
-            'frames': options.frames,
-            'transport': transport,
-            'truth_folder': folder / 'truth',
-        }
+        street = street_parameters(options.size, options.frames, transport, folder / 'truth')
+        street['seed'] = options.seed
         surround = {'rig': folder / 'rig.yaml', 'transport': transport}
         if options.model:
             surround['model'] = options.model
@@ -90,29 +84,29 @@ def _run_nodes(options: DemoOptions, say: Say, stop: Stop) -> dict[str, Any]:
         return _results(options, rig, listener, Truth(folder / 'truth'), first_cloud_s)
 
 
+def street_parameters(
+    size: tuple[int, int], frames: int, transport: str, truth: Path
+) -> dict[str, Any]:
+    """Parameters of a `synthetic_rig` that plays the street and writes the truth."""
+    width, height = size
+    return {
+        'width': width,
+        'height': height,
+        'frames': frames,
+        'transport': transport,
+        'truth_folder': truth,
+    }
+
+
 def _listen(
     seconds: float, rig: Rig, processes: tuple[NodeProcess, ...], say: Say, stop: Stop
 ) -> Listener:
     """Hear clouds for so long, then depth images and the points' cameras as well."""
 
-    def check() -> bool:
-        for process in processes:
-            process.check()
-        return False
-
     listener = Listener(stop)
+    check = _checks(processes)
     try:
-        if not listener.spin(CLOUD_PATIENCE_S, lambda: check() or listener.count > 0):
-            raise DemoError(
-                f'no cloud within {CLOUD_PATIENCE_S:.0f} s; the node says {listener.state!r}: '
-                f'{processes[-1].tail()}'
-            )
-        listener.spin(SETTLE_S, check)
-        say(f'measuring for {seconds:.0f} s ...')
-        start, count = time.monotonic(), listener.count
-        listener.spin(seconds, check)
-        listener.received_hz = (listener.count - count) / (time.monotonic() - start)
-        listener.measured = dict(listener.figures)
+        measure(listener, seconds, processes, say)
         say('comparing with the truth ...')
         listener.listen_to_depths(rig.names)
         # Which camera made a point: that is how it is traced to its pixel.
@@ -130,6 +124,38 @@ def _listen(
             f'{COMPARE_PATIENCE_S:.0f} s: {processes[-1].tail()}'
         )
     return listener
+
+
+def measure(
+    listener: Listener, seconds: float, processes: tuple[NodeProcess, ...], say: Say
+) -> None:
+    """Wait for the first cloud, then hear clouds for so long: `measured` and `received_hz`.
+
+    The node that makes the clouds is the last of the processes. Raises DemoError.
+    """
+    check = _checks(processes)
+    if not listener.spin(CLOUD_PATIENCE_S, lambda: check() or listener.count > 0):
+        raise DemoError(
+            f'no cloud within {CLOUD_PATIENCE_S:.0f} s; the node says {listener.state!r}: '
+            f'{processes[-1].tail()}'
+        )
+    listener.spin(SETTLE_S, check)
+    say(f'measuring for {seconds:.0f} s ...')
+    start, count = time.monotonic(), listener.count
+    listener.spin(seconds, check)
+    listener.received_hz = (listener.count - count) / (time.monotonic() - start)
+    listener.measured = dict(listener.figures)
+
+
+def _checks(processes: tuple[NodeProcess, ...]) -> Callable[[], bool]:
+    """Something that is never true, and raises DemoError when a process has ended."""
+
+    def check() -> bool:
+        for process in processes:
+            process.check()
+        return False
+
+    return check
 
 
 def _results(

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a node to a process: executor, signals, exit status."""
 
-import contextlib
-import ctypes
 import signal
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -16,6 +14,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.memory import keep_memory
 
 NodeT = TypeVar('NodeT', bound=Node)
 EXIT_BUG = 1
@@ -26,8 +25,6 @@ EXIT_CONFIG = 78
 # deadline overflows in their older C++ library); with a limit it works everywhere.
 _PATIENCE_S = 0.25
 _STOP = (signal.SIGINT, signal.SIGTERM)
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-_KEEP_BYTES = 1 << 30
 
 
 class StartError(SelfdepthError):
@@ -54,19 +51,6 @@ class Stop:
         again, self.asked = self.asked, True
         if not (self.held or again):
             raise KeyboardInterrupt
-
-
-def keep_memory() -> None:
-    """Let malloc keep freed memory, where it is glibc's.
-
-    Images, clouds and messages are megabytes that are allocated anew for every set. By default
-    such memory goes back to the system and comes again page by page, zeroed: 9 of the 20 ms that
-    a set took outside the network.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
-        libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
 
 
 def make_executor() -> Executor:

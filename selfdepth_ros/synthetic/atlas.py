@@ -8,6 +8,7 @@ obliquely, along one texture axis, and a filter of one size for both axes would 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,32 +22,35 @@ _PAD = 1
 
 
 @dataclass(frozen=True)
-class Texture:
-    """A tile: image uint8 (h, w, 3) RGB with sides that are powers of two, and its scale."""
+class TileSize:
+    """A tile's size in pixels, which are powers of two, and in metres."""
 
-    image: NDArray[np.uint8]
-    texels_per_m: tuple[Any, Any]
+    width_px: int
+    height_px: int
+    width_m: float | int
+    height_m: float | int
 
 
-def _reduce(image: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
-    """Halve one axis with a periodic [1 3 3 1]/8 filter."""
-    if image.shape[axis] == 1:
-        return image
-    along = np.moveaxis(image, axis, 0)
-    even, odd = along[::2], along[1::2]
-    out = 3 * (even + odd)
+def _halved(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Halve the first axis with a periodic [1 3 3 1]/8 filter."""
+    if len(rows) == 1:
+        return rows
+    even, odd = rows[::2], rows[1::2]
+    out = even + odd
+    out *= 3
     out[1:] += odd[:-1]
     out[0] += odd[-1]
     out[:-1] += even[1:]
     out[-1] += even[0]
     out /= 8
-    return np.moveaxis(out, 0, axis)
+    return out
 
 
-def _strip(image: NDArray[np.float32], levels: int, axis: int) -> list[NDArray[np.float32]]:
-    out = [image]
-    for _ in range(levels - 1):
-        out.append(_reduce(out[-1], axis))
+def _strip(rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Rows as they are, halved, halved again ..."""
+    out = [rows]
+    for _ in range(_LEVELS - 1):
+        out.append(_halved(out[-1]))
     return out
 
 
@@ -57,41 +61,42 @@ def _extents(size: int) -> tuple[list[int], list[int]]:
 
 
 class Atlas:
-    """All tiles of a world; sample() gives filtered colours for texel coordinates."""
+    """All tiles of a world; sample() gives filtered colours for texel coordinates.
 
-    def __init__(self, tiles: list[Texture], width: int = 8192) -> None:
-        """Pack tiles (tallest first, in shelves) into one image."""
-        self.scales = np.array([t.texels_per_m for t in tiles], np.float32)
-        self._origin = np.zeros((len(tiles), 2), np.float32)
-        self._start = np.zeros((2, len(tiles), _LEVELS), np.float32)
-        self._size = np.zeros((2, len(tiles), _LEVELS), np.float32)
-        placed, x, y, shelf = [], 0, 0, 0
-        for i in sorted(range(len(tiles)), key=lambda k: -tiles[k].image.shape[0]):
-            h, w = tiles[i].image.shape[:2]
-            (sw, ow), (sh, oh) = _extents(w), _extents(h)
+    Where each tile lies depends on the sizes alone; `image` is draw()'s, of this process or of
+    another, and is set when it is there.
+    """
+
+    image: NDArray[np.uint8]
+
+    def __init__(self, sizes: Sequence[TileSize], width: int = 8192) -> None:
+        """Place tiles (tallest first, in shelves) in one image."""
+        self.scales = np.array(
+            [(t.width_px / t.width_m, t.height_px / t.height_m) for t in sizes], np.float32
+        )
+        start = np.zeros((2, len(sizes), _LEVELS), np.float32)
+        size = np.zeros((2, len(sizes), _LEVELS), np.float32)
+        self._corners = [(0, 0)] * len(sizes)
+        x, y, shelf = 0, 0, 0
+        for i in sorted(range(len(sizes)), key=lambda k: -sizes[k].height_px):
+            (sw, ow), (sh, oh) = _extents(sizes[i].width_px), _extents(sizes[i].height_px)
             if x + ow[-1] > width:
                 x, y, shelf = 0, y + shelf, 0
             shelf = max(shelf, oh[-1])
-            placed.append((i, x, y))
-            self._start[0, i], self._start[1, i] = np.add(x, ow[:-1]), np.add(y, oh[:-1])
-            self._size[0, i], self._size[1, i] = sw, sh
+            self._corners[i] = x, y
+            start[0, i], start[1, i] = np.add(x, ow[:-1]), np.add(y, oh[:-1])
+            size[0, i], size[1, i] = sw, sh
             x += ow[-1]
-        self.image = np.zeros((y + shelf, width, 3), np.uint8)
-        for i, x, y in placed:
-            self._draw(tiles[i].image, x, y)
-        self._start += _PAD - 0.5
-        self._start = self._start.reshape(2, -1)
-        self._size = self._size.reshape(2, -1)
+        self._shape = (y + shelf, width, 3)
+        self._start = (start + (_PAD - 0.5)).reshape(2, -1)
+        self._size = size.reshape(2, -1)
 
-    def _draw(self, image: NDArray[np.uint8], x: int, y: int) -> None:
-        (_, ox), (_, oy) = _extents(image.shape[1]), _extents(image.shape[0])
-        for i, row in enumerate(_strip(image.astype(np.float32), _LEVELS, 0)):
-            for j, tile in enumerate(_strip(row, _LEVELS, 1)):
-                edges = (_PAD,) * 4
-                padded = cv2.copyMakeBorder(np.rint(tile), *edges, cv2.BORDER_WRAP)
-                h, w = padded.shape[:2]
-                top, left = y + oy[i], x + ox[j]
-                self.image[top : top + h, left : left + w] = padded
+    def draw(self, tiles: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """The image of these tiles (h, w, 3), each at all its reductions."""
+        image = np.zeros(self._shape, np.uint8)
+        for tile, (x, y) in zip(tiles, self._corners, strict=True):
+            _draw(image[y:, x:], tile)
+        return image
 
     def _place(
         self,
@@ -143,6 +148,20 @@ class Atlas:
             step *= blend
             plane += step
         return out
+
+
+def _draw(image: NDArray[np.uint8], tile: NDArray[np.uint8]) -> None:
+    """Draw a tile at all pairs of reductions into the upper left of an image.
+
+    Columns are halved as the rows of the transposed: NumPy adds whole rows many times faster.
+    """
+    (_, left), (_, top) = _extents(tile.shape[1]), _extents(tile.shape[0])
+    for y, rows in zip(top, _strip(tile.astype(np.float32)), strict=False):
+        for x, reduced in zip(left, _strip(cv2.transpose(rows)), strict=False):
+            rounded = cv2.transpose(cv2.convertScaleAbs(reduced))
+            padded = cv2.copyMakeBorder(rounded, *(_PAD,) * 4, cv2.BORDER_WRAP)
+            h, w = padded.shape[:2]
+            image[y : y + h, x : x + w] = padded
 
 
 def remap_rows(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[Any, Any]:

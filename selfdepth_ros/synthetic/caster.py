@@ -120,11 +120,25 @@ def _box(triangles: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.stack(np.meshgrid(*np.stack([low, high], -1)), -1).reshape(8, 3)
 
 
-def turned(directions: NDArray[np.float32], target_from_source: Array) -> NDArray[np.float32]:
-    """Directions (..., 3) turned by a pose (4, 4), in pieces that BLAS leaves to one thread."""
-    flat = directions.reshape(-1, 3)
-    out = np.empty_like(flat)
-    turn = target_from_source[:3, :3].T.astype(F32)
-    for start in range(0, len(flat), _PIECE):
-        np.matmul(flat[start : start + _PIECE], turn, out=out[start : start + _PIECE])
-    return out.reshape(directions.shape)
+def with_one(directions: Array) -> NDArray[np.float32]:
+    """Directions (..., 3) as placed_rays takes them: (..., 4), the last is 1."""
+    return np.concatenate([directions, np.ones((*directions.shape[:-1], 1))], -1).astype(F32)
+
+
+def placed_rays(
+    directions: NDArray[np.float32],
+    eye: Array,
+    target_from_source: Array,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Rays (..., 6) = origin, direction: directions (..., 4) of with_one turned by a pose (4, 4).
+
+    One product writes both, in pieces that BLAS leaves to one thread.
+    """
+    rays = np.empty((*directions.shape[:-1], 6), F32) if out is None else out
+    place = np.zeros((4, 6), F32)
+    place[:3, 3:], place[3, :3] = target_from_source[:3, :3].T, eye
+    source, target = directions.reshape(-1, 4), rays.reshape(-1, 6)
+    for start in range(0, len(source), _PIECE):
+        np.matmul(source[start : start + _PIECE], place, out=target[start : start + _PIECE])
+    return rays

@@ -12,7 +12,7 @@ import open3d as o3d
 from numpy.typing import NDArray
 
 from selfdepth_ros.core.rig import RigCamera
-from selfdepth_ros.synthetic.caster import F32, Caster
+from selfdepth_ros.synthetic.caster import F32, Caster, with_one
 from selfdepth_ros.synthetic.mesh import Array
 from selfdepth_ros.synthetic.shading import Planes, Rays, Shader
 
@@ -35,8 +35,9 @@ class EgoPicture:
 @dataclass(frozen=True)
 class Lens:
     """Constant tables of one camera (h, w): unit rays and four rays per pixel in the body frame,
-    z of a unit ray, the angle between rays (rad), what is body (ego), what nothing else can be
-    seen of (hidden: body, and so are its neighbours), vignette (None: 1 everywhere)."""
+    (..., 4) as placed_rays takes them; z of a unit ray, the angle between rays (rad), what is body
+    (ego), what nothing else can be seen of (hidden: body, and so are its neighbours), vignette
+    (None: 1 everywhere)."""
 
     rays: NDArray[np.float32]
     sub_rays: NDArray[np.float32]
@@ -65,8 +66,8 @@ def make_lens(
     ego, picture = _ego(body_rays, sub_rays, pose[:3, 3].astype(F32), angle, caster, shader)
     hidden = _inner(picture, ego.shape)
     body_rays[hidden] = _UP
-    return Lens(body_rays, sub_rays, z.astype(F32), angle, pose, ego, hidden, picture,
-                _vignette(u, v, gain, vignetting))  # fmt: skip
+    return Lens(with_one(body_rays), with_one(sub_rays), z.astype(F32), angle, pose, ego, hidden,
+                picture, _vignette(u, v, gain, vignetting))  # fmt: skip
 
 
 def _vignette(u: Array, v: Array, gain: float, vignetting: float | int) -> Array | None:

@@ -8,7 +8,7 @@ import numpy as np
 import open3d as o3d
 from numpy.typing import NDArray
 
-from selfdepth_ros.synthetic.caster import F32, Caster, Traffic, turned
+from selfdepth_ros.synthetic.caster import F32, Caster, Traffic, placed_rays, with_one
 from selfdepth_ros.synthetic.mesh import TINT, Array
 from selfdepth_ros.synthetic.rig import LIDAR_XYZ, LidarScan
 
@@ -25,6 +25,7 @@ class StreetLidar:
         around = (np.arange(azimuths) * 2 * np.pi / azimuths)[None]
         rays = [np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up) + 0 * around]
         self._rays = np.stack(rays, -1).reshape(-1, 3).astype(F32)
+        self._from_body = with_one(self._rays)
         self._ring = np.repeat(np.arange(rings, dtype=np.uint16), azimuths)
         bundle = np.concatenate(
             [np.broadcast_to(F32(LIDAR_XYZ), self._rays.shape), self._rays], -1
@@ -36,8 +37,7 @@ class StreetLidar:
         t = stamp_ns * 1e-9
         pose = self._caster.world.world_from_body(t)
         eye = pose[:3, :3] @ LIDAR_XYZ + pose[:3, 3]
-        rays = np.empty((len(self._rays), 6), F32)
-        rays[:, :3], rays[:, 3:] = eye, turned(self._rays, pose)
+        rays = placed_rays(self._from_body, eye, pose)
         distance, row = self._caster.static(rays)
         traffic = self._caster.traffic(np.array([t]), eye[None])
         placed = self._caster.place(traffic, traffic.near)

@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,6 +13,9 @@ from numpy.typing import NDArray
 
 from selfdepth_ros.synthetic.errors import SyntheticError
 from selfdepth_ros.synthetic.rig import LidarScan, street_rig
+
+if TYPE_CHECKING:
+    from selfdepth_ros.synthetic.world import StreetWorld
 
 EPOCH_NS = 1_700_000_000_000_000_000
 START_NS = 500_000_000
@@ -78,15 +79,17 @@ class FrameContent:
 class Recorder:
     """Renders the frames of a recording."""
 
-    def __init__(self, recording: Recording, threads: int = 2) -> None:
-        """Builds the world (seconds)."""
+    def __init__(
+        self, recording: Recording, threads: int = 2, world: StreetWorld | None = None
+    ) -> None:
+        """Builds the recording's world (seconds) unless it is given."""
         # Here, so that a process that only writes what its workers render needs no Open3D.
         from selfdepth_ros.synthetic.lidar import StreetLidar
         from selfdepth_ros.synthetic.render import StreetRenderer
         from selfdepth_ros.synthetic.world import StreetWorld
 
         self.recording = recording
-        self.world = StreetWorld(recording.seed, recording.duration_s)
+        self.world = world or StreetWorld(recording.seed, recording.duration_s)
         rig = street_rig(recording.width, recording.height, recording.distorted)
         self.renderer = StreetRenderer(
             self.world, rig, noise=recording.noise, gain_spread=recording.gain_spread,
@@ -109,34 +112,3 @@ class Recorder:
 def _jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     return cv2.imencode('.jpg', image[..., ::-1], options)[1].reshape(-1)
-
-
-_recorder: Recorder | None = None
-
-
-def _start_worker(recording: Recording) -> None:
-    global _recorder
-    cv2.setNumThreads(1)
-    _recorder = Recorder(recording, threads=1)
-
-
-def _work(index: int) -> FrameContent:
-    assert _recorder is not None
-    return _recorder.frame(index)
-
-
-def render_frames(recording: Recording, workers: int) -> Iterator[FrameContent]:
-    """All frames in order, by this process (workers 1) or by several, few frames ahead."""
-    if workers <= 1:
-        recorder = Recorder(recording)
-        yield from (recorder.frame(i) for i in range(recording.frames))
-        return
-    context = get_context('spawn')
-    with ProcessPoolExecutor(workers, context, _start_worker, (recording,)) as pool:
-        pending: list[Future[FrameContent]] = []
-        for i in range(recording.frames):
-            pending.append(pool.submit(_work, i))
-            if len(pending) >= 4 * workers:
-                yield pending.pop(0).result()
-        for future in pending:
-            yield future.result()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfdepth_ros.core.rig import Rig
-from selfdepth_ros.synthetic.caster import F32, Caster, PlacedTraffic, Traffic, turned
+from selfdepth_ros.synthetic.caster import F32, Caster, PlacedTraffic, Traffic, placed_rays
 from selfdepth_ros.synthetic.lens import Lens, make_lens
 from selfdepth_ros.synthetic.mesh import Array
 from selfdepth_ros.synthetic.shading import Planes, Rays, Shader, put
@@ -93,9 +93,9 @@ class StreetRenderer:
         traffic = self.caster.traffic(stamps * 1e-9, eyes[:, :3, 3])
         seen, busy = self._may_meet(traffic, eyes)
         placed = self.caster.place(traffic, seen)
-        rays = np.stack([
-            _rays(lens, lens.rays, world_from_body[i]) for i, lens in enumerate(lenses)
-        ])  # fmt: skip
+        rays = np.empty((len(lenses), *lenses[0].z.shape, 6), F32)
+        for i, lens in enumerate(lenses):
+            placed_rays(lens.rays, eyes[i, :3, 3], world_from_body[i], out=rays[i])
         flat = rays.reshape(-1, 6)
         distance, row = self.caster.static(flat)
         index = np.flatnonzero(busy)
@@ -203,23 +203,13 @@ class StreetRenderer:
         self, look: _Look, lens: Lens, pixels: NDArray[np.intp]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint32]]:
         """Cast four rays for each of these pixels: rays (4 n, 6), distances and rows."""
-        body_rays = lens.sub_rays.reshape(4, -1, 3).take(pixels, axis=1).reshape(-1, 3)
-        rays = _rays(lens, body_rays, look.world_from_body)
+        from_body = lens.sub_rays.reshape(4, -1, 4).take(pixels, axis=1).reshape(-1, 4)
+        rays = placed_rays(from_body, look.rays[0, :3], look.world_from_body)
         distance, row = self.caster.static(rays, threads=1)
         index = np.flatnonzero(np.tile(look.busy.take(pixels), 4))
         eye = np.full(len(index), look.camera)
         self.caster.add_movers(look.placed, rays, eye, index, distance, row)
         return rays, distance, row
-
-
-def _rays(
-    lens: Lens, body_rays: NDArray[np.float32], world_from_body: Array
-) -> NDArray[np.float32]:
-    """Rays (..., 6) of a camera in the world: origin, unit direction."""
-    out = np.empty((*body_rays.shape[:-1], 6), F32)
-    out[..., :3] = (world_from_body @ lens.body_from_camera)[:3, 3]
-    out[..., 3:] = turned(body_rays, world_from_body)
-    return out
 
 
 def _silhouettes(distance: NDArray[np.float32]) -> NDArray[np.bool_]:

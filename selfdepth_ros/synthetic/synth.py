@@ -17,13 +17,8 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.synthetic.layout import plan_drive
 from selfdepth_ros.synthetic.mesh import Array
-from selfdepth_ros.synthetic.recording import (
-    EPOCH_NS,
-    START_NS,
-    FrameContent,
-    Recording,
-    render_frames,
-)
+from selfdepth_ros.synthetic.pool import render_frames
+from selfdepth_ros.synthetic.recording import EPOCH_NS, START_NS, FrameContent, Recording
 from selfdepth_ros.synthetic.rig import LIDAR_FRAME_ID, LIDAR_XYZ, street_rig
 
 ODOMETRY_HZ = 50

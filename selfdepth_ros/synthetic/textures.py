@@ -27,9 +27,12 @@ def noise(rng: Rng, h: int, w: int, coarsest: int, roughness: float = 0.6) -> Im
 
 
 def _upsample(grid: Image, h: int, w: int) -> Image:
+    """Enlarge (rows, columns) to (h, w), bicubic and periodic."""
     rows, columns = grid.shape
-    padded = np.pad(grid, 2, mode='wrap')
+    if (rows, columns) == (h, w):
+        return grid
     fy, fx = h // rows, w // columns
+    padded = cv2.copyMakeBorder(grid, 2, 2, 2, 2, cv2.BORDER_WRAP)
     big = cv2.resize(padded, ((columns + 4) * fx, (rows + 4) * fy), interpolation=cv2.INTER_CUBIC)
     return big[2 * fy : 2 * fy + h, 2 * fx : 2 * fx + w]
 
@@ -40,8 +43,9 @@ def tint(grey: Image, colour: Any) -> Image:
 
 
 def to_uint8(image: Image) -> NDArray[np.uint8]:
-    """Clip and round to uint8."""
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    """Round and clip (h, w, 3) to uint8."""
+    flat = image.reshape(len(image), -1)
+    return cv2.add(flat, 0, dtype=cv2.CV_8U).reshape(image.shape)
 
 
 def colour_noise(rng: Rng, h: int, w: int, coarsest: int, strength: float) -> Image:

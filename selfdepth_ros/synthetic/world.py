@@ -9,12 +9,11 @@ import open3d as o3d
 from numpy.typing import NDArray
 
 from selfdepth_ros.synthetic import textures
-from selfdepth_ros.synthetic.atlas import Atlas
 from selfdepth_ros.synthetic.layout import Street, lay_street, plan_drive
 from selfdepth_ros.synthetic.lightmap import Lightmap, bake
 from selfdepth_ros.synthetic.mesh import NORMAL, TINT, Array, MeshBuilder, Surfaces
 from selfdepth_ros.synthetic.movers import make_movers
-from selfdepth_ros.synthetic.tiles import make_tiles
+from selfdepth_ros.synthetic.tiles import TILES, make_atlas, paint_atlas
 from selfdepth_ros.synthetic.vehicles import ego_body
 
 
@@ -24,14 +23,18 @@ class StreetWorld:
     World frame: x forward along the street's beginning, y left, z up, metres, road at z = 0.
     """
 
-    def __init__(self, seed: int, duration_s: float | int = 16.0) -> None:
-        """Build meshes, textures and baked light (a few seconds)."""
+    def __init__(self, seed: int, duration_s: float | int = 16.0, paint: bool = True) -> None:
+        """Build meshes, textures and baked light (seconds).
+
+        paint: whether to paint the textures too; without, `atlas.image` is to be set before
+        anything is rendered, and only the atlas of the same seed will do.
+        """
         self.seed, self.duration_s = seed, duration_s
         self.drive, section, end_m = plan_drive(seed, duration_s)
-        tiles = make_tiles(seed)
-        names = {name: i for i, name in enumerate(tiles)}
-        self.atlas = Atlas(list(tiles.values()))
-        mesh = MeshBuilder(names, self.atlas.scales)
+        self.atlas = make_atlas()
+        if paint:
+            self.atlas.image = paint_atlas(seed)
+        mesh = MeshBuilder({name: i for i, name in enumerate(TILES)}, self.atlas.scales)
         self.street = Street(self.drive.line, section, mesh, end_m)
         lay_street(self.street, seed)
         self.movers = make_movers(seed, self.street, self.drive, duration_s)

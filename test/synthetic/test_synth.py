@@ -11,7 +11,8 @@ from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.synthetic import StreetRenderer, StreetWorld, SyntheticError, write_bag
-from selfdepth_ros.synthetic.recording import EPOCH_NS, Recording
+from selfdepth_ros.synthetic.pool import render_frames
+from selfdepth_ros.synthetic.recording import EPOCH_NS, FrameContent, Recording
 from selfdepth_ros.synthetic.synth import odometry_poses
 
 SEED, FRAMES = 9, 3
@@ -80,6 +81,17 @@ def test_cameras_are_a_few_milliseconds_apart():
     stamps = Recording(SEED, FRAMES).stamps_ns(1)
     assert len(set(stamps)) == 6
     assert 5e6 < np.ptp(stamps) < 20e6
+
+
+def digest(frame: FrameContent):
+    scan = [frame.scan.points, frame.scan.intensity, frame.scan.ring]
+    return [part.tobytes() for part in (frame.stamps_ns, *frame.images, frame.z_depths, *scan)]
+
+
+def test_several_processes_render_what_one_renders():
+    recording = Recording(SEED, FRAMES, 96, 64, depth_truth=True)
+    alone, shared = (list(render_frames(recording, workers)) for workers in (1, 2))
+    assert [digest(frame) for frame in alone] == [digest(frame) for frame in shared]
 
 
 def test_an_existing_bag_is_refused(bag):
