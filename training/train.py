@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from selfdepth_ros.core.config import config_from_dict, to_dict
 from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.memory import keep_memory
 from selfdepth_ros.core.rig import Rig, save_rig
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from selfdepth_training.config import TrainConfig
@@ -29,7 +30,6 @@ from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
-from selfdepth_training.memory import keep_freed_memory
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
@@ -77,7 +77,7 @@ def train(
     if state is not None:
         config = config_from_dict(TrainConfig, state['config'])
         _require_same_bags(bags, state['bags'])
-    keep_freed_memory()
+    keep_memory()
     fabric = _fabric(config)
     fabric.launch()
     caches = _caches(fabric, bags, cache_root or out / 'cache', config)
