@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Command] = {
     'import': Command('selfdepth_ros.cli.import_', 'turn a public dataset into a bag', 'bags'),
     'train': Command('selfdepth_ros.cli.train', 'learn depth from bags, without labels', 'train'),
     'evaluate': Command('selfdepth_ros.cli.evaluate', 'measure a model on a bag', 'train'),
+    'report': Command('selfdepth_ros.cli.report', 'show what a model can do, as HTML', 'train'),
     'export': Command('selfdepth_ros.cli.export', 'compile a checkpoint to ONNX', 'train'),
     'rig': Command('selfdepth_ros.cli.rig', 'show what the cameras of a rig see', 'bags'),
     'doctor': Command('selfdepth_ros.cli.doctor', 'say whether a bag or a rig is fit', 'bags'),

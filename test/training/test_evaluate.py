@@ -92,7 +92,7 @@ def test_truth_outside_the_bounds_is_left_out(reader, truth_of):
 def test_pixels_on_the_robot_are_no_truth(reader, street, truth_of):
     masked = {
         (truth.v.tolist()[0], truth.u.tolist()[0])
-        for truth in next(iter(frame_truths(reader, street.rig))).cameras
+        for truth in next(iter(frame_truths(reader, street.rig, CONFIG))).cameras
     }
     assert masked
     half = np.zeros((96, 160), bool)
@@ -101,7 +101,7 @@ def test_pixels_on_the_robot_are_no_truth(reader, street, truth_of):
         reader.rig(), cameras=tuple(replace(c, self_occlusion=half) for c in reader.rig().cameras)
     )
     for each in (reader, OnlyLidar(street.bag)):
-        for truth in next(iter(frame_truths(each, rig))).cameras:
+        for truth in next(iter(frame_truths(each, rig, CONFIG))).cameras:
             assert len(truth.u) > 50
             assert truth.u.min() >= 80
 
