@@ -4,14 +4,17 @@
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.protocol import add_protocol_arguments, asked_protocol, with_masks
+from selfdepth_ros.cli.protocol import (
+    add_protocol_arguments,
+    asked_protocol,
+    evaluation_bar,
+    masks_told,
+    with_masks,
+)
 from selfdepth_ros.core.files import write_file
 from selfdepth_training.baseline import fit_row_baseline
 from selfdepth_training.evaluate import Evaluation, EvaluationError, evaluate
@@ -39,12 +42,14 @@ def run(args: argparse.Namespace) -> int:
     config = protocol.config
     reader = BagReader(args.bag)
     rig = with_masks(reader.rig(), args.rig)
+    print(masks_told(rig))
+    bar = evaluation_bar(reader, config)
     predict = load_model(args.model).predictor(rig, config.flip)
-    scores = evaluate(predict, reader, rig, config, _progress)
+    scores = evaluate(predict, reader, rig, config, bar)
     results = {'protocol': protocol.to_dict(), 'model': _told(scores, str(args.model), protocol)}
     if args.baseline:
         rows = fit_row_baseline([BagReader(bag) for bag in args.baseline], rig, config)
-        constant = evaluate(lambda frame: rows, reader, rig, config, _progress)
+        constant = evaluate(lambda frame: rows, reader, rig, config, bar)
         title = 'constant depth per row and camera'
         results['row_baseline'] = _told(constant, title, protocol)
     if args.json:
@@ -64,7 +69,3 @@ def _told(scores: Evaluation, title: str, protocol: EvaluationProtocol) -> dict[
     print(f'{title} against {scores.truth}\nprotocol {protocol}\n{protocol.describe()}')
     print(scores.table())
     return scores.to_dict()
-
-
-def _progress(frames: Iterator[Any]) -> Iterator[Any]:
-    return tqdm(frames, 'evaluate', unit='frame', dynamic_ncols=True)

@@ -3,13 +3,22 @@
 """What `evaluate` and `report` both take: a protocol, changes of it, masks of the robot."""
 
 import argparse
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
+from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.rig import Rig, RigCamera, load_rig
-from selfdepth_training.protocols import PROTOCOLS, EvaluationProtocol, protocol
+from selfdepth_training.protocols import (
+    PROTOCOLS,
+    EvaluationConfig,
+    EvaluationProtocol,
+    protocol,
+)
 
 _SETTINGS = {
     'min_depth': 'min_depth_m', 'max_depth': 'max_depth_m', 'crop': 'crop', 'flip': 'flip',
@@ -50,6 +59,21 @@ def with_masks(rig: Rig, path: Path | None) -> Rig:
         replace(entry, self_occlusion=_mask(known[entry.name], entry)) for entry in rig.cameras
     ]
     return replace(rig, cameras=tuple(cameras))
+
+
+def masks_told(rig: Rig) -> str:
+    """What is known of the robot's own body, in words."""
+    known = sum(entry.self_occlusion is not None for entry in rig.cameras)
+    advice = '' if known else ' (--rig gives them: a training has measured them in its rig.yaml)'
+    return f'masks of the robot itself: {known} of {len(rig.cameras)} cameras{advice}'
+
+
+def evaluation_bar(
+    reader: BagReader, config: EvaluationConfig
+) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    """A bar that shows how far an evaluation is."""
+    total = -(-reader.most_frames // config.every)
+    return lambda frames: tqdm(frames, 'evaluate', total, unit='frame', dynamic_ncols=True)
 
 
 def _mask(known: RigCamera, entry: RigCamera) -> np.ndarray | None:

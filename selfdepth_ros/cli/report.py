@@ -4,14 +4,19 @@
 
 import argparse
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.protocol import add_protocol_arguments, asked_protocol, with_masks
+from selfdepth_ros.cli.protocol import (
+    add_protocol_arguments,
+    asked_protocol,
+    evaluation_bar,
+    masks_told,
+    with_masks,
+)
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_training.evaluate import evaluate
 from selfdepth_training.loaded import load_model
@@ -53,11 +58,12 @@ def run(args: argparse.Namespace) -> int:
     curves = training_curves(args.model)
     moments = Moments(args.worst)
     predict = model.predictor(rig, protocol.config.flip)
-    scores = evaluate(predict, reader, rig, protocol.config, _progress, moments.watch)
+    bar = evaluation_bar(reader, protocol.config)
+    scores = evaluate(predict, reader, rig, protocol.config, bar, moments.watch)
     scenes = _scenes(moments, Painter(model, rig, reader))
     report = Report(
-        str(args.model), str(args.bag), protocol, scores, moments, scenes, curves, model.record,
-        time.strftime('%Y-%m-%d %H:%M'),
+        str(args.model), str(args.bag), protocol, masks_told(rig), scores, moments, scenes, curves,
+        model.record, time.strftime('%Y-%m-%d %H:%M'),
     )  # fmt: skip
     write_report(report, args.out)
     print(f'{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, protocol {protocol}')
@@ -66,13 +72,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _scenes(moments: Moments, painter: Painter) -> list[Scene]:
     """The worst frames, then the typical one unless it is one of them."""
-    titled = [(f'{rank}. worst', moment) for rank, moment in enumerate(moments.worst, 1)]
+    titled = [(f'Worst frame {rank}', moment) for rank, moment in enumerate(moments.worst, 1)]
     typical = moments.typical
     if typical is not None and all(typical is not moment for moment in moments.worst):
-        titled.append(('Typical', typical))
+        titled.append(('A typical frame', typical))
     start = min(moments.stamps_ns)
     return [painter.scene(*pair, start) for pair in tqdm(titled, 'draw', unit='frame')]
-
-
-def _progress(frames: Iterator[Any]) -> Iterator[Any]:
-    return tqdm(frames, 'evaluate', unit='frame', dynamic_ncols=True)

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report: what it says, and how it becomes one HTML file."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.files import write_file
 from selfdepth_training.evaluate import BAND_EDGES_M, Evaluation
 from selfdepth_training.metrics import DepthMetrics, ErrorSums
-from selfdepth_training.protocols import EvaluationProtocol
+from selfdepth_training.protocols import EvaluationConfig, EvaluationProtocol
 from selfdepth_training.report.charts import bands_chart, curves_chart, drive_chart
 from selfdepth_training.report.curves import Curve
 from selfdepth_training.report.moments import Moments
@@ -33,6 +32,8 @@ class Report:
     model: str
     bag: str
     protocol: EvaluationProtocol
+    masks: str
+    """What is known of the robot's own body, in words."""
     evaluation: Evaluation
     moments: Moments
     scenes: Sequence[Scene]
@@ -62,7 +63,7 @@ def to_html(report: Report) -> str:
     )  # fmt: skip
     mean = report.evaluation.mean
     shown = [index for index, band in enumerate(mean.bands) if band.count]
-    labels = [_band_label(index, report.protocol.config.max_depth_m) for index in shown]
+    labels = [_band_label(index, report.protocol.config) for index in shown]
     gradient, ticks = depth_legend()
     return environment.get_template('page.html').render(
         report=report,
@@ -87,9 +88,10 @@ def to_html(report: Report) -> str:
     )
 
 
-def _band_label(index: int, max_depth_m: float) -> str:
-    low, high = BAND_EDGES_M[index], min(BAND_EDGES_M[index + 1], max_depth_m)
-    return f'from {low:g} m' if math.isinf(high) else f'{low:g} – {high:g} m'
+def _band_label(index: int, config: EvaluationConfig) -> str:
+    low = max(BAND_EDGES_M[index], config.min_depth_m)
+    high = min(BAND_EDGES_M[index + 1], config.max_depth_m)
+    return f'{low:g} – {high:g} m'
 
 
 def _shade(band: ErrorSums) -> int:
