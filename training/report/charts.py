@@ -5,6 +5,7 @@
 Matplotlib draws with stand-in colours, which are then replaced by the page's variables.
 """
 
+import html
 import io
 import re
 from collections.abc import Sequence
@@ -90,7 +91,8 @@ def _bars(
     axes: Any, labels: Sequence[str], values: Sequence[float], text: str, color: str
 ) -> None:
     bars = axes.bar(labels, values, width=0.62, color=color)
-    axes.bar_label(bars, [text.format(value) for value in values], padding=3, fontsize=9)
+    told = [text.format(value).replace('-', '\N{MINUS SIGN}') for value in values]
+    axes.bar_label(bars, told, padding=3, fontsize=9)
     axes.margins(y=0.2)
     axes.set_yticks([])
 
@@ -107,6 +109,6 @@ def _svg(figure: Figure, label: str) -> str:
     for stand_in, variable in _VARIABLES.items():
         text = text.replace(stand_in, variable)
     size = re.search(r'viewBox="[^"]*"', text)
-    head = f'<svg class="chart" role="img" aria-label="{label}" {size[0] if size else ""}'
     names = 'xmlns:xlink="http://www.w3.org/1999/xlink" xmlns="http://www.w3.org/2000/svg"'
-    return f'{head} {names}>' + text[text.index('>') + 1 :]
+    told = f'class="chart" role="img" aria-label="{html.escape(label)}"'
+    return f'<svg {told} {size[0] if size else ""} {names}>' + text[text.index('>') + 1 :]

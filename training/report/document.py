@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report: what it says, and how it becomes one HTML file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from selfdepth_ros import __version__
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.files import write_file
 from selfdepth_training.evaluate import BAND_EDGES_M, Evaluation
-from selfdepth_training.metrics import DepthMetrics, ErrorSums
+from selfdepth_training.metrics import ErrorSums
 from selfdepth_training.protocols import EvaluationConfig, EvaluationProtocol
 from selfdepth_training.report.charts import bands_chart, curves_chart, drive_chart
 from selfdepth_training.report.curves import Curve
@@ -70,7 +70,6 @@ def to_html(report: Report) -> str:
         version=__version__,
         mean=mean,
         rows={**report.evaluation.cameras, 'mean': mean},
-        metric_names=DepthMetrics._fields,
         bands=shown,
         band_labels=labels,
         pixels=sum(band.count for band in mean.bands),
@@ -83,6 +82,8 @@ def to_html(report: Report) -> str:
         has_confidence=any(
             t.kind == 'confidence' for s in report.scenes for v in s.views for t in v.tiles
         ),
+        record=_record_rows(report.record),
+        measured_with=f'; {report.masks}' if report.protocol.config.without_body else '',
         shade=_shade,
         weakest=_weakest(report.evaluation),
     )
@@ -92,6 +93,17 @@ def _band_label(index: int, config: EvaluationConfig) -> str:
     low = max(BAND_EDGES_M[index], config.min_depth_m)
     high = min(BAND_EDGES_M[index + 1], config.max_depth_m)
     return f'{low:g} – {high:g} m'
+
+
+def _record_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values as people read them; figures of other bags are left out."""
+    rows = []
+    for name, value in record.items():
+        if isinstance(value, list | tuple):
+            rows.append((name, ', '.join(map(str, value))))
+        elif not isinstance(value, Mapping):
+            rows.append((name, f'{value:.4g}' if isinstance(value, float) else str(value)))
+    return [(name.replace('_', ' '), value) for name, value in rows]
 
 
 def _shade(band: ErrorSums) -> int:

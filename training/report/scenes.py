@@ -138,7 +138,7 @@ def _azimuth(entry: RigCamera) -> float:
     return float(np.arctan2(ahead[1], ahead[0]))
 
 
-def _error_picture(image: Picture, depth: Float[np.ndarray, 'h w'], truth: CameraTruth) -> Picture:
+def _error_picture(image: Picture, depth: Float[np.ndarray, 'y x'], truth: CameraTruth) -> Picture:
     """The error at every pixel that has truth, on the faint image."""
     faint = image.mean(-1, keepdims=True) * 0.3 + 20
     picture = np.repeat(faint, 3, -1).astype(np.uint8)
