@@ -21,14 +21,6 @@ from selfdepth_training.protocols import PROTOCOLS, EvaluationConfig, protocol
 from selfdepth_training.truth import frame_truths
 
 
-class OnlyLidar(BagReader):
-    """The bag as a real robot would have recorded it."""
-
-    @property
-    def has_depth_truth(self) -> bool:
-        return False
-
-
 @pytest.fixture(scope='module')
 def reader(street):
     return BagReader(street.bag)
@@ -121,9 +113,9 @@ def masked_left(rig):
     return replace(rig, cameras=tuple(replace(c, self_occlusion=half) for c in rig.cameras))
 
 
-def test_lidar_moved_with_the_robot_fits_the_image_better(street):
+def test_lidar_moved_with_the_robot_fits_the_image_better(street, helpers):
     """Cameras fire up to 16 ms after the sweep: at 10 m/s the side cameras' points are aside."""
-    reader, agree = OnlyLidar(street.bag), {}
+    reader, agree = helpers.OnlyLidar(street.bag), {}
     rows = {tuple(stamps): index for index, stamps in enumerate(street.cache.stamps_ns.tolist())}
     for moved in (True, False):
         close = []
