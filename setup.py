@@ -41,6 +41,8 @@ EXTRAS = {
         'torch>=2.4',
         'lightning-fabric>=2.4',
         'tensorboard>=2.15',
+        'jinja2>=3.1',
+        'matplotlib>=3.6',
         'onnx>=1.16',
         'onnxscript>=0.1',
     ],
@@ -91,7 +93,7 @@ setup(
     packages=[*find_packages(include=[NAME, f'{NAME}.*']), *training_packages()],
     package_data={
         NAME: ['models/*/*', 'py.typed'],
-        'selfdepth_training': ['recipes/*.yaml', 'py.typed'],
+        'selfdepth_training': ['recipes/*.yaml', 'report/*.html', 'py.typed'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),

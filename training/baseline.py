@@ -7,7 +7,8 @@ from jaxtyping import Float
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.rig import Rig
-from selfdepth_training.evaluate import EvaluationConfig, EvaluationError
+from selfdepth_training.evaluate import EvaluationError
+from selfdepth_training.protocols import EvaluationConfig
 from selfdepth_training.truth import CameraTruth, frame_truths
 
 # Depth bins of the row baseline: 0.2 % wide for the usual 1 to 60 m.
@@ -26,7 +27,7 @@ def fit_row_baseline(
     masses = [np.zeros((entry.camera.height, BASELINE_BINS)) for entry in rig.cameras]
     for reader in readers:
         _require_sizes(reader, rig)
-        for _, truths in frame_truths(reader, rig, config.every):
+        for _, truths in frame_truths(reader, rig, config):
             for mass, truth in zip(masses, truths, strict=True):
                 if truth is not None:
                     _add_mass(mass, edges, truth)

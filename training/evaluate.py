@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predicted depth against a bag's depth truth or its LiDAR."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,31 +11,42 @@ import numpy as np
 from jaxtyping import Float
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.core.config import knob
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
-from selfdepth_training.metrics import DepthMetrics, depth_metrics, mean_metrics
+from selfdepth_training.metrics import DepthMetrics, ErrorSums, mean_metrics, pooled
+from selfdepth_training.protocols import LEAST_M, EvaluationConfig
 from selfdepth_training.truth import CameraTruth, frame_truths, truth_kind
 
 # A rig's images in, z-depth in metres out, each at its camera's own size; None where none came.
 Predictor = Callable[[SurroundFrame], list[Float[np.ndarray, 'h w'] | None]]
+
+BAND_EDGES_M = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, math.inf)
+"""Limits of the bands of true depth that errors are also told by."""
 
 
 class EvaluationError(SelfdepthError):
     """A bag that holds nothing to evaluate against."""
 
 
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """The protocol."""
+class ImageScores(NamedTuple):
+    """One image against its truth."""
 
-    min_depth_m: float = knob(1.0, unit='m', low=0.0, high=100.0)
-    """Nearer truth is left out."""
-    max_depth_m: float = knob(60.0, unit='m', low=1.0, high=1000.0)
-    """Farther truth is left out; predictions are clamped to these bounds."""
-    every: int = knob(1, unit='frames', low=1, high=1000)
-    """Every n-th surround frame is evaluated."""
+    metric: DepthMetrics
+    median_scaled: DepthMetrics
+    scale: float
+    bands: tuple[ErrorSums, ...]
+    """Metric errors by band of true depth."""
+
+
+class FrameScores(NamedTuple):
+    """A surround frame, what was predicted and is true, and the scores, by camera of the rig."""
+
+    frame: SurroundFrame
+    depths: list[Float[np.ndarray, 'h w'] | None]
+    truths: list[CameraTruth | None]
+    scores: list[ImageScores | None]
+    """None where there is no prediction or no truth within the bounds."""
 
 
 class CameraScores(NamedTuple):
@@ -45,6 +57,8 @@ class CameraScores(NamedTuple):
     scale: float
     """Median of truth over prediction: 1 when the scale is right."""
     images: int
+    bands: tuple[ErrorSums, ...]
+    """Metric errors of all pixels of all images, by band of true depth."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +71,14 @@ class Evaluation:
 
     @property
     def mean(self) -> CameraScores:
-        """Average over the cameras, each counting alike."""
+        """Average over the cameras, each counting alike; bands are of all pixels together."""
         scores = list(self.cameras.values())
         return CameraScores(
             mean_metrics([score.metric for score in scores]),
             mean_metrics([score.median_scaled for score in scores]),
             float(np.mean([score.scale for score in scores])),
             sum(score.images for score in scores),
+            _summed([score.bands for score in scores]),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,6 +92,7 @@ class Evaluation:
                     'median_scaled': row.median_scaled._asdict(),
                     'scale': row.scale,
                     'images': row.images,
+                    'bands': _bands_to_list(row.bands),
                 }
                 for name, row in rows.items()
             },
@@ -100,21 +116,20 @@ def evaluate(
     rig: Rig,
     config: EvaluationConfig,
     progress: Callable[[Iterator], Iterator] = iter,
+    watch: Callable[[FrameScores], None] = lambda _: None,
 ) -> Evaluation:
     """Compare predictions with the bag's depth truth where it has one, else with its LiDAR.
 
-    Raises EvaluationError when the bag has neither.
+    `watch` is shown every frame as it is scored. Raises EvaluationError when the bag has neither.
     """
-    per_image: dict[str, list[tuple[DepthMetrics, DepthMetrics, float]]] = {
-        name: [] for name in rig.names
-    }
-    for frame, truths in progress(frame_truths(reader, rig, config.every)):
-        for name, depth, truth in zip(rig.names, predict(frame), truths, strict=True):
-            if depth is None or truth is None:
-                continue
-            scores = _image_scores(depth, truth, config)
-            if scores is not None:
-                per_image[name].append(scores)
+    per_image: dict[str, list[ImageScores]] = {name: [] for name in rig.names}
+    for frame, truths in progress(frame_truths(reader, rig, config)):
+        depths = predict(frame)
+        scores = [_image_scores(*pair, config) for pair in zip(depths, truths, strict=True)]
+        for name, score in zip(rig.names, scores, strict=True):
+            if score is not None:
+                per_image[name].append(score)
+        watch(FrameScores(frame, depths, truths, scores))
     cameras = {name: _camera_scores(rows) for name, rows in per_image.items() if rows}
     if not cameras:
         raise EvaluationError(
@@ -126,24 +141,59 @@ def evaluate(
 
 
 def _image_scores(
-    depth: Float[np.ndarray, 'h w'], truth: CameraTruth, config: EvaluationConfig
-) -> tuple[DepthMetrics, DepthMetrics, float] | None:
+    depth: Float[np.ndarray, 'h w'] | None, truth: CameraTruth | None, config: EvaluationConfig
+) -> ImageScores | None:
+    if depth is None or truth is None:
+        return None
     inside = (truth.z_depth_m > config.min_depth_m) & (truth.z_depth_m < config.max_depth_m)
     if not inside.any():
         return None
     true = truth.z_depth_m[inside]
     predicted = depth[truth.v[inside], truth.u[inside]]
     scale = float(np.median(true) / np.median(predicted))
-    bounds = config.min_depth_m, config.max_depth_m
-    return (
-        depth_metrics(predicted.clip(*bounds), true),
-        depth_metrics((predicted * scale).clip(*bounds), true),
+    bounds = max(config.min_depth_m, LEAST_M), config.max_depth_m
+    bands = _band_sums(predicted.clip(*bounds), true)
+    return ImageScores(
+        pooled(bands).metrics(),
+        ErrorSums.of((predicted * scale).clip(*bounds), true).metrics(),
         scale,
+        bands,
     )
 
 
-def _camera_scores(rows: list[tuple[DepthMetrics, DepthMetrics, float]]) -> CameraScores:
-    metric, scaled, scales = zip(*rows, strict=True)
+def _band_sums(
+    predicted: Float[np.ndarray, ' n'], true: Float[np.ndarray, ' n']
+) -> tuple[ErrorSums, ...]:
+    band = np.searchsorted(BAND_EDGES_M, true, side='right') - 1
+    each = (band == index for index in range(len(BAND_EDGES_M) - 1))
+    return tuple(ErrorSums.of(predicted[inside], true[inside]) for inside in each)
+
+
+def _summed(rows: list[tuple[ErrorSums, ...]]) -> tuple[ErrorSums, ...]:
+    """Sums of several images or cameras, band by band."""
+    return tuple(pooled(bands) for bands in zip(*rows, strict=True))
+
+
+def _bands_to_list(bands: tuple[ErrorSums, ...]) -> list[dict[str, Any]]:
+    """Bands that have pixels, as plain values; the last has no upper limit."""
+    return [
+        {
+            'from_m': low,
+            'to_m': None if math.isinf(high) else high,
+            'pixels': int(sums.count),
+            'bias': sums.bias,
+            **sums.metrics()._asdict(),
+        }
+        for low, high, sums in zip(BAND_EDGES_M, BAND_EDGES_M[1:], bands, strict=False)
+        if sums.count
+    ]
+
+
+def _camera_scores(rows: list[ImageScores]) -> CameraScores:
     return CameraScores(
-        mean_metrics(list(metric)), mean_metrics(list(scaled)), float(np.median(scales)), len(rows)
+        mean_metrics([row.metric for row in rows]),
+        mean_metrics([row.median_scaled for row in rows]),
+        float(np.median([row.scale for row in rows])),
+        len(rows),
+        _summed([row.bands for row in rows]),
     )

@@ -69,21 +69,20 @@ class TrainedNetwork:
         return depth.numpy(), None if confidence is None else confidence.numpy()
 
 
-def surround_predictor(infer: Infer, rig: Rig, width: int, height: int, kind: str) -> Predictor:
-    """Wrap `infer` for the cameras of `rig`: resize in, z-depth at each camera's own size out."""
+def surround_predictor(
+    infer: Infer, rig: Rig, width: int, height: int, kind: str, flip: bool = False
+) -> Predictor:
+    """Wrap `infer` for the cameras of `rig`: resize in, z-depth at each camera's own size out.
+
+    `flip` asks twice, the second time with mirrored images, and averages (`flip_averaged`).
+    """
+    infer = flip_averaged(infer) if flip else infer
     scaled = rig.scaled(width, height)
     focal = np.array([entry.camera.focal for entry in scaled.cameras], np.float32)
     rays = [entry.camera.pixel_rays()[0] for entry in scaled.cameras]
 
     def predict(frame: SurroundFrame) -> list[np.ndarray | None]:
-        batch = np.zeros((len(rig.cameras), height, width, 3), np.uint8)
-        for index, image in enumerate(frame.images):
-            if image is not None:
-                same = image.shape[:2] == (height, width)
-                batch[index] = image if same else cv2.resize(
-                    image, (width, height), interpolation=cv2.INTER_AREA
-                )  # fmt: skip
-        depths = infer(batch, focal)
+        depths = infer(network_images(frame, width, height), focal)
         if kind == 'ray_distance':
             depths = [z_depth_from_ray_distance(d, r) for d, r in zip(depths, rays, strict=True)]
         return [
@@ -92,6 +91,38 @@ def surround_predictor(infer: Infer, rig: Rig, width: int, height: int, kind: st
         ]
 
     return predict
+
+
+def network_images(frame: SurroundFrame, width: int, height: int) -> UInt8[np.ndarray, 'c h w 3']:
+    """The images of a frame at the network's size, black where a camera is missing."""
+    batch = np.zeros((len(frame.images), height, width, 3), np.uint8)
+    for index, image in enumerate(frame.images):
+        if image is not None:
+            same = image.shape[:2] == (height, width)
+            batch[index] = image if same else cv2.resize(
+                image, (width, height), interpolation=cv2.INTER_AREA
+            )  # fmt: skip
+    return batch
+
+
+def flip_averaged(infer: Infer) -> Infer:
+    """Average inverse depth with that of the mirrored images, mirrored back.
+
+    At each side of the image the answer for which that side was the other one counts alone, over
+    5 % of the width, and over 5 % more it goes over to the mean, as the post-processing of Godard
+    et al., "Unsupervised monocular depth estimation with left-right consistency", 2017.
+    """
+
+    def both(
+        images: UInt8[np.ndarray, 'n h w 3'], focal: Float[np.ndarray, ' n']
+    ) -> Float[np.ndarray, 'n h w']:
+        straight = infer(images, focal)
+        mirrored = infer(np.ascontiguousarray(images[:, :, ::-1]), focal)[:, :, ::-1]
+        across = np.linspace(0, 1, images.shape[2])
+        share = np.interp(across, (0.05, 0.1, 0.9, 0.95), (1, 0.5, 0.5, 0)).astype(np.float32)
+        return 1 / ((1 - share) / straight + share / mirrored)
+
+    return both
 
 
 def _resized(depth: Float[np.ndarray, 'h w'], width: int, height: int) -> Float[np.ndarray, 'y x']:

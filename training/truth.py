@@ -12,6 +12,8 @@ from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.se3 import SE3, interpolate_poses
+from selfdepth_training.occlusion import hidden_points
+from selfdepth_training.protocols import EvaluationConfig
 
 # A sweep farther from an image than this is not its truth.
 SWEEP_TOLERANCE_NS = 60_000_000
@@ -37,17 +39,31 @@ def truth_kind(reader: BagReader) -> str:
     return 'depth truth' if reader.has_depth_truth else 'LiDAR'
 
 
-def frame_truths(reader: BagReader, rig: Rig, every: int = 1) -> Iterator[FrameTruth]:
+def frame_truths(reader: BagReader, rig: Rig, config: EvaluationConfig) -> Iterator[FrameTruth]:
     """Every n-th surround frame with its truth, in the rig's order; nothing where there is none.
 
-    Pixels on the robot's own body are left out where the rig has masks.
+    What the protocol does not count is left out, but for its bounds of depth.
     """
-    if reader.has_depth_truth:
-        return _depth_image_truths(reader, rig, every)
-    return _lidar_truths(reader, rig, every)
+    found = _depth_image_truths if reader.has_depth_truth else _lidar_truths
+    for frame, cameras in found(reader, rig, config):
+        counted = [
+            None if truth is None else _counted(truth, entry, config)
+            for truth, entry in zip(cameras, rig.cameras, strict=True)
+        ]
+        yield FrameTruth(frame, counted)
 
 
-def _depth_image_truths(reader: BagReader, rig: Rig, every: int) -> Iterator[FrameTruth]:
+def _counted(truth: CameraTruth, entry: RigCamera, config: EvaluationConfig) -> CameraTruth:
+    """The truth without what the crop and the masks leave out."""
+    keep = config.counts(truth.u, truth.v, entry.camera.width, entry.camera.height)
+    if config.without_body and entry.self_occlusion is not None:
+        keep &= ~entry.self_occlusion[truth.v, truth.u]
+    return CameraTruth(*(values[keep] for values in truth))
+
+
+def _depth_image_truths(
+    reader: BagReader, rig: Rig, config: EvaluationConfig
+) -> Iterator[FrameTruth]:
     pending: dict[tuple[int, int], np.ndarray] = {}
     depths = iter(reader.depth_truth())
     latest = -1
@@ -60,26 +76,19 @@ def _depth_image_truths(reader: BagReader, rig: Rig, every: int) -> Iterator[Fra
                 break
             camera, latest, depth = item
             pending[camera, latest] = depth
-        if index % every == 0:
+        if index % config.every == 0:
             found = [pending.get((c, stamp)) for c, stamp in enumerate(frame.stamps_ns)]
-            truths = [
-                None if depth is None else _all_pixels(depth, entry)
-                for depth, entry in zip(found, rig.cameras, strict=True)
-            ]
-            yield FrameTruth(frame, truths)
+            yield FrameTruth(frame, [None if d is None else _all_pixels(d) for d in found])
         pending = {key: depth for key, depth in pending.items() if key[1] > last}
 
 
-def _all_pixels(depth: Float[np.ndarray, 'h w'], entry: RigCamera) -> CameraTruth:
-    known = np.isfinite(depth) & (depth > 0)
-    if entry.self_occlusion is not None:
-        known &= ~entry.self_occlusion
-    v, u = np.nonzero(known)
+def _all_pixels(depth: Float[np.ndarray, 'h w']) -> CameraTruth:
+    v, u = np.nonzero(np.isfinite(depth) & (depth > 0))
     return CameraTruth(u, v, depth[v, u])
 
 
-def _lidar_truths(reader: BagReader, rig: Rig, every: int) -> Iterator[FrameTruth]:
-    odometry = reader.odometry()
+def _lidar_truths(reader: BagReader, rig: Rig, config: EvaluationConfig) -> Iterator[FrameTruth]:
+    odometry = reader.odometry() if config.ego_motion else None
     stamps = np.array([stamp for stamp, _ in reader.lidar()])
     if not len(stamps):
         return
@@ -89,13 +98,14 @@ def _lidar_truths(reader: BagReader, rig: Rig, every: int) -> Iterator[FrameTrut
         nearest = int(stamps[np.abs(stamps - frame.stamp_ns).argmin()])
         while current is not None and current[0] < nearest:
             current = next(clouds, None)
-        if index % every or current is None or current[0] != nearest:
+        if index % config.every or current is None or current[0] != nearest:
             continue
         if abs(nearest - frame.stamp_ns) > SWEEP_TOLERANCE_NS:
             continue
+        sweep, hidden = current[1], config.without_hidden
         truths = [
-            None if stamp is None else lidar_truth(current[1], nearest, stamp, entry, odometry)
-            for stamp, entry in zip(frame.stamps_ns, rig.cameras, strict=True)
+            None if at is None else lidar_truth(sweep, nearest, at, entry, odometry, hidden)
+            for at, entry in zip(frame.stamps_ns, rig.cameras, strict=True)
         ]
         yield FrameTruth(frame, truths)
 
@@ -106,21 +116,27 @@ def lidar_truth(
     image_ns: int,
     entry: RigCamera,
     odometry: tuple[np.ndarray, np.ndarray] | None,
+    without_hidden: bool = True,
 ) -> CameraTruth:
     """LiDAR points as the image of one camera sees them.
 
     They are moved by the robot's motion between the two stamps, and of several points in a pixel
-    the nearest is kept: that is what the camera sees.
+    the nearest is kept: that is what the camera sees. `without_hidden` leaves out the others that
+    it cannot see.
     """
     image_from_sweep = _motion(odometry, sweep_ns, image_ns)
     camera_from_sweep = entry.body_from_camera.inverse() @ image_from_sweep
     points = camera_from_sweep.apply(points_in_body.astype(np.float64))
     pixels, valid = entry.camera.project(points)
+    pixels, z_depth_m = pixels[valid], points[valid, 2]
     width, height = entry.camera.width, entry.camera.height
-    u, v = np.rint(pixels[valid]).astype(np.int64).T.clip(0, [[width - 1], [height - 1]])
+    if without_hidden:
+        seen = ~hidden_points(pixels, z_depth_m, width, height, entry.camera.focal)
+        pixels, z_depth_m = pixels[seen], z_depth_m[seen]
+    u, v = np.rint(pixels).astype(np.int64).T.clip(0, [[width - 1], [height - 1]])
     nearest = np.full((height, width), np.inf, np.float32)
-    np.minimum.at(nearest, (v, u), points[valid, 2].astype(np.float32))
-    return _all_pixels(nearest, entry)
+    np.minimum.at(nearest, (v, u), z_depth_m.astype(np.float32))
+    return _all_pixels(nearest)
 
 
 def _motion(odometry: tuple[np.ndarray, np.ndarray] | None, sweep_ns: int, image_ns: int) -> SE3:

@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Command] = {
     'cloud': Command('selfdepth_ros.cli.cloud', 'turn bags of images into bags of clouds', 'bags'),
     'compare': Command('selfdepth_ros.cli.compare', 'measure clouds against LiDAR', 'clouds'),
     'evaluate': Command('selfdepth_ros.cli.evaluate', 'measure a model on a bag', 'train'),
+    'report': Command('selfdepth_ros.cli.report', 'show what a model can do, as HTML', 'train'),
     'export': Command('selfdepth_ros.cli.export', 'compile a checkpoint to ONNX', 'train'),
     'rig': Command('selfdepth_ros.cli.rig', 'show what the cameras of a rig see', 'bags'),
     'doctor': Command('selfdepth_ros.cli.doctor', 'say whether a bag or a rig is fit', 'bags'),

@@ -50,6 +50,12 @@ def color_error(depth_m: Float[np.ndarray, '*shape'], truth_m: Float[np.ndarray,
     return colors
 
 
+def color_confidence(confidence: Float[np.ndarray, '*shape']) -> Any:
+    """Grey from black (0) to white (1), uint8 (*shape, 3) RGB."""
+    grey = (np.clip(np.nan_to_num(confidence), 0, 1) * 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=-1)
+
+
 def draw_depth_panels(
     images: Sequence[Any],
     depths: Sequence[Any],

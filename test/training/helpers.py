@@ -19,6 +19,14 @@ from selfdepth_training.geometry import RigGeometry, depth_kind
 from selfdepth_training.losses.surround import SurroundReprojection, Views
 
 
+class OnlyLidar(BagReader):
+    """The bag as a real robot would have recorded it."""
+
+    @property
+    def has_depth_truth(self) -> bool:
+        return False
+
+
 def record(
     bag: Path,
     out: Path,

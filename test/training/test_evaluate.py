@@ -24,14 +24,6 @@ CONFIG = EvaluationConfig(every=4)
 PERFECT = DepthMetrics(0, 0, 0, 0, 1, 1, 1)
 
 
-class OnlyLidar(BagReader):
-    """The bag as a real robot would have recorded it."""
-
-    @property
-    def has_depth_truth(self) -> bool:
-        return False
-
-
 @pytest.fixture(scope='module')
 def reader(street):
     return BagReader(street.bag)
@@ -89,10 +81,10 @@ def test_truth_outside_the_bounds_is_left_out(reader, truth_of):
     assert evaluate(capped, reader, reader.rig(), config).mean.metric == PERFECT
 
 
-def test_pixels_on_the_robot_are_no_truth(reader, street, truth_of):
+def test_pixels_on_the_robot_are_no_truth(reader, street, truth_of, helpers):
     masked = {
         (truth.v.tolist()[0], truth.u.tolist()[0])
-        for truth in next(iter(frame_truths(reader, street.rig))).cameras
+        for truth in next(iter(frame_truths(reader, street.rig, CONFIG))).cameras
     }
     assert masked
     half = np.zeros((96, 160), bool)
@@ -100,18 +92,18 @@ def test_pixels_on_the_robot_are_no_truth(reader, street, truth_of):
     rig = replace(
         reader.rig(), cameras=tuple(replace(c, self_occlusion=half) for c in reader.rig().cameras)
     )
-    for each in (reader, OnlyLidar(street.bag)):
-        for truth in next(iter(frame_truths(each, rig))).cameras:
+    for each in (reader, helpers.OnlyLidar(street.bag)):
+        for truth in next(iter(frame_truths(each, rig, CONFIG))).cameras:
             assert len(truth.u) > 50
             assert truth.u.min() >= 80
 
 
-def test_lidar_and_depth_truth_agree_on_a_perfect_predictor(street, truth_of):
+def test_lidar_and_depth_truth_agree_on_a_perfect_predictor(street, truth_of, helpers):
     """LiDAR falls between pixel centres, and from its higher place looks over edges.
 
     Measured at this small size: abs_rel .030, delta1 .970, scale 1.008.
     """
-    reader = OnlyLidar(street.bag)
+    reader = helpers.OnlyLidar(street.bag)
     scores = evaluate(truth_of, reader, street.rig, CONFIG)
     assert scores.truth == truth_kind(reader) == 'LiDAR'
     assert len(scores.cameras) == 6

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfdepth_training.metrics import DepthMetrics, depth_metrics, mean_metrics
+from selfdepth_training.metrics import (
+    DepthMetrics,
+    ErrorSums,
+    depth_metrics,
+    mean_metrics,
+    pooled,
+)
 
 PERFECT = DepthMetrics(0, 0, 0, 0, 1, 1, 1)
 depths = st.lists(st.floats(1, 60), min_size=1, max_size=20).map(np.array)
@@ -27,6 +33,33 @@ def test_by_hand():
         delta3=2 / 3,
     )
     assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ('name', 'predicted_m', 'true_m', 'expected'),
+    [
+        ('abs_rel', [9.0, 6.0], [10.0, 4.0], 0.3),  # (.1 + .5) / 2
+        ('sq_rel', [8.0, 6.0], [10.0, 4.0], 0.7),  # (4/10 + 4/4) / 2
+        ('rmse', [13.0, 6.0], [10.0, 10.0], 12.5**0.5),  # (9 + 16) / 2
+        ('rmse_log', [np.e, 1.0], [1.0, np.e**3], 5**0.5),  # logs 1 and -3: (1 + 9) / 2
+        ('delta1', [12.0, 12.5, 8.1, 8.0], [10.0] * 4, 0.5),  # ratios 1.2, 1.25, 1.235, 1.25
+        ('delta2', [15.0, 16.0, 6.5, 6.4], [10.0] * 4, 0.5),  # 1.5, 1.6, 1.538, 1.5625
+        ('delta3', [19.0, 20.0, 5.2, 5.0], [10.0] * 4, 0.5),  # 1.9, 2, 1.923, 2; 1.25^3 = 1.953
+    ],
+)
+def test_each_metric_by_hand(name, predicted_m, true_m, expected):
+    found = depth_metrics(np.array(predicted_m), np.array(true_m))
+    assert getattr(found, name) == pytest.approx(expected)
+
+
+def test_pooling_is_measuring_all_pixels_at_once():
+    rng = np.random.default_rng(3)
+    true = rng.uniform(1, 60, 90)
+    predicted = true * rng.uniform(0.6, 1.6, 90)
+    parts = [ErrorSums.of(predicted[i : i + 30], true[i : i + 30]) for i in (0, 30, 60)]
+    assert pooled(parts).metrics() == pytest.approx(depth_metrics(predicted, true))
+    assert pooled(parts).bias == pytest.approx(np.mean(predicted / true - 1))
+    assert ErrorSums.of(np.empty(0), np.empty(0)) == ErrorSums()
 
 
 def test_float32_is_summed_in_float64():

@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What `evaluate` and `report` both take: a protocol, changes of it, masks of the robot."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.core.rig import Rig, load_rig
+from selfdepth_training.protocols import (
+    PROTOCOLS,
+    EvaluationConfig,
+    EvaluationProtocol,
+    protocol,
+)
+
+_SETTINGS = {
+    'min_depth': 'min_depth_m', 'max_depth': 'max_depth_m', 'crop': 'crop', 'flip': 'flip',
+    'ego_motion': 'ego_motion', 'body_masks': 'without_body', 'remove_hidden': 'without_hidden',
+    'every': 'every',
+}  # fmt: skip
+"""Names of the options, and of the settings they change."""
+
+
+def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the protocol and what may be changed of it; an option not given changes nothing."""
+    switch = argparse.BooleanOptionalAction
+    group = parser.add_argument_group('protocol', 'options change single settings, and are told')
+    group.add_argument('--protocol', choices=PROTOCOLS, default='street', help='default: street')
+    group.add_argument('--min-depth', type=float, metavar='M', help='nearer truth is left out')
+    group.add_argument('--max-depth', type=float, metavar='M', help='farther truth is left out')
+    group.add_argument('--crop', choices=('none', 'garg'), help='part of the image that counts')
+    group.add_argument('--flip', action=switch, help='average with the mirrored image')
+    group.add_argument('--ego-motion', action=switch, help='move LiDAR to the stamp of the image')
+    group.add_argument('--body-masks', action=switch, help='leave out the robot itself')
+    group.add_argument('--remove-hidden', action=switch, help='drop LiDAR the camera cannot see')
+    group.add_argument('--every', type=int, metavar='N', help='every n-th frame (default: 1)')
+    group.add_argument('--rig', type=Path, help='rig file whose self-occlusion masks are used')
+
+
+def asked_protocol(args: argparse.Namespace) -> EvaluationProtocol:
+    """The protocol with the given options; ConfigError names a setting out of range."""
+    given = {name: getattr(args, option) for option, name in _SETTINGS.items()}
+    return protocol(args.protocol, **{k: v for k, v in given.items() if v is not None})
+
+
+def with_masks(rig: Rig, path: Path | None) -> Rig:
+    """Return the bag's rig with the self-occlusion masks of a rig file of the same cameras."""
+    return rig if path is None else rig.with_masks_of(load_rig(path))
+
+
+def masks_told(rig: Rig) -> str:
+    """What is known of the robot's own body, in words."""
+    known = sum(entry.self_occlusion is not None for entry in rig.cameras)
+    advice = '' if known else ' (--rig gives them: a training has measured them in its rig.yaml)'
+    return f'masks of the robot itself: {known} of {len(rig.cameras)} cameras{advice}'
+
+
+def evaluation_bar(
+    reader: BagReader, config: EvaluationConfig
+) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    """A bar that shows how far an evaluation is."""
+    total = -(-reader.most_frames // config.every)
+    return lambda frames: tqdm(frames, 'evaluate', total, unit='frame', dynamic_ncols=True)

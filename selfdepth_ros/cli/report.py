@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`selfdepth report`: what a model can and cannot do on a bag, as one HTML file."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.cli.protocol import (
+    add_protocol_arguments,
+    asked_protocol,
+    evaluation_bar,
+    masks_told,
+    with_masks,
+)
+from selfdepth_ros.core.errors import ConfigError
+from selfdepth_training.evaluate import evaluate
+from selfdepth_training.loaded import load_model
+from selfdepth_training.report import Report, ReportError, write_report
+from selfdepth_training.report.curves import training_curves
+from selfdepth_training.report.moments import Moments
+from selfdepth_training.report.scenes import Painter, Scene
+
+MOST_FRAMES = 12
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Declare the command's arguments."""
+    parser = subparsers.add_parser('report', help='show what a model can do on a bag')
+    parser.add_argument('model', type=Path, help='a training, model.onnx, or its folder')
+    parser.add_argument('bag', type=Path, help='rosbag2 with LiDAR or depth truth')
+    parser.add_argument(
+        '--out', type=Path, default=Path('report.html'), metavar='F',
+        help='the page to write (default: report.html)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--worst', type=int, default=4, metavar='N',
+        help=f'how many of the worst frames are shown, 1 to {MOST_FRAMES} (default: 4)',
+    )  # fmt: skip
+    add_protocol_arguments(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, draw, write; what cannot be done is said before the work begins."""
+    if not 1 <= args.worst <= MOST_FRAMES:
+        raise ConfigError(f'--worst: found {args.worst}, expected 1 to {MOST_FRAMES}.')
+    if args.out.is_dir():
+        raise ReportError(f'Found a folder at {args.out}, expected the name of a file in --out.')
+    protocol = asked_protocol(args)
+    reader = BagReader(args.bag)
+    rig = with_masks(reader.rig(), args.rig)
+    model = load_model(args.model)
+    curves = training_curves(args.model)
+    moments = Moments(args.worst)
+    predict = model.predictor(rig, protocol.config.flip)
+    bar = evaluation_bar(reader, protocol.config)
+    scores = evaluate(predict, reader, rig, protocol.config, bar, moments.watch)
+    scenes = _scenes(moments, Painter(model, rig, reader))
+    report = Report(
+        str(args.model), str(args.bag), protocol, masks_told(rig), scores, moments, scenes, curves,
+        model.record, time.strftime('%Y-%m-%d %H:%M'),
+    )  # fmt: skip
+    write_report(report, args.out)
+    print(f'{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, protocol {protocol}')
+    return 0
+
+
+def _scenes(moments: Moments, painter: Painter) -> list[Scene]:
+    """The worst frames, then the typical one unless it is one of them."""
+    titled = [(f'Worst frame {rank}', moment) for rank, moment in enumerate(moments.worst, 1)]
+    typical = moments.typical
+    if typical is not None and all(typical is not moment for moment in moments.worst):
+        titled.append(('A typical frame', typical))
+    start = min(moments.stamps_ns)
+    return [painter.scene(*pair, start) for pair in tqdm(titled, 'draw', unit='frame')]

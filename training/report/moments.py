@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What of an evaluation is kept to be shown: a score for every frame, and a few whole frames."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from selfdepth_training.evaluate import FrameScores
+
+APART_NS = 1_000_000_000
+"""Of frames nearer to each other than this only the worst is shown: they show the same."""
+
+
+class Moment(NamedTuple):
+    """A frame and its error: abs_rel, mean over its cameras."""
+
+    abs_rel: float
+    scored: FrameScores
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the frame."""
+        return self.scored.frame.stamp_ns
+
+
+@dataclass
+class Moments:
+    """Watches an evaluation; memory does not grow with its length but by a number a frame."""
+
+    most: int
+    """How many of the worst frames are kept."""
+    stamps_ns: list[int] = field(default_factory=list)
+    abs_rel: list[float] = field(default_factory=list)
+    worst: list[Moment] = field(default_factory=list)
+    """The worst first."""
+    typical: Moment | None = None
+    """A frame about as good as half of the others."""
+
+    def watch(self, scored: FrameScores) -> None:
+        """Take in a frame; one without any score is passed over."""
+        errors = [score.metric.abs_rel for score in scored.scores if score is not None]
+        if not errors:
+            return
+        moment = Moment(float(np.mean(errors)), scored)
+        self.stamps_ns.append(moment.stamp_ns)
+        self.abs_rel.append(moment.abs_rel)
+        self._keep_if_worst(moment)
+        middle = float(np.median(self.abs_rel))
+        kept = self.typical
+        if kept is None or abs(moment.abs_rel - middle) <= abs(kept.abs_rel - middle):
+            self.typical = moment
+
+    def _keep_if_worst(self, moment: Moment) -> None:
+        beside = [m for m in self.worst if abs(m.stamp_ns - moment.stamp_ns) < APART_NS]
+        if any(m.abs_rel >= moment.abs_rel for m in beside):
+            return
+        others = [m for m in self.worst if not any(m is near for near in beside)]
+        self.worst = sorted([*others, moment], key=lambda m: -m.abs_rel)[: self.most]

@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames as pictures inside the page: what each camera saw, its depth and error, and the cloud."""
+
+import base64
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.core.frames import PointCloud, SurroundFrame
+from selfdepth_ros.core.fusion import Fusion
+from selfdepth_ros.core.rig import Rig, RigCamera
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.viz import color_depth, draw_cloud_birdseye, draw_cloud_perspective
+from selfdepth_ros.viz.canvas import splat
+from selfdepth_ros.viz.panels import FAR_M, NEAR_M, color_confidence, color_error
+from selfdepth_training.evaluate import ImageScores
+from selfdepth_training.loaded import LoadedModel
+from selfdepth_training.predict import network_images
+from selfdepth_training.report.moments import Moment
+from selfdepth_training.truth import CameraTruth
+
+_ROW_PX = 2400
+"""Width of one row of tiles: twice what the page shows, for screens of high density."""
+_QUALITY = 82
+_SPARSE_PX = 4
+_REACH_M = 30.0
+_TICKS_M = (3, 5, 10, 20, 40, 80)
+
+Picture = UInt8[np.ndarray, 'h w 3']
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a camera: what it shows, and a data URI."""
+
+    kind: str
+    source: str
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera of a scene."""
+
+    camera: str
+    scores: ImageScores | None
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A frame of the drive, ready to be shown."""
+
+    title: str
+    seconds: float
+    """Since the first frame that was evaluated."""
+    abs_rel: float
+    views: tuple[View, ...]
+    """From the left of the back, over the front, to the right of the back."""
+    birdseye: str
+    perspective: str
+    points: int
+
+
+class Painter:
+    """Makes scenes of the frames of one bag and one model."""
+
+    def __init__(self, model: LoadedModel, rig: Rig, reader: BagReader) -> None:
+        self._model, self._rig, self._reader = model, rig, reader
+        self._scaled = rig.scaled(model.width, model.height)
+        self._fusion = Fusion(self._scaled, None, model.depth_kind, model.max_depth_m)
+        self._focal = np.array([c.camera.focal for c in self._scaled.cameras], np.float32)
+        self._tile_px = _ROW_PX // max(6, len(rig.cameras))
+
+    def scene(self, title: str, moment: Moment, start_ns: int) -> Scene:
+        """One frame: the cloud is the one that the robot would make of it."""
+        scored = moment.scored
+        images = network_images(scored.frame, self._model.width, self._model.height)
+        prediction = self._model.infer(images, self._focal)
+        moved = self._now_from_then(scored.frame)
+        cloud = self._fusion.fuse(
+            prediction.depth, images, scored.frame.present, scored.frame.stamp_ns,
+            prediction.confidence, moved,
+        )  # fmt: skip
+        order = np.argsort([-_azimuth(entry) for entry in self._rig.cameras])
+        confidence = prediction.confidence
+        views = tuple(
+            self._view(moment, index, None if confidence is None else confidence[index])
+            for index in order.tolist()
+        )
+        return Scene(
+            title, (scored.frame.stamp_ns - start_ns) / 1e9, moment.abs_rel, views,
+            *_cloud_pictures(cloud), len(cloud),
+        )  # fmt: skip
+
+    def _view(
+        self, moment: Moment, index: int, confidence: Float[np.ndarray, 'h w'] | None
+    ) -> View:
+        scored, entry = moment.scored, self._rig.cameras[index]
+        image, depth = scored.frame.images[index], scored.depths[index]
+        tiles: list[Tile] = []
+        if image is not None and depth is not None:
+            small = self._small(image)
+            tiles += [
+                Tile('image', _data_uri(small)),
+                Tile('depth', _data_uri(color_depth(self._small(depth, cv2.INTER_NEAREST)))),
+            ]
+            truth = scored.truths[index]
+            if truth is not None:
+                tiles.append(Tile('error', _data_uri(_error_picture(small, depth, truth))))
+            if confidence is not None:
+                seen = self._small(color_confidence(confidence))
+                tiles.append(Tile('confidence', _data_uri(seen)))
+        return View(entry.name, scored.scores[index], tuple(tiles))
+
+    def _small(self, picture: np.ndarray, how: int = cv2.INTER_AREA) -> np.ndarray:
+        height = round(picture.shape[0] * self._tile_px / picture.shape[1])
+        larger = picture.shape[1] < self._tile_px
+        how = cv2.INTER_LINEAR if larger and how == cv2.INTER_AREA else how
+        return cv2.resize(picture, (self._tile_px, height), interpolation=how)
+
+    def _now_from_then(self, frame: SurroundFrame) -> SE3 | None:
+        """Body at the frame's stamp from body at each image's; None where odometry is silent."""
+        stamps = [frame.stamp_ns if at is None else at for at in frame.stamps_ns]
+        found = self._reader.poses_at(np.array([frame.stamp_ns, *stamps]))
+        if found is None or not found[1].all():
+            return None
+        poses = found[0]
+        return poses[0].inverse() @ poses[1:]
+
+
+def _azimuth(entry: RigCamera) -> float:
+    """Where a camera looks in the body frame, radians to the left of ahead."""
+    ahead = entry.body_from_camera.rotation[:2, 2]
+    return float(np.arctan2(ahead[1], ahead[0]))
+
+
+def _error_picture(image: Picture, depth: Float[np.ndarray, 'y x'], truth: CameraTruth) -> Picture:
+    """The error at every pixel that has truth, on the faint image."""
+    faint = image.mean(-1, keepdims=True) * 0.3 + 20
+    picture = np.repeat(faint, 3, -1).astype(np.uint8)
+    factor = picture.shape[1] / depth.shape[1]
+    # LiDAR is sparse: its points are drawn larger than they are, so that they can be seen.
+    size = int(np.ceil(factor)) if len(truth.u) > 0.3 * depth.size else _SPARSE_PX
+    pixels = (np.stack([truth.u, truth.v], -1) + 0.5) * factor - 0.5
+    colors = color_error(depth[truth.v, truth.u], truth.z_depth_m)
+    splat(picture, pixels, truth.z_depth_m, np.full(len(truth.u), size), colors)
+    return picture
+
+
+def _cloud_pictures(cloud: PointCloud) -> tuple[str, str]:
+    above = draw_cloud_birdseye(cloud, 900, _REACH_M)
+    behind = draw_cloud_perspective(cloud, 1440, 900, reach_m=int(_REACH_M))
+    return _data_uri(above), _data_uri(behind)
+
+
+def _data_uri(picture: Picture) -> str:
+    """A picture inside the page, as WebP."""
+    bgr = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode('.webp', bgr, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
+    return 'data:image/webp;base64,' + base64.b64encode(data.tobytes()).decode('ascii')
+
+
+def depth_legend() -> tuple[str, list[tuple[float, str]]]:
+    """CSS gradient of the colours of depth, and where in it (percent) which distance lies."""
+    metres = np.geomspace(NEAR_M, FAR_M, 24)
+    ticks = [
+        (100 * float(np.log(m / NEAR_M) / np.log(FAR_M / NEAR_M)), f'{m} m') for m in _TICKS_M
+    ]
+    return _gradient(color_depth(metres)), ticks
+
+
+def error_legend() -> str:
+    """CSS gradient from a quarter too near to a quarter too far."""
+    return _gradient(color_error(np.linspace(0.75, 1.25, 11), np.ones(11)))
+
+
+def _gradient(colors: UInt8[np.ndarray, 'n 3']) -> str:
+    return f'linear-gradient(90deg, {", ".join("rgb({},{},{})".format(*c) for c in colors)})'
