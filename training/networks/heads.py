@@ -91,7 +91,7 @@ class HistogramHead(nn.Conv2d):
     def inverse_depth(self, logits: Tensor) -> Tensor:
         """See `Head`."""
         with torch.autocast(logits.device.type, enabled=False):
-            return torch.exp(-self.nearest - self.interval * self._median(logits.softmax(1)))
+            return torch.exp(-self.nearest - self.interval * self._median(_likelihood(logits)))
 
     def hint_error(self, logits: Tensor, depth_m: Tensor) -> Tensor:
         """Cross-entropy with a box of two intervals around the hint.
@@ -112,7 +112,7 @@ class HistogramHead(nn.Conv2d):
 
     def confidence(self, logits: Tensor) -> Tensor:
         """Likelihood of the depths for which the median's relative error is below 25 %."""
-        likelihood = logits.softmax(1)
+        likelihood = _likelihood(logits)
         median = self._median(likelihood)
         below = self._share_below(median + math.log(FARTHEST_TRUE) / self.interval)
         below = below - self._share_below(median + math.log(NEAREST_TRUE) / self.interval)
@@ -126,6 +126,13 @@ class HistogramHead(nn.Conv2d):
     def _share_below(self, place: Float[Tensor, 'n 1 y x']) -> Float[Tensor, 'n k y x']:
         """Share of each interval that is nearer than a place."""
         return (place - self.index).clamp(0, 1)
+
+
+def _likelihood(logits: Float[Tensor, 'n k y x']) -> Float[Tensor, 'n k y x']:
+    """Softmax over the channels; ONNX Runtime's own carries them to the end and back for it, which
+    takes a quarter of the network's time."""
+    weights = torch.exp(logits - logits.amax(1, keepdim=True))
+    return weights / weights.sum(1, keepdim=True)
 
 
 HEADS = {'histogram': HistogramHead, 'sigmoid': SigmoidHead}
