@@ -38,10 +38,10 @@ def road(rig: Rig) -> list[np.ndarray]:
 
 # Means over the cameras: abs_rel, rmse, delta1, median-scaled abs_rel; and pixels that count.
 PINNED = [
-    (NUSCENES, 'nuscenes', (0, 0, 0, 0, 0)),
-    (NUSCENES, 'street', (0, 0, 0, 0, 0)),
-    (KITTI, 'kitti-eigen', (0, 0, 0, 0, 0)),
-    (DDAD, 'ddad', (0, 0, 0, 0, 0)),
+    (NUSCENES, 'nuscenes', (0.58276, 11.79931, 0.55853, 0.36642, 22040)),
+    (NUSCENES, 'street', (0.58203, 11.09336, 0.57438, 0.34924, 21081)),
+    (KITTI, 'kitti-eigen', (1.52716, 15.58602, 0.31009, 0.59798, 179579)),
+    (DDAD, 'ddad', (1.23069, 18.88214, 0.28754, 0.44685, 76865)),
 ]
 
 
