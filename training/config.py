@@ -81,10 +81,12 @@ class LossConfig:
     motion_from: float = knob(0.1, low=0.0, high=1.0)
     """Fraction of the training before learned motion may teach depth (without odometry)."""
     hint: float = knob(1.0, low=0.0, high=10.0)
-    """Weight of the distance (of log depth) to the plane sweep's hint, fading with time."""
+    """Weight of the distance to the plane sweep's hint, fading with time: a cross-entropy for the
+    histogram, a difference of log depths for one number."""
     images_from: float = knob(1.0, low=0.0, high=1.0)
     """Fraction of the training that learns from hints alone, where the motion of every recording
-    is known: such a step takes a third of the time. Learned motion needs the images at once."""
+    is known: such a step takes a third of the time. Learned motion needs the images at once. All
+    terms but `hint` belong to the steps on images."""
     hint_until: float = knob(1.0, low=0.01, high=1.0)
     """Fraction of the training at which the hints have faded out."""
     spatial_from: float = knob(0.1, low=0.0, high=1.0)
@@ -103,7 +105,7 @@ class OptimizerConfig:
     learning_rate: float = knob(1e-3, low=1e-6, high=1.0)
     """Peak learning rate of AdamW."""
     head_rate: float = knob(1e-2, low=1e-6, high=1.0)
-    """Peak learning rate of AdamW for the head: logits must reach far from where they begin."""
+    """Peak learning rate of AdamW for the weights of a histogram: its logits must go far."""
     muon_rate: float = knob(0.04, low=0.0, high=1.0)
     """Peak learning rate of Muon (Jordan et al. 2024); 0 leaves every layer to AdamW."""
     weight_decay: float = knob(1e-2, low=0.0, high=1.0)

@@ -24,7 +24,9 @@ from selfdepth_training.predict import TrainedNetwork
 
 MANIFEST_KEY = 'selfdepth_manifest'
 OPSET = 18
-# Largest difference from torch that an export may show, relative to the depth.
+# Difference from torch, relative to the depth, that 99 % of an export's pixels must stay below,
+# and so must the mean tenfold. Single pixels may jump: between two depths that are equally
+# likely, the last digit decides.
 TOLERANCE = {'fp32': 1e-3, 'fp16': 2e-2}
 # Weights that stay float32 whatever the storage: an 8- or 16-bit logit is a step in depth.
 HEAD = 'head'
@@ -54,8 +56,9 @@ class CameraToMetres(nn.Module):
 def export(
     trained: TrainedNetwork, out: Path, manifest: Manifest, weights: str = 'fp32'
 ) -> tuple[Path, float]:
-    """Write `out/model.onnx` and `out/model.yaml`; return the path and the largest relative
-    difference from torch on random and structured images.
+    """Write `out/model.onnx` and `out/model.yaml`; return the path and the difference from torch
+    that 99 % of the depths (relative) and of the confidences stay below, on random and structured
+    images.
 
     `weights='fp16'` stores the convolutions' weights in 16 bits (they are cast back to float32
     when the model is loaded); the inverse-depth head stays float32. Raises ExportError, and
@@ -75,8 +78,8 @@ def export(
         # Written so that NaN fails too.
         if not difference <= TOLERANCE[weights]:
             raise ExportError(
-                f'Found depths that differ from torch by {difference:.2%}, expected at most '
-                f'{TOLERANCE[weights]:.2%}. Nothing was written; export with --weights fp32, and '
+                f'Found depths that differ from torch by {difference:.2%} (99 % of the pixels, or '
+                f'ten times the mean), expected at most {TOLERANCE[weights]:.2%}. Nothing was written; export with --weights fp32, and '
                 'if that fails too, report it with the checkpoint.'
             )
         return _place(path, out, manifest), difference
@@ -153,7 +156,7 @@ def store_weights_as_float16(model: onnx.ModelProto) -> None:
 
 
 def _difference(trained: TrainedNetwork, path: Path, manifest: Manifest) -> float:
-    """Largest difference between ONNX Runtime and torch over a few batches, relative to the depth.
+    """Difference between ONNX Runtime and torch over a few batches, as `TOLERANCE` counts it.
 
     NaN when either of them says NaN.
     """
@@ -170,7 +173,8 @@ def _difference(trained: TrainedNetwork, path: Path, manifest: Manifest) -> floa
             focal = rng.uniform(100, 400, batch).astype(np.float32)
             ours: Any = session.run(None, {'images': images, 'focal': focal})
             depth, confidence = trained.depth_and_confidence(images, focal)
-            worst.append(np.max(np.abs(ours[0] - depth) / depth))
+            apart = [np.abs(ours[0] - depth) / depth]
             if confidence is not None:
-                worst.append(np.max(np.abs(ours[1] - confidence)))
+                apart.append(np.abs(ours[1] - confidence))
+            worst += [max(np.percentile(each, 99), 10 * np.mean(each)) for each in apart]
     return float(np.max(worst))

@@ -67,13 +67,13 @@ class SurroundLearner(nn.Module):
     @property
     def depth_bounds_m(self) -> tuple[float, float]:
         """Nearest and farthest depth that the network can say for any camera of its rigs."""
-        data, network = self.config.data, self.config.network
+        data, (nearest_m, farthest_m) = self.config.data, self.depth.head.bounds_m
         scaled = [rig.scaled(data.width, data.height) for rig in self.rigs]
         focals = [entry.camera.focal for rig in scaled for entry in rig.cameras]
         reference = float(self.depth.reference_focal)
         return (
-            network.min_depth_m * min(focals) / reference,
-            network.max_depth_m * max(focals) / reference,
+            nearest_m * min(focals) / reference,
+            farthest_m * max(focals) / reference,
         )
 
     def forward(self, batch: SampleBatch | ViewBatch, progress: float, seed: list[int]) -> Losses:
@@ -181,7 +181,8 @@ class SurroundLearner(nn.Module):
     ) -> Tensor:
         """Distance to the hints, fading with time."""
         loss = self.config.loss
-        off = self.depth.hint_error(logits, focal, hint.depth)
+        known_m = torch.where(hint.sure, hint.depth, 1.0)  # the others may be anything
+        off = self.depth.hint_error(logits, focal, known_m)
         return loss.hint * (1 - progress / loss.hint_until) * masked_mean(off, hint.sure)
 
     def _reprojection_losses(

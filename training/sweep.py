@@ -5,8 +5,8 @@
 A network that descends on the photometric error alone stops in the first minimum it meets; a
 near road moves by fifty pixels between two frames, and repeating facades have many minima. Trying
 a ladder of depths and keeping the best has no such trouble. Its answer has holes and is wrong in
-places, so it teaches first and fades while the images refine (Collins, "A space-sweep approach to
-true multi-image matching", 1996; used as Depth Hints, Watson et al. 2019, use semi-global
+places, which a network that learns from many of them evens out (Collins, "A space-sweep approach
+to true multi-image matching", 1996; used as Depth Hints, Watson et al. 2019, use semi-global
 matching).
 """
 

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,7 @@ def train(
     if config.data.without_odometry == 'visual':
         caches = _with_motion(fabric, caches, rigs, config)
     source = SampleSource(caches, config.data)
+    config = _with_teachable_head(config, source.learn_motion)
     feed = _feed(fabric, rigs, source, config)
 
     if state is not None:
@@ -196,6 +197,18 @@ def _with_motion(
             missing = cache.world_from_body is None
             found.append(with_visual_odometry(cache, rig, config) if missing else cache)
     return found
+
+
+def _with_teachable_head(config: TrainConfig, learn_motion: bool) -> TrainConfig:
+    """Where the motion is learned, images teach from the start, and they know no histogram."""
+    if not learn_motion or config.network.head == 'sigmoid':
+        return config
+    log.info(
+        'The motion is learned with the images, which teach one depth per pixel: network.head is '
+        'sigmoid instead of %s, and there is no confidence',
+        config.network.head,
+    )
+    return replace(config, network=replace(config.network, head='sigmoid'))
 
 
 def _masked_rigs(caches: list[FrameCache]) -> list[Rig]:

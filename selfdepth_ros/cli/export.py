@@ -54,5 +54,5 @@ def run(args: argparse.Namespace) -> int:
     )
     path, difference = export(trained, args.out, manifest, args.weights)
     size = path.stat().st_size / 1e6
-    print(f'{path} ({size:.1f} MB): at most {difference:.1e} from torch, relative to the depth')
+    print(f'{path} ({size:.1f} MB): 99 % of the depths within {difference:.1e} of torch')
     return 0

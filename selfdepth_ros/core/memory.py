@@ -7,6 +7,7 @@ import ctypes
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _KEEP_BYTES = 1 << 30
+_KEEP_BYTES_OF_OLD = 1 << 25  # as much as glibc before 2.35 takes
 
 
 def keep_memory() -> None:
@@ -18,5 +19,7 @@ def keep_memory() -> None:
     """
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
+        for size in (_KEEP_BYTES, _KEEP_BYTES_OF_OLD):
+            if libc.mallopt(_M_MMAP_THRESHOLD, size):
+                break
         libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)

@@ -97,9 +97,39 @@ def test_an_untrained_sigmoid_says_the_initial_depth():
     assert depth.mean().item() == pytest.approx(CONFIG.initial_depth_m, rel=1e-4)
 
 
-def test_hints_beyond_the_ends_ask_for_the_ends():
+@pytest.mark.parametrize('name', HEADS)
+def test_hints_beyond_the_ends_are_said_as_the_bounds(name):
+    head = HEADS[name](16, CONFIG)
+    logits = torch.zeros(1, head.out_channels, 1, 2, requires_grad=True)
+    optimizer = torch.optim.Adam([logits], 0.3)
+    for _ in range(300):
+        optimizer.zero_grad()
+        head.hint_error(logits, torch.tensor([[[0.01, 1e4]]])).sum().backward()
+        optimizer.step()
+    said = 1 / head.inverse_depth(logits)[0, 0, 0]
+    torch.testing.assert_close(said, torch.tensor(head.bounds_m), rtol=0.01, atol=0)
+
+
+@pytest.mark.parametrize('logits', [
+    torch.zeros(CONFIG.intervals),
+    torch.tensor([-45.5] * 3 + [0.0] + [-45.5] * (CONFIG.intervals - 4)),
+    torch.tensor([0.0] + [-20.0] * (CONFIG.intervals - 2) + [0.0]),
+    torch.tensor([0.0] + [-200.0] * (CONFIG.intervals - 2) + [0.0]),
+], ids=['flat', 'peak', 'two peaks', 'two peaks and nothing between'])  # fmt: skip
+def test_gradients_of_the_depth_have_bounds(logits):
+    """Where an image teaches, one pixel of an outline must not own the step."""
+    head = histogram().train()
+    given = logits.reshape(1, -1, 1, 1).clone().requires_grad_()
+    depth = torch.log(head.inverse_depth(given))
+    assert depth.item() == pytest.approx(torch.log(head.eval().inverse_depth(given)).item())
+    depth.sum().backward()
+    assert given.grad.isfinite().all()
+    assert given.grad.abs().max() <= head.interval * CONFIG.intervals
+
+
+def test_confidence_does_not_depend_on_autocast():
     head = histogram()
-    logits = torch.zeros(1, CONFIG.intervals, 1, 2, requires_grad=True)
-    head.hint_error(logits, torch.tensor([[[0.01, 1e4]]])).sum().backward()
-    assert logits.grad[0, :, 0, 0].argmin() == 0
-    assert logits.grad[0, :, 0, 1].argmin() == CONFIG.intervals - 1
+    logits = 3 * torch.randn(2, CONFIG.intervals, 4, 4, generator=torch.Generator().manual_seed(1))
+    with torch.autocast('cpu', torch.bfloat16):
+        inside = head.confidence(logits)
+    torch.testing.assert_close(inside, head.confidence(logits))

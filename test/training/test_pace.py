@@ -4,7 +4,7 @@
 
 import pytest
 
-from selfdepth_training.config import TrainConfig, load_recipe
+from selfdepth_training.config import load_recipe
 from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.pace import stages, steps_and_hints_within
 
@@ -26,7 +26,7 @@ def test_the_time_holds_the_steps_and_the_hints_they_ask_for(street, seconds, al
 
 
 def test_stages_follow_one_another_from_hints_to_full_size():
-    config = TrainConfig()
+    config = load_recipe('fsm', ['loss.images_from=0.5'])
     found = stages(config, config.loss.images_from)
     assert found[0][0] == 0 and found[-1][1] == 1
     assert all(end == begin for (_, end), (begin, _) in zip(found, found[1:], strict=False))

@@ -199,7 +199,7 @@ def test_two_processes_of_a_cpu_are_one_training(command, trained, tmp_path):
     assert len(list(out.glob('events.out.tfevents*'))) == 1
     state, alone = load_checkpoint(out), load_checkpoint(trained)
     assert state['step'] == STEPS
-    # Each step has learned from the images of both.
+    # Its steps draw from what a single process would have seen later.
     assert different(state['learner'], alone['learner'])
 
 
@@ -250,6 +250,7 @@ def test_without_odometry_the_motion_is_learned_too(record, tmp_path):
     train([record(odometry=False)], tmp_path / 'run', config, cache_root=tmp_path)
     state = load_checkpoint(tmp_path / 'run')
     assert any(name.startswith('ego_motion.') for name in state['learner'])
+    assert state['config']['network']['head'] == 'sigmoid'
     assert all(value.isfinite().all() for value in state['learner'].values())
     depth = TrainedNetwork.load(tmp_path / 'run').infer(
         np.zeros((1, 64, 96, 3), np.uint8), np.array([80], np.float32)

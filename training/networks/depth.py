@@ -88,7 +88,10 @@ class DepthNetwork(nn.Module):
         self, images: Float[Tensor, 'n 3 h w'], focal: Float[Tensor, ' n']
     ) -> tuple[Float[Tensor, 'n h w'], Float[Tensor, 'n h w'] | None]:
         """Depth in metres at the input size, and the probability that it is off by less than a
-        quarter, where the head knows it."""
+        quarter, where the head knows it.
+
+        Both are interpolated from half of the size, each by itself.
+        """
         logits = self.logits(images)
         depth = 1 / _doubled(self.to_inverse_depth(logits, focal))
         confidence = self.head.confidence(logits)

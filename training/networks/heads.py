@@ -22,6 +22,9 @@ NEAREST_TRUE, FARTHEST_TRUE = 1 / 1.25, 1 / 0.75
 class Head(Protocol):
     """A convolution that ends in logits, and their meaning."""
 
+    bounds_m: tuple[float, float]
+    """The nearest and the farthest depth that it can say."""
+
     def __call__(self, features: Float[Tensor, 'n c y x']) -> Float[Tensor, 'n k y x']:
         """Raw answers, float32."""
 
@@ -42,6 +45,7 @@ class SigmoidHead(nn.Conv2d):
 
     def __init__(self, inputs: int, config: NetworkConfig) -> None:
         super().__init__(inputs, 1, 3, padding=1)
+        self.bounds_m = config.min_depth_m, config.max_depth_m
         self.near, self.far = 1 / config.min_depth_m, 1 / config.max_depth_m
         share = (1 / config.initial_depth_m - self.far) / (self.near - self.far)
         nn.init.normal_(self.weight, std=1e-3)
@@ -78,6 +82,9 @@ class HistogramHead(nn.Conv2d):
         nn.init.zeros_(self.bias)
         self.nearest = math.log(config.min_depth_m)
         self.interval = math.log(config.max_depth_m / config.min_depth_m) / config.intervals
+        # What lies at or beyond an end is learned as the middle of the last interval.
+        half = math.exp(self.interval / 2)
+        self.bounds_m = config.min_depth_m * half, config.max_depth_m / half
         index = torch.arange(config.intervals, dtype=torch.float32)
         self.register_buffer('index', index[:, None, None], persistent=False)
         # As a convolution, since not every runtime has a cumulative sum.
@@ -85,13 +92,19 @@ class HistogramHead(nn.Conv2d):
         self.register_buffer('nearer', nearer, persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """As autocast says in training: a wrong digit of one of many logits moves no median."""
+        """As autocast says in training, where rounding averages out; float32 everywhere else."""
         return super().forward(features).float()
 
     def inverse_depth(self, logits: Tensor) -> Tensor:
         """See `Head`."""
         with torch.autocast(logits.device.type, enabled=False):
-            return torch.exp(-self.nearest - self.interval * self._median(_likelihood(logits)))
+            likelihood = _likelihood(logits)
+            place = self._median(likelihood)
+            if self.training:
+                # The gradient of a median between two peaks has no bound: it moves as the mean.
+                mean = (likelihood * (self.index + 0.5)).sum(1, keepdim=True)
+                place = mean + (place - mean).detach()
+            return torch.exp(-self.nearest - self.interval * place)
 
     def hint_error(self, logits: Tensor, depth_m: Tensor) -> Tensor:
         """Cross-entropy with a box of two intervals around the hint.
@@ -112,11 +125,12 @@ class HistogramHead(nn.Conv2d):
 
     def confidence(self, logits: Tensor) -> Tensor:
         """Likelihood of the depths for which the median's relative error is below 25 %."""
-        likelihood = _likelihood(logits)
-        median = self._median(likelihood)
-        below = self._share_below(median + math.log(FARTHEST_TRUE) / self.interval)
-        below = below - self._share_below(median + math.log(NEAREST_TRUE) / self.interval)
-        return (likelihood * below).sum(1, keepdim=True)
+        with torch.autocast(logits.device.type, enabled=False):
+            likelihood = _likelihood(logits)
+            median = self._median(likelihood)
+            inside = self._share_below(median + math.log(FARTHEST_TRUE) / self.interval)
+            inside = inside - self._share_below(median + math.log(NEAREST_TRUE) / self.interval)
+            return (likelihood * inside).sum(1, keepdim=True)
 
     def _median(self, likelihood: Tensor) -> Tensor:
         """Where half of the likelihood is nearer, counted in intervals from the nearest depth."""
