@@ -79,8 +79,9 @@ def export(
         if not difference <= TOLERANCE[weights]:
             raise ExportError(
                 f'Found depths that differ from torch by {difference:.2%} (99 % of the pixels, or '
-                f'ten times the mean), expected at most {TOLERANCE[weights]:.2%}. Nothing was written; export with --weights fp32, and '
-                'if that fails too, report it with the checkpoint.'
+                f'ten times the mean), expected at most {TOLERANCE[weights]:.2%}. Nothing was '
+                'written; export with --weights fp32, and if that fails too, report it with the '
+                'checkpoint.'
             )
         return _place(path, out, manifest), difference
 
