@@ -85,6 +85,8 @@ def run(
         stop.held = True
         _spin(node, lambda: stop.asked or finished(node))
     except (SelfdepthError, ParameterException) as error:
+        if stop.asked:
+            return 0  # a signal in the middle of an import comes out as "not installed"
         if isinstance(error, StartError):
             return error.status
         get_logger(name).fatal(str(error))
