@@ -4,6 +4,7 @@
 
 import signal
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import TypeVar
 
 import rclpy
@@ -47,10 +48,19 @@ class Stop:
         for number in _STOP:
             signal.signal(number, self._ask)
 
-    def _ask(self, number: int, frame: object) -> None:
+    def _ask(self, number: int, frame: FrameType | None) -> None:
         again, self.asked = self.asked, True
-        if not (self.held or again):
+        if not (self.held or again or _loads_compiled_code(frame)):
             raise KeyboardInterrupt
+
+
+def _loads_compiled_code(frame: FrameType | None) -> bool:
+    """Whether numba's LLVM is at work, whose callbacks print an exception and forget it."""
+    while frame is not None:
+        if 'llvmlite' in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def make_executor() -> Executor:

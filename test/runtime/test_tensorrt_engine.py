@@ -96,14 +96,19 @@ def test_an_engine_of_another_model_is_refused(manifest):
         'images': ((6, *size, 3), 'uint8'),
         'focal': ((6,), 'float32'),
         'depth': ((6, *size), 'float32'),
+        'confidence': ((6, *size), 'float32'),
     }
     check_interface(good, manifest)
+    check_interface(
+        {name: good[name] for name in good if name != 'confidence'},
+        replace(manifest, has_confidence=False),
+    )
     for wrong in (
         {},
         {**good, 'images': ((6, *size, 3), 'float32')},
         {**good, 'focal': ((5,), 'float32')},
         {**good, 'depth': ((6, *size[::-1]), 'float32')},
-        {**good, 'confidence': ((6, *size), 'float32')},
+        {name: good[name] for name in good if name != 'confidence'},
     ):
         with pytest.raises(EngineError, match=r'expected .*selfdepth engine'):
             check_interface(wrong, manifest)

@@ -89,7 +89,7 @@ def run(street, tmp_path_factory) -> Path:
     settings = (
         'network.encoder=[8, 8, 16, 32, 64]', 'network.decoder=[8, 8, 8, 8]',
         'network.pose_width=8', 'data.width=96', 'data.height=64', 'loss.images_from=0.0',
-        'precision=32-true',
+        'precision=32-true', 'network.head=sigmoid',
     )  # fmt: skip
     given = ['--out', str(out), '--steps', '1', *(f'--set={text}' for text in settings)]
     assert main(['train', str(street.bag), *given]) == 0
@@ -140,7 +140,7 @@ def test_worst_frames_come_first_with_every_panel(page):
     worst = [float(error) for title, error in errors if title == 'Worst frame']
     assert worst == sorted(worst, reverse=True)
     assert len(worst) == 2
-    for kind in ('image', 'depth', 'error'):
+    for kind in ('image', 'depth', 'error', 'confidence'):
         assert page.alternatives.count(f'camera_back: {kind}') == len(errors)
     assert page.alternatives.count('cloud from above') == len(errors)
 
@@ -148,7 +148,7 @@ def test_worst_frames_come_first_with_every_panel(page):
 def test_a_model_has_no_curves_and_it_says_so(page):
     assert 'has no TensorBoard events beside it' in page.source
     assert 'loss/' not in page.source
-    assert 'this model has no confidence' in page.source
+    assert 'then the confidence from black (none) to white' in page.source
     assert 'selfdepth train' in page.source  # how it came to be
 
 
@@ -159,6 +159,7 @@ def test_a_training_has_its_curves(run, street, tmp_path):
     page = Page(out)
     assert 'loss/made &lt;up&gt;' in page.source
     assert 'loss/temporal' in page.source
+    assert 'this model has no confidence' in page.source
     assert 'masks of the robot itself: 6 of 6 cameras' in page.source
     assert 'No curves' not in page.source
 
