@@ -34,7 +34,10 @@ def test_a_lifecycle_manager_leads_the_node_up_and_down(scene, surround, listene
         listener.wait(lambda count=count: len(clouds) > count, 'a cloud')
         assert change(listener, Transition.TRANSITION_DEACTIVATE)
         assert state(listener) == 'inactive'
-        assert listener.node.count_subscribers('/a/image_raw') == 0
+        # The graph hears of it a little later.
+        listener.wait(
+            lambda: listener.node.count_subscribers('/a/image_raw') == 0, 'nobody hears camera a'
+        )
         assert change(listener, Transition.TRANSITION_CLEANUP)
         assert state(listener) == 'unconfigured'
     assert change(listener, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
