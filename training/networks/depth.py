@@ -32,9 +32,8 @@ class _Up(nn.Module):
 class DepthNetwork(nn.Module):
     """ResNet encoder and a U-Net decoder that ends at half of the input size.
 
-    A head says the inverse depth, which is upsampled bilinearly (see `selfdepth_training.networks.
-    heads`).
-    It is focal-normalised (Facil et al., "CAM-Convs", 2019; Guizilini et al. 2022): the network
+    A head (networks/heads.py) says the inverse depth, which is upsampled bilinearly. It is
+    focal-normalised (Facil et al., "CAM-Convs", 2019; Guizilini et al. 2022): the network
     answers for a camera of `reference_focal` pixels, and depth grows with the focal length.
     """
 
