@@ -1,19 +1,22 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth hints from a plane sweep of the recording itself, one for each surround frame.
+"""Depth hints from plane sweeps of the recording itself, one for each surround frame.
 
 After Watson et al., "Self-supervised monocular depth hints", 2019. Theirs are believed where they
 explain the images better than the network does; ours where the sweep itself is sure, which costs
 a step nothing. What stands on the ground is put there, the sky is told by its colours, what is
-open or rough is completed by colour, and specks are dropped.
+open or rough is completed by colour, and specks are dropped. At last the frames around have their
+say.
 """
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.completion import completed
 from selfdepth_training.config import TrainConfig
+from selfdepth_training.consensus import Moment, averaged
 from selfdepth_training.data.samples import RigSample, SampleSource
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.ground import standing_on_ground
@@ -28,26 +31,56 @@ from selfdepth_training.sweep import SureDepth, depth_ladder, sweep
 LEVEL, RUNGS, NEAR_M = 1, 80, 1.2
 
 
+# Frames on either side, of those that are learned from, that have a say, and how far off they may
+# be: farther away they see little of the same.
+AROUND, AROUND_M = 2, 10.0
+
+
 class SweepHints:
     """Hints by recording and frame, computed when first asked for and kept in memory.
 
-    A hint depends on the frame alone, not on the step, so that a resumed training sees the same.
+    A hint depends on its frame and those around it alone, not on the step, so that a resumed
+    training sees the same.
     """
 
     def __init__(self, source: SampleSource, geometries: list[RigGeometry], config: TrainConfig):
         self.source = source
         self.geometries = geometries
         self.config = config
+        self._moments: dict[tuple[int, int], Moment] = {}
         self._kept: dict[tuple[int, int], SureDepth] = {}
 
     def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
         """Hint for a frame of a recording, on `device`."""
         key = recording, now
         if key not in self._kept:
-            self._kept[key] = self._sweep(recording, now, device)
+            moment = self._moment(recording, now, device)
+            around = [self._moment(*entry, device) for entry in self._around(recording, now)]
+            self._kept[key] = averaged(moment, around, self.geometries[recording])
         return self._kept[key]
 
-    def _sweep(self, recording: int, now: int, device: torch.device) -> SureDepth:
+    def _around(self, recording: int, now: int) -> list[tuple[int, int]]:
+        """The frames that have a say; none where it is not known how the robot moved."""
+        world_from_body = self.source.caches[recording].world_from_body
+        if world_from_body is None:
+            return []
+        position = world_from_body[:, 0, :3, 3]
+        near_m = np.linalg.norm(position - position[now], axis=1)
+        around = self.source.around(recording, now, AROUND)
+        return [(recording, other) for other in around if near_m[other] < AROUND_M]
+
+    def _moment(self, recording: int, now: int, device: torch.device) -> Moment:
+        key = recording, now
+        if key not in self._moments:
+            moment = self._found(recording, now, device)
+            # Half the memory; a thousandth is far below what a sweep can tell apart.
+            half = moment.found._replace(depth=moment.found.depth.half())
+            self._moments[key] = moment._replace(found=half)
+        moment = self._moments[key]
+        return moment._replace(found=moment.found._replace(depth=moment.found.depth.float()))
+
+    def _found(self, recording: int, now: int, device: torch.device) -> Moment:
+        """What the frame itself tells."""
         geometry = self.geometries[recording]
         sample = self.source.middling(recording, now).to(device)
         motion_known = sample.world_from_body is not None
@@ -60,7 +93,8 @@ class SweepHints:
         visible = geometry.visible & sample.present[NOW][:, None, None]
         farthest_m = self.config.network.max_depth_m
         swept = with_sky(standing_on_ground(swept, geometry), images, geometry, farthest_m)
-        return without_specks(completed(swept, images, visible))
+        found = without_specks(completed(swept, images, visible))
+        return Moment(found, poses[NOW] @ geometry.body_from_camera.like(poses.matrix))
 
 
 def swept_depth(

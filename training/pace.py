@@ -5,6 +5,7 @@
 import logging
 import time
 from collections.abc import Callable
+from statistics import fmean
 from typing import Any
 
 from lightning_fabric import Fabric
@@ -103,10 +104,10 @@ def _frames_seen(steps: int, source: SampleSource, config: TrainConfig) -> float
 
 
 def _hint_seconds(feed: Feed) -> float:
-    """Seconds that one frame's hint takes."""
+    """Seconds that one frame's hint takes, its share of the work for several of them included."""
     entries = feed.source.entries[: WARMUP_STEPS + TIMED_STEPS]
     times = [_seconds(lambda: feed.hint(*entry)) for entry in entries]  # noqa: B023
-    return min(times[WARMUP_STEPS:] or times)
+    return fmean(times[WARMUP_STEPS:] or times)
 
 
 def _seconds(work: Callable[[], object]) -> float:

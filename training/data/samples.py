@@ -6,6 +6,7 @@ It depends on (seed, step) alone, so that a resumed training goes on with the ve
 it would have had, and no loader state needs saving.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -128,6 +129,12 @@ class SampleSource:
     def learn_motion(self) -> bool:
         """Whether some recording lacks odometry, so that motion must be learned."""
         return any(cache.world_from_body is None for cache in self.caches)
+
+    def around(self, source: int, now: int, reach: int) -> list[int]:
+        """Frames of the same recording within `reach` places of `now`, of those learned from."""
+        place = bisect_left(self.entries, (source, now))
+        near = self.entries[max(0, place - reach) : place + reach + 1]
+        return [frame for recording, frame in near if recording == source and frame != now]
 
     def draw(self, seed: int, step: int) -> RigSample:
         """Return the sample of a step: an epoch is a permutation, neighbours are drawn anew."""

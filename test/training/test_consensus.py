@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What several moments say about one place, with the true depths of the street made worse."""
+
+import math
+
+import pytest
+import torch
+
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.consensus import AGREE, Moment, averaged
+from selfdepth_training.data.samples import SureDepth
+from selfdepth_training.geometry import RigGeometry
+
+CPU = torch.device('cpu')
+NOW, AROUND = 20, (14, 17, 23, 26)
+NOISE = 0.06
+
+
+@pytest.fixture(scope='module', params=['z_depth', 'ray_distance'])
+def geometry(street, request) -> RigGeometry:
+    return RigGeometry.of(street.rig, 160, 96, request.param, CPU)
+
+
+@pytest.fixture(scope='module')
+def truth(street, geometry):
+    """The true moment of a frame."""
+
+    def moment(frame: int) -> Moment:
+        z_depth = street.depth(frame)
+        depth = z_depth / geometry.rays[..., 2]
+        world_from_body = torch.from_numpy(street.cache.world_from_body[frame])
+        sure = geometry.visible & (z_depth < 60)
+        return Moment(SureDepth(depth, sure), SE3(world_from_body) @ geometry.body_from_camera)
+
+    return moment
+
+
+def worse(moment: Moment, factor: torch.Tensor) -> Moment:
+    """The moment with its depths multiplied."""
+    return moment._replace(found=moment.found._replace(depth=moment.found.depth * factor))
+
+
+def noisy(moment: Moment, seed: int) -> Moment:
+    noise = torch.randn(moment.found.depth.shape, generator=torch.Generator().manual_seed(seed))
+    return worse(moment, torch.exp(NOISE * noise.clamp(-2, 2)))
+
+
+def error(found: SureDepth, true: Moment) -> float:
+    """Mean error of log depth where the truth is sure."""
+    off = (torch.log(found.depth) - torch.log(true.found.depth)).abs()
+    return off[true.found.sure].mean().item()
+
+
+def test_true_depths_stay_true(truth, geometry):
+    """Samples of a grid 160 pixels wide are off by .4 % in the mean."""
+    now = truth(NOW)
+    same = averaged(now, [truth(frame) for frame in AROUND], geometry)
+    assert error(same, now) < 0.01
+
+
+def test_independent_errors_average_out(truth, geometry):
+    now = truth(NOW)
+    own = noisy(now, 0)
+    others = [noisy(truth(frame), 1 + frame) for frame in AROUND]
+    assert error(averaged(own, others, geometry), now) < 0.7 * error(own.found, now)
+    alone = averaged(own, [], geometry)
+    overlapping = (alone.depth / own.found.depth - 1).abs() > 1e-3
+    assert 0.02 < overlapping.float().mean() < 0.5, 'its own cameras have a say where they overlap'
+
+
+def test_the_wrong_pose_is_not_believed(truth, geometry):
+    """Or the test above would pass with whatever is averaged."""
+    now = truth(NOW)
+    own = noisy(now, 0)
+    poses = [truth(frame).world_from_camera for frame in reversed(AROUND)]
+    others = [
+        noisy(truth(frame), 1 + frame)._replace(world_from_camera=pose)
+        for frame, pose in zip(AROUND, poses, strict=True)
+    ]
+    right = [noisy(truth(frame), 1 + frame) for frame in AROUND]
+    assert error(averaged(own, others, geometry), now) > 1.2 * error(
+        averaged(own, right, geometry), now
+    )
+
+
+def test_what_disagrees_has_no_say(truth, geometry):
+    """Half as far again is another thing: a mover, or what stands before it."""
+    now = truth(NOW)
+    others = [worse(truth(frame), torch.tensor(1.5)) for frame in AROUND]
+    with_others, alone = averaged(now, others, geometry), averaged(now, [], geometry)
+    same = (with_others.depth / alone.depth - 1).abs() < 1e-6
+    assert same[now.found.sure].float().mean() > 0.9
+    change = (torch.log(with_others.depth) - torch.log(now.found.depth)).abs()
+    assert change.max() <= AGREE + 1e-3
+
+
+def test_the_nearer_view_has_the_greater_say(truth, geometry):
+    """Twelve frames on, the front camera is nearer to what it looks at."""
+    now = truth(NOW)
+    found = averaged(worse(now, torch.tensor(1.1)), [truth(32)], geometry)
+    front = front_camera(geometry)
+    off = torch.log(found.depth / now.found.depth)[front]
+    log_own = math.log(1.1)
+    heard = now.found.sure[front] & (now.found.depth[front] > 15) & (off < 0.99 * log_own)
+    assert heard.float().mean() > 0.02
+    assert off[heard].median() < 0.45 * log_own, 'less than the plain mean leaves'
+
+
+def front_camera(geometry: RigGeometry) -> int:
+    """The camera that looks ahead most."""
+    return int(geometry.body_from_camera.rotation[:, 0, 2].argmax())
+
+
+def test_what_is_not_sure_is_left_alone(truth, geometry):
+    now = truth(NOW)
+    doubted = now.found._replace(sure=torch.zeros_like(now.found.sure))
+    found = averaged(now._replace(found=doubted), [truth(frame) for frame in AROUND], geometry)
+    assert torch.equal(found.depth, now.found.depth) and not found.sure.any()
