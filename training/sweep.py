@@ -89,9 +89,10 @@ def _cost(
     camera, time, source, columns = what
     pose = views.world_from_camera[time, source].inverse() @ views.world_from_camera[NOW, camera]
     rays = geometry.rays[camera, :, columns]
-    turned = rays @ pose.rotation.T.to(rays)
-    points = turned * ladder[:, None, None, None] + pose.translation.to(rays)
-    grid = seen_by(geometry.cameras[source], points, geometry.visible[source])
+    turned = (rays @ pose.rotation.T.to(rays)).movedim(-1, 0)[:, None]
+    # Planes of x, y and z in memory are projected faster than triples.
+    points = turned * ladder[:, None, None] + pose.translation.to(rays)[:, None, None, None]
+    grid = seen_by(geometry.cameras[source], points.movedim(0, -1), geometry.visible[source])
     valid = grid.valid & views.present[time, source]
     image = views.images[time, source].expand(len(ladder), -1, -1, -1)
     target = views.images[NOW, camera, :, :, columns].expand(len(ladder), -1, -1, -1)
