@@ -52,9 +52,10 @@ class CloudMaker:
         """Yield the cloud of every n-th set, in order of time."""
         for frame in ahead(self._reader.surround_frames(every=every), _AHEAD):
             if any(frame.present):
-                yield self._made(frame)
+                yield self.made(frame)
 
-    def _made(self, frame: SurroundFrame) -> Made:
+    def made(self, frame: SurroundFrame) -> Made:
+        """Return the cloud of one set."""
         result = self._pipeline(frame, lambda: self._now_from_then(frame))
         cloud = thinned(result, self._config.points)
         return Made(cloud, pack_result(result, cloud, frame.stamps_ns, self._config.points))
