@@ -64,6 +64,7 @@ EXTRAS = {
         'setuptools>=64,<80',
         'tomli; python_version < "3.11"',
         'types-PyYAML',
+        'websockets>=13',
     ],
 }
 

@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.bags.trajectory import Trajectory
 from selfdepth_ros.clouds.config import CloudsConfig
-from selfdepth_ros.clouds.trajectory import Trajectory
 from selfdepth_ros.core.frames import PointCloud, SurroundFrame
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
