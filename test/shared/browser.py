@@ -30,6 +30,10 @@ _FLAGS = (
 )  # fmt: skip
 
 
+class BrowserError(Exception):
+    """The browser answers with an error: between two pages, for example."""
+
+
 class Browser:
     """One page; use it in a `with` statement."""
 
@@ -45,7 +49,7 @@ class Browser:
         self._count = 0
         port = self._wait(lambda: self._port(profile / 'DevToolsActivePort'), 'a port')
         page = self._wait(lambda: self._page(port), 'a page')
-        self._socket = connect(page, max_size=None)
+        self._socket = connect(page, max_size=None, ping_interval=None)
         for domain in ('Network', 'Page'):
             self.call(f'{domain}.enable')
 
@@ -70,7 +74,8 @@ class Browser:
             if answer.get('method') == 'Network.webSocketCreated':
                 self.asked.append(answer['params']['url'])
             if answer.get('id') == self._count:
-                assert 'error' not in answer, answer
+                if 'error' in answer:
+                    raise BrowserError(answer['error'])
                 return answer['result']
 
     def open(self, url: str) -> None:
@@ -91,7 +96,10 @@ class Browser:
         """Look at the page until a picture of it satisfies; return that."""
 
         def seen():
-            picture = self.screenshot()
+            try:
+                picture = self.screenshot()
+            except BrowserError:
+                return None
             return picture if until(picture) else None
 
         return self._wait(seen, what)
