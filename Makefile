@@ -57,11 +57,13 @@ $(VENV)/.stamp-demo: $(VENV)/.stamp-venv setup.py
 	$(PIP) install -q -e '.[ros,synthetic]'
 	touch $@
 
+# A browser for the tests of `selfdepth view` and of reports; without one they are skipped.
 # The CPU build of torch by its own name; where no index knows that name, whatever is offered.
 $(VENV)/.stamp-test: $(VENV)/.stamp-venv setup.py
+	scripts/test_browser.sh
 	$(BIN)/python -c 'import torch' 2>/dev/null \
 	  || $(PIP) install -q 'torch==$(TORCH)+cpu' 2>/dev/null || $(PIP) install -q 'torch==$(TORCH)'
-	$(PIP) install -q -e '.[ros,synthetic,train,test]'
+	$(PIP) install -q -e '.[ros,synthetic,train,view,test]'
 	touch $@ $(VENV)/.stamp-demo
 
 # NumPy 1.26 in front, everything else from the main environment behind it.

@@ -32,6 +32,8 @@ EXTRAS = {
     'bags': BAGS,
     # To measure clouds (`selfdepth compare`); making them needs the extra bags only.
     'clouds': [*BAGS, 'scipy>=1.7'],
+    # To look at clouds in a browser (`selfdepth view`).
+    'view': [*BAGS, 'viser>=1.1,<2'],
     # Only to change a model's precision; TensorRT and the CUDA build of torch come with JetPack.
     'quantize': [*BAGS, 'onnx>=1.16'],
     'synthetic': [*BAGS, *OPEN3D],
@@ -62,6 +64,7 @@ EXTRAS = {
         'setuptools>=64,<80',
         'tomli; python_version < "3.11"',
         'types-PyYAML',
+        'websockets>=13',
     ],
 }
 

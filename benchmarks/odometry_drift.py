@@ -17,9 +17,9 @@ from kiss_icp.config.config import DataConfig, MappingConfig, RegistrationConfig
 from kiss_icp.kiss_icp import KissICP
 
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.bags.trajectory import Trajectory
 from selfdepth_ros.clouds.drift import Drift, drift
 from selfdepth_ros.clouds.recorded import RecordedClouds
-from selfdepth_ros.clouds.trajectory import Trajectory
 
 SOURCES = ('our clouds', 'LiDAR', 'standing still')
 

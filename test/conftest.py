@@ -34,6 +34,7 @@ TYPE_CHECKED = (
     'selfdepth_ros.messages',
     'selfdepth_ros.pipeline',
     'selfdepth_ros.synthetic',
+    'selfdepth_ros.view.moments',
     'selfdepth_training',
 )
 

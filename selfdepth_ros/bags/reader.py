@@ -45,6 +45,8 @@ ImageTransform = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]
 """(camera index, image) -> image; called from several threads."""
 _DEADLINE_NS = 1_000_000_000
 """Recorders write late and in bursts; offline there is no hurry."""
+_MARGIN_NS = 1_000_000_000
+"""Reading from a stamp on begins so much earlier: the lags of images are not all those of one."""
 _DECODERS = 2
 """Threads that decode images: cv2 releases the interpreter lock."""
 
@@ -121,21 +123,32 @@ class BagReader:
         """Return the files the bag is made of."""
         return self._storage.files()
 
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Stamp of the first image, and about that of the last message."""
+        first_ns, lag_ns = self._first_stamp()
+        return first_ns, self._storage.end_ns - lag_ns
+
     def surround_frames(
-        self, transform: ImageTransform | None = None, every: int = 1
+        self,
+        transform: ImageTransform | None = None,
+        every: int = 1,
+        since_ns: int | None = None,
     ) -> Iterator[SurroundFrame]:
         """Yield sets of images that belong together, in time order; a missing camera is None.
 
-        `transform` is applied to each image as it is decoded; only every n-th set is. Raises
-        BagError at the end when not one set could be formed; `report` then holds the counts.
+        `transform` is applied to each image as it is decoded; only every n-th set is. With
+        `since_ns` only sets of this stamp and later ones, without reading up to there. Raises
+        BagError at the end when of a whole bag not one set could be formed; `report` then holds
+        the counts.
         """
         dropped = self.report.begin('images')
         sync = SurroundSync(self.cameras, self.tolerance_ns, _DEADLINE_NS)
         with ThreadPoolExecutor(_DECODERS) as pool:
-            for ready in itertools.islice(self._sets(sync, dropped), None, None, every):
+            for ready in itertools.islice(self._sets(sync, dropped, since_ns), None, None, every):
                 yield self._decode(ready, transform, pool, dropped)
         self._count(sync, dropped)
-        if not sync.stats.matched:
+        if since_ns is None and not sync.stats.matched:
             raise BagError(f'{self.path}: not one image can be used; {self.report}')
 
     def odometry_messages(self) -> Iterator[tuple[int, Any]]:
@@ -216,10 +229,24 @@ class BagReader:
             topics = mapping if isinstance(mapping, BagTopics) else load_mapping(mapping)
         return replace(topics, cameras=usable_cameras(topics, storage, self.report))
 
-    def _sets(self, sync: SurroundSync, dropped: Counter[str]) -> Iterator[SetReady]:
+    def _first_stamp(self) -> tuple[int, int]:
+        """Stamp of the first image, and its lag."""
+        return self._storage.first_stamp([camera.image for camera in self.topics.cameras])
+
+    def _sets(
+        self, sync: SurroundSync, dropped: Counter[str], since_ns: int | None
+    ) -> Iterator[SetReady]:
         """Drive the synchronizer with log time; images travel undecoded."""
+        begin_ns = None if since_ns is None else since_ns + self._first_stamp()[1] - _MARGIN_NS
+        for ready in self._all_sets(sync, dropped, begin_ns):
+            if since_ns is None or ready.stamp_ns >= since_ns:
+                yield ready
+
+    def _all_sets(
+        self, sync: SurroundSync, dropped: Counter[str], begin_ns: int | None
+    ) -> Iterator[SetReady]:
         names = {camera.image: camera.name for camera in self.topics.cameras}
-        for topic, log_ns, msg in self._storage.messages(list(names), dropped):
+        for topic, log_ns, msg in self._storage.messages(list(names), dropped, begin_ns):
             stamp = stamp_ns(msg.header)
             if stamp:
                 yield from sync.push(names[topic], stamp, log_ns, msg)

@@ -17,6 +17,7 @@ from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.salvage import Damage, RawMessage, salvage_mcap, salvage_sqlite
 from selfdepth_ros.bags.types import typestore
+from selfdepth_ros.messages import stamp_ns
 
 _SALVAGE: dict[str, Callable[[Path, Damage], Iterator[RawMessage]]] = {
     '.mcap': salvage_mcap,
@@ -34,6 +35,8 @@ class BagStorage:
     """Message type by topic."""
     counts: Counter[str]
     """Messages by topic."""
+    end_ns: int
+    """Log time of the last message."""
 
     def __init__(self, path: Path, report: BagReport) -> None:
         if not path.exists():
@@ -61,10 +64,16 @@ class BagStorage:
         return sorted(item for item in self.path.iterdir() if item.is_file())
 
     def messages(
-        self, topics: Collection[str], dropped: Counter[str] | None = None
+        self,
+        topics: Collection[str],
+        dropped: Counter[str] | None = None,
+        since_ns: int | None = None,
     ) -> Iterator[tuple[str, int, Any]]:
-        """Yield (topic, log_ns, message) in log order; damaged ones are counted in `dropped`."""
-        for raw in self._raw(frozenset(topics)):
+        """Yield (topic, log_ns, message) in log order; damaged ones are counted in `dropped`.
+
+        `since_ns`: from this log time on; a healthy bag is not read up to there.
+        """
+        for raw in self._raw(frozenset(topics), since_ns):
             try:
                 msg = self._store.deserialize_cdr(raw.data, raw.msgtype)
             except Exception:  # damaged CDR fails in many ways inside the generated code
@@ -73,8 +82,23 @@ class BagStorage:
                 continue
             yield raw.topic, raw.log_ns, msg
 
+    def first_stamp(self, topics: Collection[str]) -> tuple[int, int]:
+        """Return the first stamp on some topics, and how long after it the message was logged.
+
+        What was logged live or converted may be logged by another clock than its stamps'. Raises
+        BagError when no message has a stamp.
+        """
+        for _, log_ns, msg in self.messages(topics):
+            if stamp := stamp_ns(msg.header):
+                return stamp, log_ns - stamp
+        raise BagError(
+            f'{self.path}: no message on {", ".join(sorted(topics))} has a stamp, expected one: '
+            'record it again'
+        )
+
     def _open_healthy(self) -> None:
         with self._reader() as reader:
+            self.end_ns = reader.end_time - 1
             self.topics = {link.topic: link.msgtype for link in reader.connections}
             self.counts = Counter()
             for link in reader.connections:
@@ -83,7 +107,7 @@ class BagStorage:
     def _open_damaged(self, error: Exception) -> None:
         """Count what can be salvaged; BagError when that is nothing."""
         self._salvaging = True
-        self.topics, self.counts = {}, Counter()
+        self.topics, self.counts, self.end_ns = {}, Counter(), 0
         self._report.damaged(f'the index is unusable ({error}); messages are read one by one')
         if any(item.suffix == '.zstd' for item in self.files()):
             raise BagError(
@@ -93,6 +117,7 @@ class BagStorage:
         for raw in self._salvage():
             self.topics[raw.topic] = raw.msgtype
             self.counts[raw.topic] += 1
+            self.end_ns = max(self.end_ns, raw.log_ns)
         if not self.counts:
             raise BagError(
                 f'{self.path} holds no readable message ({error}): expected a rosbag2 in mcap or '
@@ -112,15 +137,16 @@ class BagStorage:
         finally:
             self._idle.append(reader)
 
-    def _raw(self, topics: frozenset[str]) -> Iterator[RawMessage]:
+    def _raw(self, topics: frozenset[str], since_ns: int | None) -> Iterator[RawMessage]:
+        last_ns = -1 if since_ns is None else since_ns - 1
         if self._salvaging:
-            yield from (raw for raw in self._salvage() if raw.topic in topics)
+            late = (raw for raw in self._salvage() if raw.log_ns > last_ns)
+            yield from (raw for raw in late if raw.topic in topics)
             return
-        last_ns = -1
         try:
             with self._reader() as reader:
                 links = [link for link in reader.connections if link.topic in topics]
-                for link, log_ns, data in reader.messages(links) if links else ():
+                for link, log_ns, data in reader.messages(links, since_ns) if links else ():
                     last_ns = log_ns
                     yield RawMessage(link.topic, link.msgtype, log_ns, data)
         except Exception as error:  # see __init__; what was delivered came in log order

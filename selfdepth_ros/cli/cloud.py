@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     files = tuple(kind for kind in ('ply', 'pcd') if getattr(args, kind))
     outputs = CloudOutputs(files, args.map, args.every)
     progress = functools.partial(_progress, -(-reader.most_frames // args.every), args.quiet)
-    rig = _masked(reader.rig(), args)
+    rig = masked_rig(reader.rig(), args)
     print(write_clouds(engine, reader, rig, args.out, config, outputs, progress))
     if not reader.report.clean:
         print(reader.report)
@@ -95,7 +95,7 @@ def _options(args: argparse.Namespace) -> list[str]:
     return [*options, *(f'--set={setting}' for setting in args.settings)]
 
 
-def _masked(rig: Rig, args: argparse.Namespace) -> Rig:
+def masked_rig(rig: Rig, args: argparse.Namespace) -> Rig:
     """The bag's rig with the masks of a rig file, given or of the model."""
     if args.rig:
         return rig.with_masks_of(load_rig(args.rig))

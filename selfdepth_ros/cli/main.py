@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Command] = {
     'import': Command('selfdepth_ros.cli.import_', 'turn a public dataset into a bag', 'bags'),
     'train': Command('selfdepth_ros.cli.train', 'learn depth from bags, without labels', 'train'),
     'cloud': Command('selfdepth_ros.cli.cloud', 'turn bags of images into bags of clouds', 'bags'),
+    'view': Command('selfdepth_ros.cli.view', 'show clouds in the browser', 'view'),
     'compare': Command('selfdepth_ros.cli.compare', 'measure clouds against LiDAR', 'clouds'),
     'evaluate': Command('selfdepth_ros.cli.evaluate', 'measure a model on a bag', 'train'),
     'report': Command('selfdepth_ros.cli.report', 'show what a model can do, as HTML', 'train'),

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.bags.trajectory import Trajectory
 from selfdepth_ros.clouds.quality import CloudJudge, QualityConfig, chamfer_m, f_score
 from selfdepth_ros.clouds.recorded import RecordedCloud, RecordedClouds, nearest_in_time
 from selfdepth_ros.clouds.tally import DistanceTally
-from selfdepth_ros.clouds.trajectory import Trajectory
 from selfdepth_ros.core.rig import Rig
 
 

@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.bags.trajectory import Trajectory
 from selfdepth_ros.clouds.config import CloudsConfig
-from selfdepth_ros.clouds.trajectory import Trajectory
 from selfdepth_ros.core.frames import PointCloud, SurroundFrame
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
@@ -52,9 +52,10 @@ class CloudMaker:
         """Yield the cloud of every n-th set, in order of time."""
         for frame in ahead(self._reader.surround_frames(every=every), _AHEAD):
             if any(frame.present):
-                yield self._made(frame)
+                yield self.made(frame)
 
-    def _made(self, frame: SurroundFrame) -> Made:
+    def made(self, frame: SurroundFrame) -> Made:
+        """Return the cloud of one set."""
         result = self._pipeline(frame, lambda: self._now_from_then(frame))
         cloud = thinned(result, self._config.points)
         return Made(cloud, pack_result(result, cloud, frame.stamps_ns, self._config.points))

@@ -14,6 +14,8 @@ from selfdepth_ros.clouds.errors import CloudError
 from selfdepth_ros.clouds.writing import CLOUD_TOPIC
 from selfdepth_ros.messages import CloudFields, fields_from_cloud_msg, stamp_ns
 
+_MARGIN_NS = 500_000_000
+"""Reading from a stamp on begins so much earlier: later clouds may be logged sooner."""
 A, B = TypeVar('A'), TypeVar('B')
 
 
@@ -50,8 +52,23 @@ class RecordedClouds:
         for _, _, msg in self._storage.messages(['/tf_static']):
             self._frames.add(msg)
 
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Stamp of the first cloud, and about that of the last message."""
+        first_ns, lag_ns = self._storage.first_stamp([self.topic])
+        return first_ns, self._storage.end_ns - lag_ns
+
+    def since(self, stamp_ns: int) -> Iterator[RecordedCloud]:
+        """Yield the clouds of this stamp and later ones, without reading up to there."""
+        _, lag_ns = self._storage.first_stamp([self.topic])
+        clouds = self._clouds(stamp_ns + lag_ns - _MARGIN_NS)
+        return (cloud for cloud in clouds if cloud.stamp_ns >= stamp_ns)
+
     def __iter__(self) -> Iterator[RecordedCloud]:
-        for _, _, msg in self._storage.messages([self.topic]):
+        return self._clouds(None)
+
+    def _clouds(self, since_ns: int | None) -> Iterator[RecordedCloud]:
+        for _, _, msg in self._storage.messages([self.topic], since_ns=since_ns):
             fields = fields_from_cloud_msg(msg)
             frame = msg.header.frame_id.lstrip('/')
             if frame != self._body_frame:

@@ -114,10 +114,11 @@ def check_value(own: Knob, value: Any, where: str) -> Any:
 
 
 def _advice(value: Any) -> str:
-    return ' Remove the quotes.' if isinstance(value, str) and _is_number(value) else ''
+    return ' Remove the quotes.' if isinstance(value, str) and is_number(value) else ''
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text reads as a number, nan and inf included."""
     try:
         float(text)
     except ValueError:

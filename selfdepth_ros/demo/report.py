@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from selfdepth_ros.core.config_fields import is_number
 from selfdepth_ros.core.files import write_file
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.rig import Rig
@@ -98,7 +99,7 @@ def draw(
 
 def summarize(figures: dict[str, str], comparison: Comparison, **facts: Any) -> dict[str, Any]:
     """Return everything measured, as it goes into summary.json."""
-    numbers = {name: float(text) for name, text in figures.items() if _is_number(text)}
+    numbers = {name: float(text) for name, text in figures.items() if is_number(text)}
     error, ghosts = comparison.error, comparison.ghosts
     return {
         **facts,
@@ -158,11 +159,3 @@ def _verdict(summary: dict[str, Any], name: str) -> str:
     met = value >= goal if sign == '>=' else value <= goal
     shown = f'{goal:.0%}' if goal < 1 else f'{goal:g}'
     return f' (goal {sign} {shown}: {"met" if met else "missed"})'
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

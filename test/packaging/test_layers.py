@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 VENDORS = {'rclpy', 'torch', 'cv2', 'onnxruntime', 'tensorrt', 'open3d', 'rosbags', 'numba'}
+VENDORS |= {'viser'}
 LAYERS = (
     'core',
     'messages',
@@ -23,6 +24,7 @@ LAYERS = (
     'compiled',
     'pipeline',
     'clouds',
+    'view',
     'nodes',
     'cli',
     'selfdepth_training',
@@ -61,6 +63,11 @@ RULES = (
         'clouds',
         {'cv2', 'rosbags'},
         {'core', 'messages', 'bags', 'compiled', 'inference', 'pipeline'},
+    ),
+    Layer(
+        'view',
+        {'cv2', 'rosbags', 'viser'},
+        {'core', 'messages', 'bags', 'compiled', 'inference', 'pipeline', 'clouds'},
     ),
     Layer(
         'nodes',

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.core.frames import PointCloud, SurroundFrame
+from selfdepth_ros.bags.trajectory import Trajectory
+from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.fusion import Fusion
 from selfdepth_ros.core.rig import Rig, RigCamera
-from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.viz import color_depth, draw_cloud_birdseye, draw_cloud_perspective
 from selfdepth_ros.viz.canvas import splat
 from selfdepth_ros.viz.panels import FAR_M, NEAR_M, color_confidence, color_error
@@ -69,7 +69,7 @@ class Painter:
     """Makes scenes of the frames of one bag and one model."""
 
     def __init__(self, model: LoadedModel, rig: Rig, reader: BagReader) -> None:
-        self._model, self._rig, self._reader = model, rig, reader
+        self._model, self._rig, self._trajectory = model, rig, Trajectory(reader)
         self._scaled = rig.scaled(model.width, model.height)
         self._fusion = Fusion(self._scaled, None, model.depth_kind, model.max_depth_m)
         self._focal = np.array([c.camera.focal for c in self._scaled.cameras], np.float32)
@@ -80,10 +80,10 @@ class Painter:
         scored = moment.scored
         images = network_images(scored.frame, self._model.width, self._model.height)
         prediction = self._model.infer(images, self._focal)
-        moved = self._now_from_then(scored.frame)
+        moved = self._trajectory.between(scored.frame.stamp_ns, scored.frame.stamps_ns)
         cloud = self._fusion.fuse(
             prediction.depth, images, scored.frame.present, scored.frame.stamp_ns,
-            prediction.confidence, moved,
+            prediction.confidence, moved.now_from_then,
         )  # fmt: skip
         order = np.argsort([-_azimuth(entry) for entry in self._rig.cameras])
         confidence = prediction.confidence
@@ -121,15 +121,6 @@ class Painter:
         larger = picture.shape[1] < self._tile_px
         how = cv2.INTER_LINEAR if larger and how == cv2.INTER_AREA else how
         return cv2.resize(picture, (self._tile_px, height), interpolation=how)
-
-    def _now_from_then(self, frame: SurroundFrame) -> SE3 | None:
-        """Body at the frame's stamp from body at each image's; None where odometry is silent."""
-        stamps = [frame.stamp_ns if at is None else at for at in frame.stamps_ns]
-        found = self._reader.poses_at(np.array([frame.stamp_ns, *stamps]))
-        if found is None or not found[1].all():
-            return None
-        poses = found[0]
-        return poses[0].inverse() @ poses[1:]
 
 
 def _azimuth(entry: RigCamera) -> float:

@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`selfdepth view`: clouds in the browser, of a bag or of the running robot."""
+
+import argparse
+import os
+import signal
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.bags.report import BagReport
+from selfdepth_ros.bags.storage import BagStorage
+from selfdepth_ros.cli.cloud import masked_rig
+from selfdepth_ros.cli.main import Command, load
+from selfdepth_ros.clouds.config import CloudsConfig
+from selfdepth_ros.clouds.making import CloudMaker
+from selfdepth_ros.clouds.recorded import RecordedClouds
+from selfdepth_ros.clouds.writing import CLOUD_TOPIC
+from selfdepth_ros.core.errors import ConfigError
+from selfdepth_ros.core.rig import load_rig
+from selfdepth_ros.inference import load_engine
+from selfdepth_ros.messages import CloudFields
+from selfdepth_ros.view.moments import MadeMoments, Moment, Moments, RecordedMoments, thumbnail
+from selfdepth_ros.view.player import Player
+from selfdepth_ros.view.scene import CloudScene
+
+_PORT = 8080
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Declare the command's arguments."""
+    parser = subparsers.add_parser(
+        'view', help='show clouds in the browser',
+        epilog='Ends with Ctrl-C. The page needs no network; from another machine: '
+        '`ssh -L 8080:localhost:8080 robot`, or --host 0.0.0.0 where everybody may look.',
+    )  # fmt: skip
+    parser.add_argument('bag', nargs='?', type=Path, metavar='BAG', help='rosbag2 with clouds')
+    parser.add_argument(
+        'images', nargs='?', type=Path, metavar='IMAGES',
+        help='bag with the images beside them, if BAG has none (as of `selfdepth cloud`)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--model', type=Path, help='make the clouds of the images of BAG with this network'
+    )
+    parser.add_argument('--live', action='store_true', help='listen to the running clouds')
+    parser.add_argument('--topic', default=CLOUD_TOPIC, help=f'of the clouds ({CLOUD_TOPIC})')
+    parser.add_argument(
+        '--rig', type=Path, help='rig file: the cameras of --live, the masks of --model'
+    )
+    parser.add_argument('--mapping', type=Path, metavar='FILE', help='names of the topics')
+    parser.add_argument('--threads', type=int, default=0, help='of the network; 0: all cores')
+    parser.add_argument('--host', default='127.0.0.1', help='address to serve on (127.0.0.1)')
+    parser.add_argument(
+        '--port', type=int, default=_PORT, help=f'port, or the next free one ({_PORT})'
+    )
+    parser.add_argument('--no-open', action='store_true', help='open no browser')
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGINT; returns 0 then."""
+    if (args.bag is None) != args.live:
+        found = 'both BAG and --live' if args.live else 'neither BAG nor --live'
+        raise ConfigError(f'Found {found}, expected one: selfdepth view BAG, or --live.')
+    if args.model and (args.live or args.images):
+        raise ConfigError(
+            'Found --model beside clouds that are there, expected it with one bag of images: '
+            'selfdepth view BAG --model MODEL.'
+        )
+    if not 0 < args.port < 2**16:
+        raise ConfigError(f'--port: found {args.port}, expected 1 to {2**16 - 1}.')
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
+        signal.signal(number, signal.default_int_handler)
+    try:
+        return _live(args) if args.live else _recorded(args)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _recorded(args: argparse.Namespace) -> int:
+    moments = _made(args) if args.model else _there(args)
+    body_frame = moments.rig.body_frame if moments.rig else 'base_link'
+    scene = CloudScene(args.host, args.port, body_frame, moments.rig)
+    try:
+        player = Player(moments, scene)
+        _announce(scene, args)
+        player.run()
+    finally:
+        scene.close()
+    return 0
+
+
+def _live(args: argparse.Namespace) -> int:
+    """Show what comes; rclpy is needed only here."""
+    listening = load('view --live', Command('selfdepth_ros.nodes.viewing', '', 'ros'))
+    rig = load_rig(args.rig) if args.rig else None
+    scene = CloudScene(args.host, args.port, rig.body_frame if rig else 'base_link', rig)
+
+    def show(stamp_ns: int, fields: CloudFields, images: list[Any]) -> None:
+        small = tuple(i if i is None else thumbnail(0, i) for i in images)
+        scene.show(Moment(stamp_ns, fields.points, fields.colors, small))
+
+    try:
+        _announce(scene, args)
+        return int(listening.listen(args.topic, rig, show))
+    finally:
+        scene.close()
+
+
+def _made(args: argparse.Namespace) -> Moments:
+    """The clouds of a network."""
+    engine = load_engine(args.model, threads=args.threads)
+    reader = BagReader(args.bag, args.mapping)
+    maker = CloudMaker(reader, engine, masked_rig(reader.rig(), args), CloudsConfig())
+    return MadeMoments(reader, maker)
+
+
+def _there(args: argparse.Namespace) -> Moments:
+    """The clouds of a bag, with images where there are any."""
+    if args.images or _has_images(args.bag):
+        reader = BagReader(args.images or args.bag, args.mapping)
+        clouds = RecordedClouds(args.bag, args.topic, reader.rig().body_frame)
+        return RecordedMoments(clouds, reader)
+    print(f'note: {args.bag} has no images: to see them, name the bag it was made of, too')
+    return RecordedMoments(RecordedClouds(args.bag, args.topic), None)
+
+
+def _has_images(path: Path) -> bool:
+    kinds = BagStorage(path, BagReport(path)).topics.values()
+    return not {IMAGE, COMPRESSED}.isdisjoint(kinds)
+
+
+def _announce(scene: CloudScene, args: argparse.Namespace) -> None:
+    print(f'{scene.url} (Ctrl-C ends)', flush=True)
+    # Without a display `webbrowser` would start one that draws text into this terminal.
+    if not args.no_open and (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
+        webbrowser.open(scene.url)
