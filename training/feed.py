@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from tqdm import tqdm
 
 from selfdepth_training.config import TrainConfig
-from selfdepth_training.data.samples import SampleBatch, SampleSource, SureDepth, ViewBatch
+from selfdepth_training.data.samples import SampleBatch, SampleSource, SureDepth, View, ViewBatch
 from selfdepth_training.hints import SweepHints
 from selfdepth_training.losses.surround import NOW
 
@@ -30,12 +31,28 @@ class Feed:
     hints: SweepHints
     config: TrainConfig
 
+    def prepare(self, steps: range, total: int) -> None:
+        """Compute the hints of those of the steps, out of `total`, that learn from hints alone.
+
+        They take most of the time of the first steps, and would make nonsense of their pace.
+        """
+        alone = hints_alone_until(self.source, self.config)
+        frames: set[tuple[int, int]] = set()
+        for step in steps:
+            if step / total >= alone or len(frames) == len(self.source):
+                break
+            frames.update((view.source, view.frame) for view in self._views_of(step))
+        for frame in tqdm(
+            sorted(frames), 'hints', unit='frame', disable=not self.fabric.is_global_zero,
+            dynamic_ncols=True, mininterval=1.0,
+        ):  # fmt: skip
+            self.hint(*frame)
+
     def batch(self, step: int, progress: float) -> SampleBatch | ViewBatch:
         """Return what a step at `progress` (0..1) of the training learns from."""
-        count = self.config.data.rigs_per_step
-        turn = step * self.fabric.world_size + self.fabric.global_rank
         if progress < hints_alone_until(self.source, self.config):
-            return self._views(turn, count)
+            return self._view_batch(self._views_of(step))
+        turn, count = self._turn(step), self.config.data.rigs_per_step
         samples = [
             self.source.draw(self.config.seed, turn * count + index).to(self.fabric.device)
             for index in range(count)
@@ -48,8 +65,15 @@ class Feed:
         """Hint of a frame of a recording."""
         return self.hints.of(source, frame, self.fabric.device)
 
-    def _views(self, turn: int, rigs: int) -> ViewBatch:
-        views = self.source.draw_views(self.config.seed, turn, rigs)
+    def _turn(self, step: int) -> int:
+        """Every process has a turn of its own in every step."""
+        return step * self.fabric.world_size + self.fabric.global_rank
+
+    def _views_of(self, step: int) -> list[View]:
+        count = self.config.data.rigs_per_step
+        return self.source.draw_views(self.config.seed, self._turn(step), count)
+
+    def _view_batch(self, views: list[View]) -> ViewBatch:
         caches = self.source.caches
         images = np.stack([caches[v.source].images[v.frame, v.camera] for v in views])
         hints = [(self.hint(v.source, v.frame), v.camera) for v in views]

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from selfdepth_training.config import TrainConfig, load_recipe
-from selfdepth_training.data.samples import SampleBatch, SampleSource, ViewBatch
+from selfdepth_training.data.samples import SampleBatch, SampleSource, SureDepth, ViewBatch
 from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.hints import LEVEL, SweepHints
@@ -68,6 +68,20 @@ def test_a_view_brings_its_own_image_and_hint(feed, street):
         hint = feed.hint(view.source, view.frame)
         assert torch.equal(batch.hint.depth[index], hint.depth[view.camera])
         assert torch.equal(batch.hint.sure[index], hint.sure[view.camera])
+
+
+def test_hints_are_prepared_for_the_steps_on_hints_alone_and_no_others(street, config):
+    feed = feed_of([street.cache], street, config)
+    asked = []
+    hint = SureDepth(torch.ones(6, 48, 80), torch.ones(6, 48, 80, dtype=torch.bool))
+    feed.hints.of = lambda recording, now, _: asked.append((recording, now)) or hint
+    feed.prepare(range(1, 5), 5)
+    prepared = asked.copy()
+    assert len(set(prepared)) == len(prepared) > 0
+    asked.clear()
+    for step in (1, 2):
+        feed.batch(step, step / 5)
+    assert set(asked) == set(prepared), 'images come from step 3 of 5 on'
 
 
 def test_the_images_of_a_step_are_of_many_moments(feed):
