@@ -28,7 +28,7 @@ import numpy as np
 import open3d as o3d
 from sensor_msgs.msg import CompressedImage
 
-from selfdepth_ros.compiled import fastest_steps
+from selfdepth_ros.compiled import Backend, fastest_steps
 from selfdepth_ros.core.cameras import PinholeCamera
 from selfdepth_ros.core.frames import POINT, PointCloud, SurroundFrame
 from selfdepth_ros.core.fusion import Fusion
@@ -127,20 +127,20 @@ def our_stages(scene: Scene, model: Path | None) -> list[Stage]:
             cloud_bytes,
         ),
         Stage('fuse to message', lambda: message(fast), cloud_bytes),
-        *_output_stages(scene, cloud),
+        *_output_stages(scene, cloud, backend),
     ]
 
 
-def _output_stages(scene: Scene, cloud: PointCloud) -> list[Stage]:
+def _output_stages(scene: Scene, cloud: PointCloud, backend: Backend) -> list[Stage]:
     """What is made of a cloud, each as if alone."""
     packed, width = pack_points(cloud), scene.depths.shape[-1]
-    scanner, present = Scanner(scene.rig), [True] * len(scene.rig)
-    band = ObstaclesConfig()
+    scanner = Scanner(scene.rig, steps=backend.scan_steps())
+    present, band, thin = [True] * len(scene.rig), ObstaclesConfig(), backend.thinner()
     return [
         Stage('message', lambda: cloud_message(packed, 0, 'base_link'), packed.data.nbytes),
         Stage(
             'obstacles',
-            lambda: obstacles(cloud, band, width),
+            lambda: obstacles(cloud, band, width, thin=thin),
             len(obstacles(cloud, band, width)) * POINT.itemsize,
         ),
         Stage(
