@@ -46,7 +46,7 @@ class Computed(NamedTuple):
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the depth maps in pixels."""
-        return self.result.depths.shape[1:]
+        return self.result.size
 
 
 _Maker = Callable[[Computed], Any]

@@ -101,7 +101,7 @@ def test_the_confidence_of_a_camera_that_is_not_trusted_is_lower(write_model, ri
     result = surround(images, trust=np.array([1, 0.5], np.float32))
     assert result.confidence.max(axis=(1, 2)).tolist() == [1, 0.5]
     assert set(result.cloud.camera.tolist()) == {0}
-    np.testing.assert_array_equal(surround.last_images[0], images.images[0][::2, ::2])
+    np.testing.assert_array_equal(surround.last_images()[0], images.images[0][::2, ::2])
 
 
 def test_stages_are_timed(surround):
