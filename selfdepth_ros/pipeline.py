@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -127,18 +126,23 @@ class SurroundDepth:
                 f'the frame has {len(frame.images)} images, the rig {len(self.rig.cameras)} '
                 f'cameras ({", ".join(self.rig.names)}): give one image or None for each'
             )
-        for index, image in enumerate(frame.images):
+        for index, (image, times) in enumerate(zip(frame.images, frame.reduced, strict=True)):
             if image is not None:
-                self.check_size(index, image)
-            self._place.put(index, image)
+                self.check_size(index, (times * image.shape[0], times * image.shape[1]))
+        self._place.put(frame.images)
 
-    def check_size(self, index: int, image: Any) -> None:
-        """Raise PipelineError unless an image (h, w, 3) has the size of its calibration."""
+    def check_size(self, index: int, size: tuple[int, int]) -> None:
+        """Raise PipelineError unless an image's height and width are those of its calibration."""
         camera = self.source.cameras[index]
-        expected = (camera.camera.height, camera.camera.width, 3)
-        if image.shape != expected:
+        expected = (camera.camera.height, camera.camera.width)
+        if size != expected:
             raise PipelineError(
-                f'the image of {camera.name} is {image.shape[1]}x{image.shape[0]}, its '
+                f'the image of {camera.name} is {size[1]}x{size[0]}, its '
                 f'calibration is for {expected[1]}x{expected[0]} (RGB): use the CameraInfo of '
                 'these images, or a rig scaled to their size'
             )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the network's images."""
+        return self.engine.manifest.height, self.engine.manifest.width

@@ -3,6 +3,7 @@
 """Where the images of a set lie, become depths, and are fused: the host, or an engine's device."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.inference.engine import DepthEngine, DepthPrediction, DeviceEngine
-from selfdepth_ros.resizing import resize_into
+from selfdepth_ros.resizing import Resizer
 
 
 class Fuser(Protocol):
@@ -49,8 +50,8 @@ class Place(Protocol):
         """A context for all of the work on one set."""
         ...
 
-    def put(self, index: int, image: UInt8[np.ndarray, 'H W 3'] | None) -> None:
-        """Take in the image of a camera, of any size; None becomes black."""
+    def put(self, images: Sequence[UInt8[np.ndarray, '_ _ 3'] | None]) -> None:
+        """Take in the images of all cameras, of any sizes; None becomes black."""
         ...
 
     def infer(
@@ -90,6 +91,9 @@ class HostPlace:
         self._backend = fastest_steps()
         self.description = self._backend.description
         self._focal = np.array([item.camera.focal for item in rig.cameras], np.float32)
+        shrinker = self._backend.shrinker
+        self._resizers = [Resizer(shrinker and shrinker()) for _ in rig.cameras]
+        self._threads = ThreadPoolExecutor(2, 'resize')
         manifest = engine.manifest
         self.batch = np.zeros((len(rig.cameras), manifest.height, manifest.width, 3), np.uint8)
 
@@ -97,12 +101,12 @@ class HostPlace:
         """See Place."""
         return nullcontext()
 
-    def put(self, index: int, image: UInt8[np.ndarray, 'H W 3'] | None) -> None:
-        """See Place."""
-        if image is None:
-            self.batch[index] = 0
-        else:
-            resize_into(image, self.batch[index])
+    def put(self, images: Sequence[UInt8[np.ndarray, '_ _ 3'] | None]) -> None:
+        """See Place: two at a time, unless they are copied only."""
+        items = list(zip(self._resizers, images, self.batch, strict=True))
+        alike = all(image is None or image.shape == target.shape for _, image, target in items)
+        each = map if alike else self._threads.map
+        list(each(_put, items))
 
     def infer(
         self, present: Sequence[bool], trust: Float32[np.ndarray, ' c'] | None
@@ -123,3 +127,11 @@ class HostPlace:
     def images(self) -> UInt8[np.ndarray, 'c h w 3']:
         """See Place."""
         return self.batch
+
+
+def _put(item: tuple[Resizer, Any, Any]) -> None:
+    resize, image, target = item
+    if image is None:
+        target[:] = 0
+    else:
+        resize(image, target)

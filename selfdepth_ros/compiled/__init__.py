@@ -3,12 +3,15 @@
 """The work per pixel and point as machine code, where numba is installed; NumPy's elsewhere."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from selfdepth_ros.core.downsample import Thinner, left
 from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.fusion_steps import CameraTables, FusionSteps, NumpySteps
 from selfdepth_ros.core.scan_steps import NumpyScanSteps, ScanSteps
+
+Shrinker = Callable[[Any, Any], None]
+"""Fills a target (h, w, 3) with the mean colours of a larger image (H, W, 3); both uint8."""
 
 
 class Backend(NamedTuple):
@@ -17,7 +20,8 @@ class Backend(NamedTuple):
     steps: Callable[[Sequence[CameraTables], FusionConfig], FusionSteps]
     scan_steps: Callable[[], ScanSteps]
     thinner: Callable[[], Thinner]
-    """What these two make is for one thread."""
+    shrinker: Callable[[], Shrinker] | None
+    """None: the reference, which is cv2, does it. What these three make is for one thread."""
     description: str
 
 
@@ -27,14 +31,15 @@ def fastest_steps() -> Backend:
     The first call on a machine compiles for about 3 s; later ones load the result.
     """
     try:
-        from selfdepth_ros.compiled import outputs, steps
+        from selfdepth_ros.compiled import area, outputs, steps
     # A compiler that does not fit its NumPy fails in many ways, and no cloud needs one.
     except Exception as error:
         told = f'NumPy (numba cannot be used: {error})'
-        return Backend(NumpySteps, NumpyScanSteps, lambda: left, told)
+        return Backend(NumpySteps, NumpyScanSteps, lambda: left, None, told)
     return Backend(
         steps.CompiledSteps,
         outputs.CompiledScanSteps,
         outputs.CompiledThinner,
+        area.Shrink,
         steps.DESCRIPTION,
     )

@@ -16,7 +16,7 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.device.area import AreaResize
 from selfdepth_ros.device.fusion import DeviceFusion
 from selfdepth_ros.inference.engine import DepthPrediction, DeviceEngine
-from selfdepth_ros.resizing import resize_into
+from selfdepth_ros.resizing import Resizer
 
 
 class DevicePlace:
@@ -30,6 +30,7 @@ class DevicePlace:
         with engine.queue():
             self._focal = torch.from_numpy(focal).to(self._device)
             self._batch = torch.zeros((len(focal), *size), dtype=torch.uint8, device=self._device)
+        self._enlarge = Resizer()
         self._staging: dict[tuple[int, tuple[int, ...]], Any] = {}
         self._resizes: dict[tuple[int, ...], AreaResize] = {}
 
@@ -42,15 +43,19 @@ class DevicePlace:
         """See Place."""
         return self._engine.queue()
 
-    def put(self, index: int, image: UInt8[np.ndarray, 'H W 3'] | None) -> None:
+    def put(self, images: Sequence[UInt8[np.ndarray, '_ _ 3'] | None]) -> None:
         """See Place."""
+        for index, image in enumerate(images):
+            self._put(index, image)
+
+    def _put(self, index: int, image: UInt8[np.ndarray, 'H W 3'] | None) -> None:
         target = self._batch[index]
         if image is None:
             target.zero_()
             return
         if image.shape[0] < target.shape[0] or image.shape[1] < target.shape[1]:
             larger = np.empty(tuple(target.shape), np.uint8)
-            resize_into(image, larger)  # no area to take the mean of
+            self._enlarge(image, larger)  # no area to take the mean of
             image = larger
         uploaded = self._uploaded(index, image)
         if image.shape == target.shape:

@@ -4,19 +4,22 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfdepth_ros.compiled import fastest_steps
+from selfdepth_ros.compiled.area import Shrink
 from selfdepth_ros.compiled.outputs import CompiledScanSteps, CompiledThinner
 from selfdepth_ros.core.downsample import EVERY_HEIGHT, DownsampleConfig, left
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.scan_steps import NumpyScanSteps
+from selfdepth_ros.resizing import Resizer
 
 SEEDS = st.integers(0, 2**32 - 1)
-COMPILED_SCAN, COMPILED_THINNER = CompiledScanSteps(), CompiledThinner()
+COMPILED_SCAN, COMPILED_THINNER, SHRINK = CompiledScanSteps(), CompiledThinner(), Shrink()
 """Kept from case to case, as the node keeps them: what one left behind must not matter."""
 
 
@@ -110,3 +113,35 @@ def test_a_point_on_the_seam_is_in_the_first_beam(azimuth):
 def test_the_fastest_scans_and_clouds_are_the_compiled():
     backend = fastest_steps()
     assert (backend.scan_steps, backend.thinner) == (CompiledScanSteps, CompiledThinner)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.integers(1, 40), st.integers(1, 40), st.integers(0, 150), st.integers(0, 150))
+def test_an_image_made_smaller_is_cv2s_within_a_grey_level(seed, height, width, more, wider):
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (height + more, width + wider, 3), dtype=np.uint8)
+    found = np.full((height, width, 3), 77, np.uint8)
+    expected = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    SHRINK(image, found)
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize('factors', [(1, 1), (2, 2), (3, 4)])
+def test_by_whole_factors_cv2_does_it_itself(factors):
+    down, across = factors
+    image = np.random.default_rng(0).integers(0, 256, (30 * down, 40 * across, 3), dtype=np.uint8)
+    found = np.zeros((30, 40, 3), np.uint8)
+    Resizer(never)(image, found)
+    expected = cv2.resize(image, (40, 30), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_other_sizes_go_to_the_loops_and_larger_ones_do_not():
+    image, found = np.zeros((45, 60, 3), np.uint8), np.zeros((30, 40, 3), np.uint8)
+    with pytest.raises(AssertionError, match='asked'):
+        Resizer(never)(image, found)
+    Resizer(never)(image[:15], found)
+
+
+def never(image, target):
+    raise AssertionError('asked')

@@ -116,6 +116,14 @@ def test_an_image_of_another_size_names_the_camera(surround):
         surround(frame(flat(0), flat(0, scale=1)))
 
 
+def test_an_image_that_was_decoded_at_a_half_is_of_its_cameras_size(surround):
+    whole = surround(frame(flat(0), flat(255)))
+    halves = replace(frame(flat(0), flat(255, scale=1)), reduced=(1, 2))
+    np.testing.assert_array_equal(surround(halves).cloud.points, whole.cloud.points)
+    with pytest.raises(PipelineError, match=r'image of b is 128x96.* for 64x48'):
+        surround(replace(frame(flat(0), flat(255)), reduced=(1, 2)))
+
+
 def test_a_frame_of_another_rig(surround):
     with pytest.raises(PipelineError, match=r'3 images, the rig 2 cameras \(a, b\)'):
         surround(frame(flat(0), flat(0), flat(0)))
