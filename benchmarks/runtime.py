@@ -7,10 +7,9 @@
 Every pixel is a valid point, so that nothing is saved by filters. Below our stages stand those
 that one would otherwise use, in the same run, but after ours: the node's process has no Open3D,
 which leaves caches and heap in another state. Within a group repetitions are interleaved, copies
-among them, so that a disturbance hits all alike, and medians are shown. A ratio of 1 is the time
-of np.copyto, warm, between two buffers of random bytes as large as what the stage hands on.
-`beside` is the most that was allocated at one time beyond what the stage hands on (tracemalloc).
-On a machine with other work: chrt -r 20 before the command.
+among them; medians are shown. A ratio of 1 is the time of np.copyto, warm, between two buffers of
+random bytes as large as what the stage hands on. `beside` is the most that was allocated at one
+time beyond what the stage hands on (tracemalloc). On a busy machine: chrt -r 20 before it.
 """
 
 import argparse
@@ -28,7 +27,7 @@ import numpy as np
 import open3d as o3d
 from sensor_msgs.msg import CompressedImage
 
-from selfdepth_ros.compiled import fastest_steps
+from selfdepth_ros.compiled import Backend, fastest_steps
 from selfdepth_ros.core.cameras import PinholeCamera
 from selfdepth_ros.core.frames import POINT, PointCloud, SurroundFrame
 from selfdepth_ros.core.fusion import Fusion
@@ -38,7 +37,7 @@ from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.scan import Scanner
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.inference import DepthEngine, load_engine
-from selfdepth_ros.messages import decode_image, pack_points
+from selfdepth_ros.messages import decode_at_least, decode_image, pack_points
 from selfdepth_ros.messages.clouds import FLOAT32, PackedPoints, PointFieldSpec
 from selfdepth_ros.nodes.to_ros import cloud_message, header
 from selfdepth_ros.pipeline import SurroundDepth
@@ -102,7 +101,8 @@ def our_stages(scene: Scene, model: Path | None) -> list[Stage]:
     """From JPEG to a message."""
     rig, depths, images = scene
     cloud_bytes = depths.size * POINT.itemsize
-    stages = [_jpeg_stage(images)]
+    files = jpegs([cv2.GaussianBlur(image, (0, 0), 4) for image in images])
+    stages = [Stage('decode JPEG', lambda: [decode_image(m) for m in files], images.nbytes)]
     if model is not None:
         stages += _network_stages(scene, load_engine(model))
     backend = fastest_steps()
@@ -110,6 +110,9 @@ def our_stages(scene: Scene, model: Path | None) -> list[Stage]:
     reference = Fusion(rig, depth_limit_m=LIMIT_M)
     cloud = fast.fuse(depths, images)
     assert len(cloud) == depths.size, 'a pixel is no point'
+
+    def packed(fusion: Fusion) -> Any:
+        return pack_points(fusion.fuse(depths, images))
 
     def message(fusion: Fusion) -> Any:
         made = fusion.fuse(depths, images)
@@ -120,56 +123,61 @@ def our_stages(scene: Scene, model: Path | None) -> list[Stage]:
         Stage(f'fuse: {backend.description}', lambda: fast.fuse(depths, images), cloud_bytes),
         Stage('fuse: NumPy', lambda: reference.fuse(depths, images), cloud_bytes),
         Stage('pack', lambda: pack_points(cloud), cloud_bytes),
-        Stage('fuse and pack', lambda: pack_points(fast.fuse(depths, images)), cloud_bytes),
-        Stage(
-            'fuse and pack: NumPy',
-            lambda: pack_points(reference.fuse(depths, images)),
-            cloud_bytes,
-        ),
+        Stage('fuse and pack', lambda: packed(fast), cloud_bytes),
+        Stage('fuse and pack: NumPy', lambda: packed(reference), cloud_bytes),
         Stage('fuse to message', lambda: message(fast), cloud_bytes),
-        *_output_stages(scene, cloud),
+        *_output_stages(scene, cloud, backend),
     ]
 
 
-def _output_stages(scene: Scene, cloud: PointCloud) -> list[Stage]:
+def _output_stages(scene: Scene, cloud: PointCloud, backend: Backend) -> list[Stage]:
     """What is made of a cloud, each as if alone."""
     packed, width = pack_points(cloud), scene.depths.shape[-1]
-    scanner, present = Scanner(scene.rig), [True] * len(scene.rig)
-    band = ObstaclesConfig()
+    scanner = Scanner(scene.rig, steps=backend.scan_steps())
+    standing = obstacles(cloud, ObstaclesConfig(), width).records
+    beams_bytes = scanner.config.beams * 4
+    present, band, thin = [True] * len(scene.rig), ObstaclesConfig(), backend.thinner()
     return [
         Stage('message', lambda: cloud_message(packed, 0, 'base_link'), packed.data.nbytes),
-        Stage(
-            'obstacles',
-            lambda: obstacles(cloud, band, width),
-            len(obstacles(cloud, band, width)) * POINT.itemsize,
-        ),
-        Stage(
-            'scan',
-            lambda: scanner.ranges(cloud.points, present, scene.depths),
-            scanner.config.beams * 4,
-        ),
+        Stage('obstacles', lambda: obstacles(cloud, band, width, thin=thin), standing.nbytes),
+        Stage('scan', lambda: scanner.ranges(cloud.points, present, scene.depths), beams_bytes),
     ]
-
-
-def _jpeg_stage(images: Any) -> Stage:
-    smooth = [cv2.GaussianBlur(image, (0, 0), 4) for image in images]
-    files = [cv2.imencode('.jpg', image)[1].tobytes() for image in smooth]
-    messages = [CompressedImage(format='rgb8; jpeg compressed bgr8', data=data) for data in files]
-    return Stage('decode JPEG', lambda: [decode_image(m) for m in messages], images.nbytes)
 
 
 def _network_stages(scene: Scene, engine: DepthEngine) -> list[Stage]:
     """Images of twice the network's size are averaged down, and seen by the network."""
     large = scene.images.repeat(2, axis=1).repeat(2, axis=2)
-    height, width = large.shape[1:3]
-    pipeline = SurroundDepth(engine, scene.rig.scaled(width, height))
+    pipeline = SurroundDepth(engine, scene.rig.scaled(*large.shape[2:0:-1]))
     count = len(scene.rig)
     frame = SurroundFrame(0, tuple(large), (0,) * count)
+    of_720p = SurroundDepth(engine, scene.rig.scaled(1280, 720))
+    messages, pictures = pictures_of_720p(count)
+    raw = SurroundFrame(0, tuple(pictures), (0,) * count)
+
+    def decoded() -> Any:
+        return [decode_at_least(message, of_720p.size) for message in messages]
+
+    halves = sum(picture.pixels.nbytes for picture in decoded())
     focal = np.array([item.camera.focal for item in scene.rig.cameras], np.float32)
     return [
         Stage('resize', lambda: pipeline.preprocess(frame), scene.images.nbytes),
+        Stage('resize 1280x720', lambda: of_720p.preprocess(raw), scene.images.nbytes),
+        Stage('decode JPEG 1280x720', decoded, halves),
         Stage('network', lambda: engine.infer(scene.images, focal), scene.depths.nbytes),
     ]
+
+
+def pictures_of_720p(count: int) -> tuple[list[CompressedImage], list[Any]]:
+    """JPEGs of smooth images, and what is in them."""
+    coarse = RNG.integers(0, 256, (count, 36, 64, 3), dtype=np.uint8)
+    messages = jpegs([cv2.resize(image, (1280, 720)) for image in coarse])
+    return messages, [decode_image(message) for message in messages]
+
+
+def jpegs(images: Sequence[Any]) -> list[CompressedImage]:
+    """As messages."""
+    files = [cv2.imencode('.jpg', image)[1].tobytes() for image in images]
+    return [CompressedImage(format='rgb8; jpeg compressed bgr8', data=data) for data in files]
 
 
 # -- what one would otherwise use --
@@ -180,6 +188,7 @@ def other_stages(scene: Scene) -> list[Stage]:
     size = scene.depths.size
     stages = [
         Stage('a NumPy loop to message', lambda: _numpy_loop(scene), size * POINT.itemsize),
+        *_resizing_stages(scene),
         Stage('Open3D, from RGB-D images', lambda: _open3d(scene, True), 48 * size),
         Stage('Open3D, from depth images', lambda: _open3d(scene, False), 24 * size),
     ]
@@ -198,6 +207,23 @@ def other_stages(scene: Scene) -> list[Stage]:
             lambda: point_cloud2.create_cloud(header(0, 'base_link'), fields, points),
             points.nbytes,
         ),
+    ]
+
+
+def _resizing_stages(scene: Scene) -> list[Stage]:
+    """By cv2, which divides every call among its threads."""
+    messages, pictures = pictures_of_720p(len(scene.rig))
+
+    def shrink() -> Any:
+        size = scene.images.shape[2:0:-1]
+        return [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in pictures]
+
+    def whole() -> Any:
+        return [decode_image(message) for message in messages]
+
+    return [
+        Stage('cv2.resize 1280x720', shrink, scene.images.nbytes),
+        Stage('JPEG 1280x720, whole', whole, pictures[0].nbytes * len(pictures)),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from selfdepth_ros.core.downsample import downsample
+from selfdepth_ros.core.downsample import Thinner, downsample, left
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.messages import (
     PackedPoints,
@@ -19,9 +19,9 @@ from selfdepth_ros.messages import (
 from selfdepth_ros.pipeline import SurroundResult
 
 
-def thinned(result: SurroundResult, config: PointsConfig) -> PointCloud:
+def thinned(result: SurroundResult, config: PointsConfig, thin: Thinner = left) -> PointCloud:
     """The points that are published of a result."""
-    return downsample(result.cloud, config, result.depths.shape[2])
+    return downsample(result.cloud, config, result.size[1], thin)
 
 
 def pack_result(
@@ -47,7 +47,7 @@ def _confidence(cloud: PointCloud, result: SurroundResult) -> Any:
     """Confidence of each point; NaN when the model has none."""
     if result.confidence is None:
         return np.full(len(cloud), np.nan, np.float32)
-    _, height, width = result.depths.shape
+    height, width = result.size
     pixel = cloud.camera.astype(np.intp) * (height * width) + cloud.pixels_given()
     return result.confidence.reshape(-1).take(pixel)
 
@@ -62,7 +62,7 @@ def _organized(
     packed: PackedPoints, cloud: PointCloud, result: SurroundResult, stride_px: int
 ) -> PackedPoints:
     """One depth map below the other, every n-th row and column of each."""
-    count, height, width = result.depths.shape
+    count, (height, width) = len(result.present), result.size
     rows, columns = -(-height // stride_px), -(-width // stride_px)
     row, column = np.divmod(cloud.pixels_given(), width)
     row = cloud.camera.astype(np.intp) * rows + row // stride_px

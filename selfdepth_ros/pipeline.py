@@ -6,18 +6,19 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from selfdepth_ros.compiled import fastest_steps
+from selfdepth_ros.core.arrays import to_numpy
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.frames import PointCloud, SurroundFrame
-from selfdepth_ros.core.fusion import Fusion, FusionConfig
+from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_ros.inference.engine import DepthEngine
+from selfdepth_ros.inference.engine import DepthEngine, DepthPrediction
+from selfdepth_ros.place import place_of
 
 
 class PipelineError(SelfdepthError):
@@ -29,8 +30,8 @@ class SurroundResult:
     """What one frame became. Depths are at the network's size; NaN-filled for missing cameras."""
 
     cloud: PointCloud
-    depths: Float32[np.ndarray, 'c h w']
-    confidence: Float32[np.ndarray, 'c h w'] | None
+    maps: DepthPrediction
+    """Where the engine left them: on the host, or on its device."""
     present: tuple[bool, ...]
     filters: FusionConfig
     """What the cloud was filtered with."""
@@ -38,6 +39,22 @@ class SurroundResult:
     """(c, 4, 4): what the cameras' points were moved by; None: nothing was known."""
     timings_s: dict[str, float] = field(default_factory=dict)
     """Seconds spent in `preprocess`, `infer` and `fuse`, and on waiting for the `motion`."""
+
+    @cached_property
+    def depths(self) -> Float32[np.ndarray, 'c h w']:
+        """The depths on the host: from a device they come when they are asked for."""
+        return to_numpy(self.maps.depth)
+
+    @cached_property
+    def confidence(self) -> Float32[np.ndarray, 'c h w'] | None:
+        """The same of the confidence, where the model has one."""
+        return None if self.maps.confidence is None else to_numpy(self.maps.confidence)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the depth maps."""
+        _, height, width = self.maps.depth.shape
+        return height, width
 
 
 class SurroundDepth:
@@ -52,17 +69,18 @@ class SurroundDepth:
         self.engine = engine
         self.rig = rig.scaled(manifest.width, manifest.height)
         self.source = rig
-        self.fusion_backend = fastest_steps()
+        self._place = place_of(engine, self.rig)
         self.use_filters(config)
-        self._focal = np.array([item.camera.focal for item in self.rig.cameras], np.float32)
-        size = (len(rig.cameras), manifest.height, manifest.width)
-        self._batch = np.zeros((*size, 3), np.uint8)
         self._aside = ThreadPoolExecutor(1, 'motion')
 
     @property
+    def fusion_description(self) -> str:
+        """Who fuses, in words."""
+        return self._place.description
+
     def last_images(self) -> UInt8[np.ndarray, 'c h w 3']:
-        """Images of the last frame at network size; the next frame overwrites them."""
-        return self._batch
+        """Images of the last frame at network size; the next frame may overwrite them."""
+        return self._place.images()
 
     def __call__(
         self,
@@ -76,66 +94,55 @@ class SurroundDepth:
         image's stamp. It is called in another thread, while the network runs. `trust`: factors of
         the cameras' confidence, where the model has one.
         """
-        start = time.perf_counter()
-        batch = self.preprocess(frame)
-        ready = time.perf_counter()
-        moving = self._aside.submit(motion)
-        prediction = self.engine.infer(batch, self._focal)
-        inferred = time.perf_counter()
-        depths, confidence, present = prediction.depth, prediction.confidence, frame.present
-        depths[np.logical_not(present)] = np.nan
-        if trust is not None and confidence is not None:
-            confidence = confidence * trust[:, None, None]
-        now_from_then = moving.result()
-        moved = time.perf_counter()
-        fusion = self._fusion  # may be exchanged meanwhile
-        cloud = fusion.fuse(depths, batch, present, frame.stamp_ns, confidence, now_from_then)
+        with self._place.queue():
+            start = time.perf_counter()
+            self.preprocess(frame)
+            ready = time.perf_counter()
+            moving = self._aside.submit(motion)
+            maps, present = self._place.infer(frame.present, trust), frame.present
+            inferred = time.perf_counter()
+            now_from_then = moving.result()
+            moved = time.perf_counter()
+            fusion = self._fusion  # may be exchanged meanwhile
+            seen, batch = (present, frame.stamp_ns, maps.confidence), self._place.batch
+            cloud = fusion.fuse(maps.depth, batch, *seen, now_from_then)
         spent = np.diff([start, ready, inferred, moved, time.perf_counter()]).tolist()
         timings_s = dict(zip(('preprocess', 'infer', 'motion', 'fuse'), spent, strict=True))
-        return SurroundResult(
-            cloud, depths, confidence, present, fusion.config, now_from_then, timings_s
-        )
+        return SurroundResult(cloud, maps, present, fusion.config, now_from_then, timings_s)
 
     def use_filters(self, config: FusionConfig | None) -> None:
         """Fuse with other filters from the next frame on; any thread may say so."""
-        manifest, steps = self.engine.manifest, self.fusion_backend.steps
-        self._fusion = Fusion(self.rig, config, manifest.depth_kind, manifest.max_depth_m, steps)
+        self._fusion = self._place.fusion(config)
 
     def warm_up(self) -> None:
         """Run the network once, so that the first frame is as fast as the others."""
-        self.engine.infer(np.zeros_like(self._batch), self._focal)
+        with self._place.queue():
+            self._place.infer([True] * len(self.rig), None)
 
-    def preprocess(self, frame: SurroundFrame) -> UInt8[np.ndarray, 'c h w 3']:
-        """The batch at network size; it always has every camera, missing ones are black."""
+    def preprocess(self, frame: SurroundFrame) -> None:
+        """Make the batch at network size; it has every camera, missing ones are black."""
         if len(frame.images) != len(self.rig.cameras):
             raise PipelineError(
                 f'the frame has {len(frame.images)} images, the rig {len(self.rig.cameras)} '
                 f'cameras ({", ".join(self.rig.names)}): give one image or None for each'
             )
-        for index, image in enumerate(frame.images):
-            if image is None:
-                self._batch[index] = 0
-            else:
-                self._resize(index, image)
-        return self._batch
+        for index, (image, times) in enumerate(zip(frame.images, frame.reduced, strict=True)):
+            if image is not None:
+                self.check_size(index, (times * image.shape[0], times * image.shape[1]))
+        self._place.put(frame.images)
 
-    def check_size(self, index: int, image: Any) -> None:
-        """Raise PipelineError unless an image (h, w, 3) has the size of its calibration."""
+    def check_size(self, index: int, size: tuple[int, int]) -> None:
+        """Raise PipelineError unless an image's height and width are those of its calibration."""
         camera = self.source.cameras[index]
-        expected = (camera.camera.height, camera.camera.width, 3)
-        if image.shape != expected:
+        expected = (camera.camera.height, camera.camera.width)
+        if size != expected:
             raise PipelineError(
-                f'the image of {camera.name} is {image.shape[1]}x{image.shape[0]}, its '
+                f'the image of {camera.name} is {size[1]}x{size[0]}, its '
                 f'calibration is for {expected[1]}x{expected[0]} (RGB): use the CameraInfo of '
                 'these images, or a rig scaled to their size'
             )
 
-    def _resize(self, index: int, image: Any) -> None:
-        self.check_size(index, image)
-        target = self._batch[index]
-        if image.shape == target.shape:
-            np.copyto(target, image)
-            return
-        import cv2  # only where images are not of network size
-
-        cv2.resize(image, target.shape[1::-1], dst=target, interpolation=cv2.INTER_AREA)
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the network's images."""
+        return self.engine.manifest.height, self.engine.manifest.width

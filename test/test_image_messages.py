@@ -233,3 +233,33 @@ def test_what_is_no_image_has_no_size():
     for data in (b'', b'GIF89a', bytes(100)):
         with pytest.raises(m.MessageError, match='expected a JPEG or a PNG'):
             m.encoded_size(data)
+
+
+@pytest.mark.parametrize(
+    ('size', 'least', 'times'),
+    [
+        ((720, 1280), (192, 320), 2),
+        ((768, 1280), (192, 320), 4),
+        ((1080, 1920), (192, 320), 4),
+        ((1216, 1936), (384, 640), 2),
+        ((192, 320), (192, 320), 1),
+        ((383, 640), (190, 320), 1),  # an odd height has no half
+        ((100, 160), (192, 320), 1),
+        ((1536, 2560), (192, 320), 8),
+    ],
+)
+def test_a_jpeg_is_decoded_at_a_scale_that_will_do(size, least, times):
+    coarse = np.random.default_rng(0).integers(0, 256, (9, 16, 3), np.uint8)
+    message = compressed(cv2.resize(coarse, size[::-1]), '.jpg')
+    whole, picture = m.decode_image(message), m.decode_at_least(message, least)
+    assert picture.reduced == times
+    assert picture.pixels.shape == (size[0] // times, size[1] // times, 3)
+    small = picture.pixels.shape[1::-1]
+    mean = cv2.resize(whole, small, interpolation=cv2.INTER_AREA)
+    apart = np.abs(picture.pixels.astype(int) - mean)
+    assert apart.mean() < 1 and np.percentile(apart, 99) <= 3
+
+
+def test_a_png_is_decoded_whole():
+    message = compressed(np.zeros((64, 64, 3), np.uint8), '.png')
+    assert m.decode_at_least(message, (16, 16)).pixels.shape == (64, 64, 3)

@@ -7,38 +7,15 @@ operation in float32 (no fast-math), so that results agree bit for bit. Masks an
 The GIL is free while they run.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import boolean, float32, int32, int64, njit, types, uint8, uint32, void
+from numba import boolean, float32, int32, int64, uint8, uint32
 
-_OPTIONS = {'nogil': True, 'error_model': 'numpy', 'boundscheck': False}
-
-
-def _given(kind: Any, dimensions: int) -> Any:
-    """Type of a contiguous array that is only read."""
-    return types.Array(kind, dimensions, 'C', readonly=True)
-
-
-def _compiled(*arguments: Any, returns: Any = void) -> Callable[[Any], Any]:
-    """Compile for these types only, so that nothing is left to compile while cameras run."""
-
-    def compile_now(function: Any) -> Any:
-        signature = returns(*arguments)
-        try:
-            return njit(signature, cache=True, **_OPTIONS)(function)
-        # No folder to write to, a full disk, a file cut short: that costs time, not the cloud.
-        except Exception:
-            return njit(signature, **_OPTIONS)(function)
-
-    return compile_now
-
+from selfdepth_ros.compiled.compiling import compiled, given
 
 _BYTES, _FLOATS, _WORDS = uint8[:, ::1], float32[:, ::1], uint32[::1]
 
 
-@_compiled(_given(float32, 2), _given(float32, 2), _given(float32, 2), _FLOATS, _BYTES)
+@compiled(given(float32, 2), given(float32, 2), given(float32, 2), _FLOATS, _BYTES)
 def in_range(depth, far, near, inverse, keep):
     """Inverse depth, and whether it is between the limits of its pixel."""
     height, width = depth.shape
@@ -49,7 +26,7 @@ def in_range(depth, far, near, inverse, keep):
             keep[y, x] = (value > far[y, x]) & (value < near[y, x])
 
 
-@_compiled(_given(uint8, 3), int64, int64, int64, int64, int64, returns=boolean)
+@compiled(given(uint8, 3), int64, int64, int64, int64, int64, returns=boolean)
 def _alike(image, y, x, other_y, other_x, step):
     """Whether two pixels differ by at most `step` in every channel."""
     alike = True
@@ -59,11 +36,11 @@ def _alike(image, y, x, other_y, other_x, step):
     return alike
 
 
-@_compiled(
-    _given(float32, 2),
-    _given(float32, 2),
-    _given(boolean, 2),
-    _given(uint8, 3),
+@compiled(
+    given(float32, 2),
+    given(float32, 2),
+    given(boolean, 2),
+    given(uint8, 3),
     int64,
     int64,
     _BYTES,
@@ -103,7 +80,7 @@ def grow_sky(inverse, far, above, image, rounds, step, sky, queue, keep):
             keep[y, x] &= sky[y // 2, x // 2] ^ 1
 
 
-@_compiled(int64, _BYTES, _BYTES)
+@compiled(int64, _BYTES, _BYTES)
 def erode(pixels, rows, keep):
     """Clear what lies within the margin of a cleared pixel; `rows` is scratch."""
     height, width = keep.shape
@@ -126,7 +103,7 @@ def erode(pixels, rows, keep):
                     keep[y, x] &= rows[y + 1, x]
 
 
-@_compiled(_given(float32, 2), float32, float32, _BYTES, _BYTES, _BYTES)
+@compiled(given(float32, 2), float32, float32, _BYTES, _BYTES, _BYTES)
 def drop_flying(inverse, slope, bend, steep, bent, keep):
     """Clear what floats between two surfaces, along rows and then along columns.
 
@@ -151,12 +128,12 @@ def drop_flying(inverse, slope, bend, steep, bent, keep):
                 keep[y, x] &= (near & steep[y, x]) ^ 1
 
 
-@_compiled(
-    _given(float32, 2),
-    _given(float32, 1),
-    _given(float32, 1),
-    _given(uint8, 1),
-    _given(uint8, 1),
+@compiled(
+    given(float32, 2),
+    given(float32, 1),
+    given(float32, 1),
+    given(uint8, 1),
+    given(uint8, 1),
     float32[::1],
     _WORDS,
     int32[::1],

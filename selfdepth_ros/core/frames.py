@@ -14,14 +14,17 @@ from jaxtyping import Float, Float32, Int32, Shaped, UInt8
 class SurroundFrame:
     """One image per camera of the rig, in the rig's order, taken at about the same time.
 
-    Images are uint8 RGB (height, width, 3); None where the camera is missing.
+    Images are uint8 RGB (height, width, 3); None where the camera is missing. `reduced` tells by
+    how much both sides of each were divided when it was decoded; empty: by 1.
     """
 
     stamp_ns: int
     images: tuple[UInt8[np.ndarray, '_ _ 3'] | None, ...]
     stamps_ns: tuple[int | None, ...]
+    reduced: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, 'reduced', self.reduced or (1,) * len(self.images))
         given = [image is not None for image in self.images]
         if given != [stamp is not None for stamp in self.stamps_ns]:
             raise ValueError(

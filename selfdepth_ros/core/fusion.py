@@ -13,22 +13,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.frames import POINT, PointCloud
 from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.fusion_steps import CameraTables, FusionSteps, NumpySteps
+from selfdepth_ros.core.fusion_tables import moved, tables_of
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.sampling import nearest
 from selfdepth_ros.core.se3 import SE3
 
 __all__ = ['Fusion', 'FusionConfig']
-
-FORWARD_LEAST = 1e-3
-"""A ray must point forward by this cosine at least to have a z-depth."""
-SKY_FROM = 0.95
-"""Share of the network's largest depth from which its answer means: further than I can say."""
-TURN_LEAST = 1e-5
-"""Radians (0.6 mm at 60 m) below which a turn of the body is not worth turning the rays."""
 
 
 class Fusion:
@@ -52,12 +45,8 @@ class Fusion:
     ) -> None:
         self.rig = rig
         self.config = config or FusionConfig()
-        self.height, self.width = _common_size(rig)
-        if depth_kind not in ('z_depth', 'ray_distance'):
-            raise ValueError(f'depth_kind is {depth_kind!r}; expected z_depth or ray_distance')
         self._depth_kind = depth_kind
-        self._sky_m = SKY_FROM * depth_limit_m
-        self._tables = tuple(self._camera_tables(item) for item in rig.cameras)
+        self._tables = tables_of(rig, self.config, depth_kind, depth_limit_m)
         self._steps = steps(self._tables, self.config)
 
     def fuse(
@@ -130,16 +119,13 @@ class Fusion:
         tables = self._tables[index]
         if now_from_then is None:
             return tables.body_rays, tables.origin
-        move = now_from_then[index]
-        origin = np.asarray(move.apply(tables.origin), np.float32)
-        if np.abs(move.rotation - np.eye(3)).max() < TURN_LEAST:
-            return tables.body_rays, origin
-        return np.asarray(move.rotation, np.float32) @ tables.body_rays, origin
+        turn, origin = moved(now_from_then[index], tables.origin)
+        return (tables.body_rays if turn is None else turn @ tables.body_rays), origin
 
     def _within_heights(self, cloud: PointCloud) -> PointCloud:
-        low, high = self.config.min_height_m, self.config.max_height_m
-        if low <= -1000 and high >= 1000:
+        if not self.config.limits_heights:
             return cloud
+        low, high = self.config.min_height_m, self.config.max_height_m
         return cloud.select((cloud.points[:, 2] >= low) & (cloud.points[:, 2] <= high))
 
     def _seen_through(
@@ -166,34 +152,3 @@ class Fusion:
             seen = nearest(depths[other], pixel, valid)
             through |= valid & (seen > own * (1 + self.config.overlap_tolerance))
         return through
-
-    def _camera_tables(self, item: Any) -> CameraTables:
-        rays, valid = item.camera.pixel_rays()
-        length = np.ones(valid.shape, np.float32)  # metres along the ray per metre of depth
-        if self._depth_kind == 'z_depth':
-            valid = valid & (rays[..., 2] > FORWARD_LEAST)
-            length = 1 / np.where(valid, rays[..., 2], 1)
-        if item.self_occlusion is not None:
-            valid = valid & ~item.self_occlusion
-        far = np.maximum(length / self.config.max_range_m, np.float32(1 / self._sky_m))
-        near = length / max(self.config.min_range_m, 1e-6)
-        rays = rays.astype(np.float64) * length[..., None]
-        body_rays = item.body_from_camera.rotate(rays).reshape(-1, 3).T
-        return CameraTables(
-            body_rays=np.ascontiguousarray(body_rays, np.float32),
-            origin=item.body_from_camera.translation.astype(np.float32),
-            far=np.where(valid, far, np.nan).astype(np.float32),
-            near=np.where(valid, near, np.nan).astype(np.float32),
-            above_horizon=body_rays[2].reshape(valid.shape) > 0,
-        )
-
-
-def _common_size(rig: Rig) -> tuple[int, int]:
-    sizes = {(item.camera.height, item.camera.width) for item in rig.cameras}
-    if len(sizes) != 1:
-        found = ', '.join(f'{width}x{height}' for height, width in sorted(sizes))
-        raise CalibrationError(
-            f'The cameras have sizes {found}, expected one size for all: use '
-            'rig.scaled(width, height) with the size of the network.'
-        )
-    return sizes.pop()

@@ -45,3 +45,8 @@ class FusionConfig:
                     f'found min_{what}_m {low} and max_{what}_m {high}, expected the first below '
                     'the second.'
                 )
+
+    @property
+    def limits_heights(self) -> bool:
+        """Whether heights are limited at all."""
+        return self.min_height_m > -1000 or self.max_height_m < 1000

@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Bool, Float
 
 from selfdepth_ros.core.config_fields import knob
-from selfdepth_ros.core.downsample import DownsampleConfig, downsample
+from selfdepth_ros.core.downsample import DownsampleConfig, Thinner, left
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.frames import PointCloud
 
@@ -29,10 +29,13 @@ class HeightBand:
                 'expected the first below the second.'
             )
 
+    def limits_m(self, ground_height_m: float = 0.0) -> tuple[float, float]:
+        """Lowest and highest z in the body frame, the ground being at a height."""
+        return self.min_height_m + ground_height_m, self.max_height_m + ground_height_m
+
     def holds(self, points: Float[Any, 'n 3'], ground_height_m: float = 0.0) -> Bool[Any, ' n']:
         """Tell which points (body frame, metres) are within, the ground being at a height."""
-        heights = points[:, 2]
-        low, high = self.min_height_m + ground_height_m, self.max_height_m + ground_height_m
+        heights, (low, high) = points[:, 2], self.limits_m(ground_height_m)
         within: Bool[Any, ' n'] = (heights >= low) & (heights <= high)
         return within
 
@@ -46,7 +49,11 @@ class ObstaclesConfig(HeightBand, DownsampleConfig):
 
 
 def obstacles(
-    cloud: PointCloud, config: ObstaclesConfig, width: int, ground_height_m: float = 0.0
+    cloud: PointCloud,
+    config: ObstaclesConfig,
+    width: int,
+    ground_height_m: float = 0.0,
+    thin: Thinner = left,
 ) -> PointCloud:
     """Return the points of the band, thinned; `width` of the depth maps in pixels."""
-    return downsample(cloud.select(config.holds(cloud.points, ground_height_m)), config, width)
+    return cloud.select(thin(cloud, config, width, config.limits_m(ground_height_m)))

@@ -22,10 +22,9 @@ from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.obstacles import HeightBand
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.rig_camera import RigCamera
+from selfdepth_ros.core.scan_steps import ANGLE_MIN, NumpyScanSteps, ScanSteps
 from selfdepth_ros.core.too_near import TooNear
 
-ANGLE_MIN = -math.pi
-"""Direction of the first beam: straight back."""
 _DISTANCES = 8
 """Places along a beam, in equal ratios, at which cameras are asked whether they see it."""
 _HEIGHTS = 9
@@ -72,6 +71,8 @@ class Scanner:
         ground_height_m: height of the ground in the body frame, which heights are above.
         nearest_m: distance from a camera below which nothing is in the clouds (fusion).
         depth_kind: of the depth maps, 'z_depth' or 'ray_distance'.
+        steps: who does the work per point and pixel; every variant gives the same scan, bit for
+            bit. Not for several threads at once: it may keep what it works with.
     """
 
     def __init__(
@@ -81,8 +82,10 @@ class Scanner:
         ground_height_m: float = 0.0,
         nearest_m: float = 0.0,
         depth_kind: str = 'z_depth',
+        steps: ScanSteps | None = None,
     ) -> None:
         self.rig = rig
+        self._steps = steps or NumpyScanSteps()
         self.config = config or ScanConfig()
         self._ground_m = ground_height_m
         pixel_rad = max(1 / item.camera.focal for item in rig.cameras)
@@ -96,12 +99,13 @@ class Scanner:
             self.config.max_range_m,
             depth_kind,
         )
+        self._blocked = np.zeros(self.config.beams, bool)
         self._views = np.stack([self._view(item) for item in rig.cameras])
         self._known: dict[tuple[bool, ...], Any] = {}
 
     def ranges(
         self,
-        points: Float[np.ndarray, 'n 3'],
+        points: Float32[np.ndarray, 'n 3'],
         present: Sequence[bool],
         depths: Float32[np.ndarray, 'c h w'] | None = None,
     ) -> Float32[np.ndarray, ' beams']:
@@ -111,24 +115,14 @@ class Scanner:
         near to be in the cloud. An obstacle that was seen is in the scan, also in a beam that is
         not wholly looked at.
         """
-        ranges = self._nearest(points)
-        if depths is not None:
-            blocked = self._too_near.beams(depths, present)
-            ranges[np.isposinf(ranges) & blocked] = -np.inf
-        ranges[np.isposinf(ranges) & ~self.looked_at(present)] = np.nan
-        self._close_slits(ranges)
-        return ranges
-
-    def _nearest(self, points: Any) -> Any:
-        config = self.config
-        band = points[config.holds(points, self._ground_m), :2]
-        distance = np.hypot(band[:, 0], band[:, 1]).astype(np.float32)
-        near = distance <= config.max_range_m
-        azimuth = np.arctan2(band[near, 1], band[near, 0])
-        beam = np.rint((azimuth - ANGLE_MIN) / config.angle_increment).astype(np.intp)
+        steps, config = self._steps, self.config
         ranges = np.full(config.beams, np.inf, np.float32)
-        np.minimum.at(ranges, beam % config.beams, distance[near])
-        ranges[ranges < config.min_range_m] = -np.inf
+        limits = config.min_range_m, config.max_range_m
+        steps.nearest(points, config.limits_m(self._ground_m), limits, ranges)
+        self._blocked[:] = False
+        if depths is not None:
+            self._too_near.mark(depths, present, steps, self._blocked)
+        steps.finish(self._blocked, self.looked_at(present), self._slit, ranges)
         return ranges
 
     def looked_at(self, present: Sequence[bool]) -> Bool[np.ndarray, ' beams']:
@@ -143,18 +137,6 @@ class Scanner:
             lost = (self._views.any(axis=0) & ~now).any(axis=1)
             self._known[key] = now[:, -1] & ~lost
         return self._known[key]
-
-    def _close_slits(self, ranges: Float32[np.ndarray, ' beams']) -> None:
-        """Give free beams between two obstacles the range of the nearer, if they are few.
-
-        No pixel may have looked through them: outlines lose some, and beams may be finer.
-        """
-        found = np.flatnonzero(ranges < np.inf)  # -inf too, NaN not
-        gaps = np.diff(found, append=found[:1] + len(ranges)) - 1
-        for index in np.flatnonzero((gaps > 0) & (gaps <= self._slit)):
-            beams = (found[index] + 1 + np.arange(gaps[index])) % len(ranges)
-            ends = ranges[[found[index], (beams[-1] + 1) % len(ranges)]]
-            ranges[beams[np.isposinf(ranges[beams])]] = ends.min()
 
     def _view(self, item: RigCamera) -> Bool[np.ndarray, 'beams distances']:
         """Where along the beams a camera sees the band at some height."""

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32
 from selfdepth_ros.core.obstacles import HeightBand
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.rig_camera import RigCamera
+from selfdepth_ros.core.scan_steps import ScanSteps
 
 _LEAST_FORWARD = 1e-3
 
@@ -43,17 +44,17 @@ class TooNear:
         self._nearest_m, self._far_m, self._kind = nearest_m, far_m, depth_kind
         self._tables = [self._table(item) for item in rig.cameras]
 
-    def beams(
-        self, depths: Float32[np.ndarray, 'c h w'], present: Sequence[bool]
-    ) -> Bool[np.ndarray, ' beams']:
-        """Tell which beams some present camera has a too near pixel in; `depths` in metres."""
-        blocked = np.zeros(self._beams, bool)
-        for index in np.flatnonzero(present):
-            least, beam = self._tables[index]
-            with np.errstate(invalid='ignore'):
-                near = (depths[index] > 0) & (depths[index] < least)
-            blocked[beam[near]] = True
-        return blocked
+    def mark(
+        self,
+        depths: Float32[np.ndarray, 'c h w'],
+        present: Sequence[bool],
+        steps: ScanSteps,
+        blocked: Bool[np.ndarray, ' beams'],
+    ) -> None:
+        """Set the beams that some present camera has a too near pixel in; `depths` in metres."""
+        for index, here in enumerate(present):
+            if here:
+                steps.mark(depths[index], *self._tables[index], blocked)
 
     def _table(self, item: RigCamera) -> tuple[Any, Any]:
         """Least depth of every pixel (NaN: does not matter), and the beam it looks along."""

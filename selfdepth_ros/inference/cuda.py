@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,16 +70,37 @@ class Buffers:
         pinned = self._host[name].numpy()
         pinned[: len(values)] = values
         pinned[len(values) :] = 0
-        with self._torch.cuda.stream(self.stream):
+        with self.queue():
             self.device[name].copy_(self._host[name], non_blocking=True)
 
     def download(self, names: list[str], count: int) -> list[np.ndarray]:
         """The first rows of tensors, once the stream has come that far; the result is a copy."""
-        with self._torch.cuda.stream(self.stream):
+        with self.queue():
             for name in names:
                 self._host[name].copy_(self.device[name], non_blocking=True)
         self.stream.synchronize()
         return [self._host[name].numpy()[:count].copy() for name in names]
+
+    def put(self, name: str, values: Any) -> None:
+        """Queue the copy of a tensor on the device to the first rows; the others become zero."""
+        with self.queue():
+            self.device[name][: len(values)].copy_(values)
+            self.device[name][len(values) :].zero_()
+
+    def take(self, names: list[str], count: int) -> list[Any]:
+        """Queue the copy of the first rows of tensors; the result stays on the device."""
+        with self.queue():
+            return [self.device[name][:count].clone() for name in names]
+
+    def join(self, parts: Sequence[Any]) -> Any:
+        """Tensors one after another."""
+        with self.queue():
+            return parts[0] if len(parts) == 1 else self._torch.cat(parts)
+
+    def queue(self) -> AbstractContextManager[Any]:
+        """A context in which torch uses the stream."""
+        stream: AbstractContextManager[Any] = self._torch.cuda.stream(self.stream)
+        return stream
 
     def capture(self, launch: Callable[[int], None]) -> Callable[[], None]:
         """Record what `launch(stream handle)` queues as a CUDA graph; return its replay."""
@@ -87,7 +109,7 @@ class Buffers:
             launch(self.stream.cuda_stream)
 
         def replay() -> None:
-            with self._torch.cuda.stream(self.stream):
+            with self.queue():
                 graph.replay()
 
         return replay

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from selfdepth_ros.core.errors import SelfdepthError
@@ -50,16 +50,40 @@ class DepthEngine(Protocol):
         ...
 
 
-def check_batch(manifest: Manifest, images: np.ndarray, focal: np.ndarray) -> None:
-    """Refuse a batch that the model would misread, before it reaches the vendor's runtime."""
+@runtime_checkable
+class DeviceEngine(DepthEngine, Protocol):
+    """An engine whose images and depths lie in the memory of a device, as torch tensors."""
+
+    @property
+    def memory(self) -> str:
+        """Whose memory, as torch calls it: 'cuda'."""
+        ...
+
+    def queue(self) -> AbstractContextManager[Any]:
+        """A context in which what torch is asked to do comes after what the engine does."""
+        ...
+
+    def infer_on_device(
+        self, images: UInt8[Any, 'n h w 3'], focal: Float32[Any, ' n']
+    ) -> DepthPrediction:
+        """As `infer`, on tensors in `memory` and within `queue`; it does not wait for the result.
+
+        The result's tensors are its own.
+        """
+        ...
+
+
+def check_batch(manifest: Manifest, images: Any, focal: Any) -> None:
+    """Refuse a batch (arrays or tensors) that the model would misread, before it gets there."""
     expected = (manifest.height, manifest.width, 3)
-    if images.ndim != 4 or images.shape[1:] != expected or images.dtype != np.uint8:
+    kind = str(images.dtype).removeprefix('torch.')
+    if images.ndim != 4 or images.shape[1:] != expected or kind != 'uint8':
         raise EngineError(
-            f'images are {images.dtype} of shape {images.shape}; the model {manifest.name!r} '
+            f'images are {kind} of shape {tuple(images.shape)}; the model {manifest.name!r} '
             f'takes uint8 (N, {manifest.height}, {manifest.width}, 3): resize them first'
         )
     if focal.shape != images.shape[:1]:
         raise EngineError(
-            f'focal has shape {focal.shape} for {len(images)} images; give one fx per image, in '
-            f'pixels at {manifest.width}x{manifest.height}'
+            f'focal has shape {tuple(focal.shape)} for {len(images)} images; give one fx per '
+            f'image, in pixels at {manifest.width}x{manifest.height}'
         )

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference.cuda import Buffers, this_gpu
@@ -90,6 +91,29 @@ class TensorRtEngine:
         if len(parts) == 1:
             return DepthPrediction(*parts[0])
         return DepthPrediction(*(np.concatenate(maps) for maps in zip(*parts, strict=True)))
+
+    @property
+    def memory(self) -> str:
+        """See DeviceEngine."""
+        return 'cuda'
+
+    def queue(self) -> AbstractContextManager[Any]:
+        """See DeviceEngine."""
+        return self.buffers.queue()
+
+    def infer_on_device(
+        self, images: UInt8[Any, 'n h w 3'], focal: Float32[Any, ' n']
+    ) -> DepthPrediction:
+        """See DeviceEngine; more images than the engine's batch are done in several runs."""
+        check_batch(self._manifest, images, focal)
+        parts = []
+        for first in range(0, max(len(images), 1), self.batch):
+            part = slice(first, first + self.batch)
+            self.buffers.put('images', images[part])
+            self.buffers.put('focal', focal[part])
+            self.execute()
+            parts.append(self.buffers.take(self._outputs, len(images[part])))
+        return DepthPrediction(*map(self.buffers.join, zip(*parts, strict=True)))
 
     def _infer(self, images: np.ndarray, focal: np.ndarray) -> list[np.ndarray]:
         """One run: host to device, the network, device to host."""

@@ -30,6 +30,8 @@ from selfdepth_ros.messages.geometry import (
 )
 from selfdepth_ros.messages.images import (
     ImageFields,
+    Picture,
+    decode_at_least,
     decode_depth,
     decode_image,
     encoded_size,
@@ -43,6 +45,7 @@ __all__ = [
     'ImageFields',
     'MessageError',
     'PackedPoints',
+    'Picture',
     'PointExtras',
     'PointFieldSpec',
     'PointsConfig',
@@ -50,6 +53,7 @@ __all__ = [
     'camera_from_info',
     'camera_info_fields',
     'decode_depth',
+    'decode_at_least',
     'decode_image',
     'encoded_size',
     'fields_from_cloud_msg',

@@ -22,6 +22,13 @@ _PNG, _JPEG = b'\x89PNG\r\n\x1a\n', b'\xff\xd8'
 _ENDS = {_JPEG: ('JPEG', b'\xff\xd9'), _PNG: ('PNG', b'IEND\xaeB`\x82')}
 _NO_FRAME = (0xC4, 0xC8, 0xCC)
 """Markers among those of JPEG's frame headers that are none (T.81, table B.1)."""
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+"""By how much both sides are divided while a JPEG is decoded -> flag."""
 _PIXELS_PER_BYTE = 1032 * 8
 """What a byte of a PNG can hold at most (deflate, one bit a pixel); of a JPEG it is far less."""
 
@@ -79,14 +86,35 @@ class ImageFields(NamedTuple):
     data: NDArray[np.uint8]
 
 
+class Picture(NamedTuple):
+    """A decoded image."""
+
+    pixels: NDArray[np.uint8]
+    """(H, W, 3) RGB."""
+    reduced: int = 1
+    """By how much both sides of the image in the message were divided."""
+
+
 def decode_image(msg: Any) -> NDArray[np.uint8]:
     """Return the picture in an Image or a CompressedImage as uint8 (H, W, 3) RGB.
 
     The array may be a read-only view of the message's own bytes. 16-bit images keep their high
     byte. Raises MessageError when sizes do not agree with the data or the encoding is unknown.
     """
+    return decode_at_least(msg).pixels
+
+
+def decode_at_least(msg: Any, size: tuple[int, int] | None = None) -> Picture:
+    """Decode as `decode_image`, a JPEG at a half, a quarter or an eighth where that will do.
+
+    The picture then has still `size` (height, width) at least; what is left out costs no time.
+    """
     if hasattr(msg, 'format'):
-        return _decode_compressed(msg)
+        return _decode_compressed(msg, size)
+    return Picture(_decode_raw(msg))
+
+
+def _decode_raw(msg: Any) -> NDArray[np.uint8]:
     layout = _LAYOUTS.get(msg.encoding)
     if layout is None:
         return _ask_cv_bridge(msg)
@@ -151,13 +179,15 @@ def _view(msg: Any, layout: _Layout) -> NDArray[Any]:
     return rows if layout.channels == 1 else rows.reshape(height, width, layout.channels)
 
 
-def _decode_compressed(msg: Any) -> NDArray[np.uint8]:
+def _decode_compressed(msg: Any, least: tuple[int, int] | None) -> Picture:
     """Decode JPEG, PNG or whatever cv2 reads; a compressed Bayer mosaic is demosaiced."""
     data = np.frombuffer(msg.data, np.uint8)
-    _check_header(data.tobytes())
+    content = data.tobytes()
+    _check_header(content)
     source = msg.format.split(';')[0].strip()
     mosaic = _LAYOUTS[source] if source.startswith('bayer_') and source in _LAYOUTS else None
-    flags = cv2.IMREAD_UNCHANGED if mosaic else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    times = _reduction(content, least) if least and not mosaic else 1
+    flags = cv2.IMREAD_UNCHANGED if mosaic else _REDUCED[times] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = cv2.imdecode(data, flags) if data.size else None
     except cv2.error:
@@ -170,8 +200,17 @@ def _decode_compressed(msg: Any) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     if pixels.ndim == 2:
-        return cv2.cvtColor(pixels, mosaic.to_rgb if mosaic else cv2.COLOR_GRAY2RGB)
-    return cv2.cvtColor(pixels[..., :3], cv2.COLOR_BGR2RGB)
+        return Picture(cv2.cvtColor(pixels, mosaic.to_rgb if mosaic else cv2.COLOR_GRAY2RGB))
+    return Picture(cv2.cvtColor(pixels[..., :3], cv2.COLOR_BGR2RGB), times)
+
+
+def _reduction(data: bytes, least: tuple[int, int]) -> int:
+    """By how much both sides of a JPEG may be divided, without a rest, for it to stay so large."""
+    size = _size_in_header(data) if data.startswith(_JPEG) else (0, 0)
+    for times in sorted(_REDUCED, reverse=True):
+        if all(n % times == 0 and n // times >= m for n, m in zip(size, least, strict=True)):
+            return times
+    return 1
 
 
 def _check_header(data: bytes) -> None:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from selfdepth_ros.core.scan import ANGLE_MIN, ScanConfig
+from selfdepth_ros.core.scan import ScanConfig
+from selfdepth_ros.core.scan_steps import ANGLE_MIN
 from selfdepth_ros.messages.errors import MessageError
 
 

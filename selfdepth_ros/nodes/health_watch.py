@@ -70,22 +70,23 @@ class HealthWatch:
             return
         if self._job and not self._job.done():
             return
-        now = _Taken(
-            Seen(pipeline.last_images, result.depths, result.present, result.now_from_then),
-            frame.stamps_ns, pipeline, time.monotonic(),
-        )  # fmt: skip
+        taken_s = time.monotonic()
+
+        def kept() -> _Taken:
+            return _Taken(_seen(pipeline, result), frame.stamps_ns, pipeline, taken_s)
+
         if self._before is None or self._before.pipeline.rig is not pipeline.rig:
-            if now.taken_s >= self._due_s:
-                self._before, self._due_s = _kept(now), now.taken_s + config.period_s
+            if taken_s >= self._due_s:
+                self._before, self._due_s = kept(), taken_s + config.period_s
             return
         moved = self._motion.back(frame.stamp_ns, self._before.stamps_ns)
         moved_m = None if moved is None else np.linalg.norm(moved.translation, axis=-1).max()
-        if moved_m is not None and moved_m < _LEAST_M and now.taken_s < self._due_s:
+        if moved_m is not None and moved_m < _LEAST_M and taken_s < self._due_s:
             return
         told = moved_m is not None and _LEAST_M <= moved_m <= _MOST_M
         earlier = (self._before.seen, moved) if told else ()
         self._before = None
-        self._job = self._thread.submit(self._look, _kept(now), config, *earlier)
+        self._job = self._thread.submit(self._look, kept(), config, *earlier)
 
     def _look(self, now: _Taken, config: HealthConfig, *earlier: Any) -> None:
         try:
@@ -98,8 +99,7 @@ class HealthWatch:
             self._logger.error(f'health of the cameras: {traceback.format_exc()}')
 
 
-def _kept(taken: _Taken) -> _Taken:
-    """The same with arrays of its own: the next set overwrites them."""
-    seen = taken.seen
-    own = seen._replace(images=seen.images.copy(), depths=seen.depths.copy())
-    return taken._replace(seen=own)
+def _seen(pipeline: SurroundDepth, result: SurroundResult) -> Seen:
+    """What a set saw, in arrays of its own: the next set overwrites these."""
+    images, depths = pipeline.last_images().copy(), result.depths.copy()
+    return Seen(images, depths, result.present, result.now_from_then)

@@ -16,6 +16,7 @@ from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image, LaserScan, PointCloud2
 
+from selfdepth_ros.compiled import fastest_steps
 from selfdepth_ros.core.depth import z_depth_from_ray_distance
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.obstacles import obstacles
@@ -45,7 +46,7 @@ class Computed(NamedTuple):
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the depth maps in pixels."""
-        return self.result.depths.shape[1:]
+        return self.result.size
 
 
 _Maker = Callable[[Computed], Any]
@@ -61,6 +62,8 @@ class Outputs:
         self.config = config
         """May be replaced at any time; each set is published as it was at its beginning."""
         self._scanner: tuple[Any, Scanner] | None = None
+        backend = fastest_steps()
+        self._scan_steps, self._thin = backend.scan_steps(), backend.thinner()
         makers: list[tuple[type, str, _Maker]] = [
             (PointCloud2, '~/points', self._points),
             (PointCloud2, '~/obstacles', self._obstacles),
@@ -93,7 +96,7 @@ class Outputs:
 
     def cloud(self, computed: Computed) -> PointCloud:
         """The points that ~/points has of a result."""
-        return thinned(computed.result, computed.config.points)
+        return thinned(computed.result, computed.config.points, self._thin)
 
     def close(self) -> None:
         """Take the publishers away."""
@@ -107,7 +110,8 @@ class Outputs:
 
     def _obstacles(self, computed: Computed) -> PointCloud2:
         config, (_, width) = computed.config, computed.size
-        cloud = obstacles(computed.result.cloud, config.obstacles, width, config.ground_height_m)
+        whole, ground_m = computed.result.cloud, config.ground_height_m
+        cloud = obstacles(whole, config.obstacles, width, ground_m, self._thin)
         return cloud_message(pack_xyz(cloud.points), cloud.stamp_ns, cloud.frame_id)
 
     def _scan(self, computed: Computed) -> LaserScan:
@@ -127,7 +131,7 @@ class Outputs:
         kept = self._scanner
         if kept and kept[1].rig is computed.rig and kept[0] == settings:
             return kept[1]
-        scanner = Scanner(computed.rig, *settings)
+        scanner = Scanner(computed.rig, *settings, self._scan_steps)
         self._scanner = settings, scanner
         return scanner
 

@@ -18,7 +18,7 @@ from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.frames import PointCloud, SurroundFrame
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.core.sync import SetReady
-from selfdepth_ros.messages import MessageError, decode_image
+from selfdepth_ros.messages import MessageError, Picture, decode_at_least
 from selfdepth_ros.nodes.health_watch import HealthWatch
 from selfdepth_ros.nodes.monitor import Monitor, Record
 from selfdepth_ros.nodes.motion import EgoMotion, MovingMounts
@@ -147,14 +147,16 @@ class Processor:
         decoded = list(each(decode, range(len(ready.payloads)), ready.payloads))
         pairs = zip(self._cameras, decoded, strict=True)
         problems = {name: f'{name}: {own}' for name, own in pairs if isinstance(own, _UNUSABLE)}
-        images = tuple(None if isinstance(own, _UNUSABLE) else own for own in decoded)
+        pictures = [own if isinstance(own, Picture) else None for own in decoded]
+        images = tuple(own and own.pixels for own in pictures)
+        reduced = tuple(own.reduced if own else 1 for own in pictures)
         self._monitor.unusable = problems
         if problems and all(image is None for image in images):
             raise MessageError(next(iter(problems.values())))
         if problems:
             self._logger.error('; '.join(problems.values()), throttle_duration_sec=10.0)
         stamps = (None if i is None else m for i, m in zip(images, ready.members, strict=True))
-        return SurroundFrame(ready.stamp_ns, images, tuple(stamps))
+        return SurroundFrame(ready.stamp_ns, images, tuple(stamps), reduced)
 
 
 def _decoded(pipeline: SurroundDepth, index: int, msg: Any) -> Any:
@@ -162,11 +164,12 @@ def _decoded(pipeline: SurroundDepth, index: int, msg: Any) -> Any:
     if msg is None:
         return None
     try:
-        image = decode_image(msg)
-        pipeline.check_size(index, image)
+        picture = decode_at_least(msg, pipeline.size)
+        height, width, _ = picture.pixels.shape
+        pipeline.check_size(index, (picture.reduced * height, picture.reduced * width))
     except _UNUSABLE as error:
         return error
-    return image
+    return picture
 
 
 def _placed(

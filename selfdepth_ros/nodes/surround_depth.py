@@ -240,7 +240,7 @@ class SurroundDepthNode(LifecycleNode):
             pipeline = SurroundDepth(self._engine, rig, self._config.fusion)
             if self._processor.calibrated is None:
                 pipeline.warm_up()
-                self.get_logger().info(f'fusion: {pipeline.fusion_backend.description}')
+                self.get_logger().info(f'fusion: {pipeline.fusion_description}')
             self._processor.calibrated = Calibrated(pipeline, self._live_rig.mounts)
             self._start_times.mark('calibration')
         if self._tf and not self._live_rig.mounts and self._config.motion.source != 'tf':

@@ -22,6 +22,7 @@ LAYERS = (
     'synthetic',
     'inference',
     'compiled',
+    'device',
     'pipeline',
     'clouds',
     'view',
@@ -58,6 +59,7 @@ RULES = (
     Layer('synthetic', {'cv2', 'rosbags', 'open3d'}, {'core', 'messages', 'bags'}),
     Layer('inference', {'cv2'}, {'core'}),
     Layer('compiled', {'numba'}, {'core'}),
+    Layer('device', {'torch'}, {'core', 'inference'}),
     Layer('pipeline', {'cv2'}, {'core', 'compiled', 'inference'}),
     Layer(
         'clouds',

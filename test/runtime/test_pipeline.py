@@ -101,7 +101,7 @@ def test_the_confidence_of_a_camera_that_is_not_trusted_is_lower(write_model, ri
     result = surround(images, trust=np.array([1, 0.5], np.float32))
     assert result.confidence.max(axis=(1, 2)).tolist() == [1, 0.5]
     assert set(result.cloud.camera.tolist()) == {0}
-    np.testing.assert_array_equal(surround.last_images[0], images.images[0][::2, ::2])
+    np.testing.assert_array_equal(surround.last_images()[0], images.images[0][::2, ::2])
 
 
 def test_stages_are_timed(surround):
@@ -114,6 +114,14 @@ def test_stages_are_timed(surround):
 def test_an_image_of_another_size_names_the_camera(surround):
     with pytest.raises(PipelineError, match=r'image of b is 32x24.* for 64x48'):
         surround(frame(flat(0), flat(0, scale=1)))
+
+
+def test_an_image_that_was_decoded_at_a_half_is_of_its_cameras_size(surround):
+    whole = surround(frame(flat(0), flat(255)))
+    halves = replace(frame(flat(0), flat(255, scale=1)), reduced=(1, 2))
+    np.testing.assert_array_equal(surround(halves).cloud.points, whole.cloud.points)
+    with pytest.raises(PipelineError, match=r'image of b is 128x96.* for 64x48'):
+        surround(replace(frame(flat(0), flat(255)), reduced=(1, 2)))
 
 
 def test_a_frame_of_another_rig(surround):

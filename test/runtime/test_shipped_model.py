@@ -101,7 +101,7 @@ def test_the_compiled_cloud_of_the_street_is_the_references(pipeline, demo_frame
     manifest = pipeline.engine.manifest
     kind, limit_m = manifest.depth_kind, manifest.max_depth_m
     reference = Fusion(pipeline.rig, FusionConfig(), kind, limit_m)
-    assert pipeline.fusion_backend.description.startswith('compiled')
+    assert pipeline.fusion_description.startswith('compiled')
     for frame, result in zip(demo_frames, results, strict=True):
         expected = reference.fuse(result.depths, np.stack(frame.images))
         assert result.cloud.records.tobytes() == expected.records.tobytes()

@@ -9,8 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from fusion_cases import assert_same
 
+from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_ros.core.fusion import Fusion, FusionConfig
 from selfdepth_ros.core.manifest import Manifest
+from selfdepth_ros.core.rig import load_rig
 from selfdepth_ros.inference import EngineError, load_engine
 from selfdepth_ros.inference.cuda import this_gpu
 from selfdepth_ros.inference.self_check import check_images
@@ -23,6 +28,7 @@ from selfdepth_ros.inference.tensorrt_cache import (
     read_manifest,
 )
 from selfdepth_ros.inference.tensorrt_engine import check_interface
+from selfdepth_ros.pipeline import SurroundDepth
 from selfdepth_ros.shipped import shipped
 
 MODEL = shipped('model.onnx')
@@ -126,6 +132,14 @@ def test_an_engine_on_the_gpu(tmp_path, manifest, caplog, precision):
     np.testing.assert_allclose(first.engine.infer(images[:2], focal[:2]).depth, whole[:2], 1e-3)
     twice = np.concatenate([images, images[:1]]), np.concatenate([focal, focal[:1]])
     assert first.engine.infer(*twice).depth.shape == (7, *whole.shape[1:])
+    with first.engine.queue():
+        given = [torch.from_numpy(values).cuda() for values in (images, focal)]
+        left_there = first.engine.infer_on_device(*given)
+        seven = first.engine.infer_on_device(*(torch.cat([t, t[:1]]) for t in given))
+    torch.cuda.synchronize()
+    np.testing.assert_array_equal(left_there.depth.cpu().numpy(), whole)
+    np.testing.assert_array_equal(seven.depth[:6].cpu().numpy(), whole)
+    assert seven.depth.shape == (7, *whole.shape[1:])
     second = prepare(MODEL, options)
     assert not second.cached.built
     np.testing.assert_array_equal(second.engine.infer(images, focal).depth, whole)
@@ -135,3 +149,17 @@ def test_an_engine_on_the_gpu(tmp_path, manifest, caplog, precision):
     with caplog.at_level(logging.WARNING):
         assert build_only(MODEL, options).built
     assert 'corrupt' in caplog.text
+
+
+@ON_GPU
+def test_only_the_cloud_leaves_the_gpu_and_it_is_the_references(tmp_path, manifest):
+    engine = prepare(MODEL, BuildOptions('fp32', cache=tmp_path)).engine
+    rig = load_rig(shipped('rig.yaml'))
+    images, _ = check_images(manifest, len(rig))
+    surround = SurroundDepth(engine, rig)
+    result = surround(SurroundFrame(7, tuple(images), (7,) * len(rig)))
+    assert result.maps.depth.is_cuda and surround.fusion_description.endswith('on cuda')
+    own = manifest.depth_kind, manifest.max_depth_m
+    expected = Fusion(surround.rig, FusionConfig(), *own).fuse(result.depths, images, stamp_ns=7)
+    assert len(expected) > 1000
+    assert_same(result.cloud, expected)
