@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import SampleBatch, SampleSource, SureDepth, ViewBatch
-from selfdepth_training.hints import SweepHints
+from selfdepth_training.labels import Labels
 from selfdepth_training.losses.surround import NOW
 
 
@@ -27,7 +27,7 @@ class Feed:
 
     fabric: Fabric
     source: SampleSource
-    hints: SweepHints
+    hints: Labels
     config: TrainConfig
 
     def batch(self, step: int, progress: float) -> SampleBatch | ViewBatch:

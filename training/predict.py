@@ -21,6 +21,7 @@ from selfdepth_training.checkpoint import CheckpointError, load_checkpoint
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.evaluate import Predictor
 from selfdepth_training.networks import DepthNetwork
+from selfdepth_training.scale import Scale
 
 # Images uint8 (n, h, w, 3) RGB and focal lengths (n,) in pixels in, depth (n, h, w) metres out.
 Infer = Callable[
@@ -52,6 +53,12 @@ class TrainedNetwork:
                 'this version wrote. Train again, or use the version that wrote it.'
             ) from error
         return cls(network.eval().to(memory_format=torch.channels_last), config, state)
+
+    @property
+    def scale(self) -> Scale:
+        """'relative' where nothing told metres in training."""
+        scale: Scale = self.state.get('scale', 'metric')
+        return scale
 
     def infer(
         self, images: UInt8[np.ndarray, 'n h w 3'], focal: Float[np.ndarray, ' n']

@@ -126,8 +126,11 @@ class SampleSource:
 
     @property
     def learn_motion(self) -> bool:
-        """Whether some recording lacks odometry, so that motion must be learned."""
-        return any(cache.world_from_body is None for cache in self.caches)
+        """Whether a network says how the robot moved: where some recording lacks odometry, or the
+        recipe has it so."""
+        config = self.config
+        missing = any(cache.world_from_body is None for cache in self.caches)
+        return config.with_odometry == 'learned' or missing and config.without_odometry != 'still'
 
     def draw(self, seed: int, step: int) -> RigSample:
         """Return the sample of a step: an epoch is a permutation, neighbours are drawn anew."""

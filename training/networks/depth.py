@@ -48,11 +48,14 @@ class DepthNetwork(nn.Module):
             self.ups.append(_Up(inputs, skip, outputs))
             inputs = outputs
         self.head = HEADS[config.head](inputs, config)
+        coarser = config.decoder[1 : config.scales]
+        self.coarser_heads = nn.ModuleList(HEADS[config.head](c, config) for c in coarser)
         self.register_buffer('reference_focal', torch.tensor(float(reference_focal)))
 
     def hidden_weights(self) -> list[nn.Parameter]:
         """Convolution weights between the first layer and the last."""
-        ends = {id(p) for layer in (self.encoder.stem, self.head) for p in layer.parameters()}
+        layers = (self.encoder.stem, self.head, self.coarser_heads)
+        ends = {id(p) for layer in layers for p in layer.parameters()}
         return [p for p in self.parameters() if p.ndim == 4 and id(p) not in ends]
 
     @property
@@ -62,11 +65,20 @@ class DepthNetwork(nn.Module):
 
     def logits(self, images: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n k y x']:
         """Raw answers of the head for images in 0..1, at half of their size."""
+        return self.head(self._decoded(images)[0])
+
+    def all_logits(self, images: Float[Tensor, 'n 3 h w']) -> list[Float[Tensor, 'n k _ _']]:
+        """The same, followed by those of the coarser heads: 1/4 of the size, 1/8 and so on."""
+        heads = [self.head, *self.coarser_heads]
+        return [head(x) for head, x in zip(heads, self._decoded(images), strict=False)]
+
+    def _decoded(self, images: Float[Tensor, 'n 3 h w']) -> list[Float[Tensor, 'n _ _ _']]:
+        """Features of the decoder, from fine to coarse."""
         features = self.encoder((images - MEAN) / DEVIATION)
-        x = features[-1]
+        decoded = [features[-1]]
         for up, skip in zip(self.ups, features[-2::-1], strict=True):
-            x = up(x, skip)
-        return self.head(x)
+            decoded.append(up(decoded[-1], skip))
+        return decoded[:0:-1]
 
     def to_inverse_depth(
         self, logits: Float[Tensor, 'n k y x'], focal: Float[Tensor, ' n']
