@@ -18,11 +18,17 @@ _BOTH_LEARNED = 'learned', 'learned'
 class NetworkConfig:
     """The depth network, and the ego motion network."""
 
+    backbone: Literal['resnet', 'lite'] = 'resnet'
+    """The encoder: ResNet, or a light one with dilated depthwise convolutions
+    and attention between channels (Zhang et al., "Lite-Mono", 2023)."""
     layers: Literal[18, 34] = 18
     """Depth of the ResNet encoder (He et al. 2016)."""
     encoder: tuple[int, int, int, int, int] = (16, 32, 48, 96, 192)
     """Channels of the encoder at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size. Multiples of 16
     fill the vectors of a processor: 24 channels take as long as 32."""
+    upsampling: Literal['nearest', 'subpixel'] = 'nearest'
+    """How the decoder doubles its size: 'nearest' repeats pixels, 'subpixel' has channels for each
+    of the four finer ones (Pillai et al., "SuperDepth", 2019)."""
     scales: int = knob(1, low=1, high=4)
     """Sizes at which the decoder says a depth while it is trained: 1/2 of the input size, 1/4 and
     so on (Godard et al. 2017). The coarser ones are learned from and then thrown away."""
@@ -75,6 +81,9 @@ class DataConfig:
     recording's LiDAR."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
+    flip_fusion: bool = False
+    """Show the network every image and its mirror image, and train what both say together (Pillai
+    et al. 2019); not for steps on hints alone. Steps take up to twice as long."""
     jitter: float = knob(0.05, low=0.0, high=0.5)
     """Strength of the random brightness, contrast and colour of the network's input."""
 

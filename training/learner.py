@@ -20,6 +20,7 @@ from selfdepth_training.data.samples import (
     ViewBatch,
     jitter,
 )
+from selfdepth_training.flip import flip_fused
 from selfdepth_training.geometry import RigGeometry, common_depth_kind
 from selfdepth_training.losses.combine import COMBINE
 from selfdepth_training.losses.surround import (
@@ -132,7 +133,9 @@ class SurroundLearner(nn.Module):
         images = torch.cat([to_float(sample.images[NOW]) for sample in samples])
         focal = torch.cat([self._focal(sample.source, images.device) for sample in samples])
         counts = [sample.images.shape[1] for sample in samples]
-        logits = zip(*(each.split(counts) for each in self._logits(images, rng)), strict=True)
+        fusing = self.config.data.flip_fusion
+        found = self._fusable(images, rng) if fusing else [self._logits(images, rng)]
+        logits = zip(*(each.split(counts) for side in found for each in side), strict=True)
         parts = zip(samples, images.split(counts), focal.split(counts), logits, strict=True)
         for sample, its_images, its_focal, answers in parts:
             yield self._scene(sample, its_images, its_focal, list(answers), progress, rng)
@@ -177,6 +180,25 @@ class SurroundLearner(nn.Module):
         found = self.depth.all_logits(shown.contiguous(memory_format=torch.channels_last))
         return [logits.flip(-1) for logits in found] if flip else found
 
+    def _fusable(
+        self, images: Float[Tensor, 'n 3 h w'], rng: np.random.Generator
+    ) -> list[list[Float[Tensor, 'n k _ _']]]:
+        """Answers for the images, and those for their mirror images, mirrored back."""
+        shown = jitter(images, self.config.data.jitter, rng)
+        both = torch.cat([shown, shown.flip(-1)]).contiguous(memory_format=torch.channels_last)
+        pairs = [each.chunk(2) for each in self.depth.all_logits(both)]
+        return [[straight for straight, _ in pairs], [other.flip(-1) for _, other in pairs]]
+
+    def _inverse_depths(
+        self, logits: list[Float[Tensor, 'c k _ _']], focal: Float[Tensor, ' c']
+    ) -> list[Float[Tensor, 'c 1 _ _']]:
+        """Inverse depth by scale, of both sides together where they are fused."""
+        found = [self.depth.to_inverse_depth(each, focal) for each in logits]
+        if not self.config.data.flip_fusion:
+            return found
+        scales = self.config.network.scales
+        return [flip_fused(*each) for each in zip(found[:scales], found[scales:], strict=True)]
+
     def _scene(
         self,
         sample: RigSample,
@@ -190,7 +212,7 @@ class SurroundLearner(nn.Module):
         motion = self._motion(sample)
         scene = Scene(
             sample, images, focal, logits,
-            [self.depth.to_inverse_depth(each, focal) for each in logits],
+            self._inverse_depths(logits, focal),
             motion, NOW, progress, self.level_at(progress), loss, self.depth,
             lambda level: self.reprojection(sample.source, level, images.device),
         )  # fmt: skip

@@ -9,28 +9,14 @@ from torch.nn import functional
 
 from selfdepth_training.config import NetworkConfig
 from selfdepth_training.networks.heads import HEADS, HistogramHead
-from selfdepth_training.networks.resnet import ResNetEncoder, convolution
+from selfdepth_training.networks.zoo import ENCODERS, UPSAMPLERS
 
 # Images in 0..1 are centred by these; fixed, so that a checkpoint and its export agree.
 MEAN, DEVIATION = 0.45, 0.225
 
 
-class _Up(nn.Module):
-    """One decoder level: convolve, double the size, join the encoder's features, convolve."""
-
-    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
-        super().__init__()
-        self.narrow = convolution(inputs, outputs)
-        self.join = convolution(outputs + skip, outputs)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = torch.relu(self.narrow(x))
-        x = functional.interpolate(x, scale_factor=2.0, mode='nearest')
-        return torch.relu(self.join(torch.cat([x, skip], 1)))
-
-
 class DepthNetwork(nn.Module):
-    """ResNet encoder and a U-Net decoder that ends at half of the input size.
+    """An encoder (networks/zoo.py) and a U-Net decoder that ends at half of the input size.
 
     A head (networks/heads.py) says the inverse depth, which is upsampled bilinearly. It is
     focal-normalised (Facil et al., "CAM-Convs", 2019; Guizilini et al. 2022): the network
@@ -40,12 +26,12 @@ class DepthNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, reference_focal: float) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ResNetEncoder(config.layers, config.encoder)
+        self.encoder = ENCODERS[config.backbone](config)
         channels = self.encoder.channels
         self.ups = nn.ModuleList()
         inputs = channels[-1]
         for skip, outputs in zip(channels[-2::-1], config.decoder[::-1], strict=True):
-            self.ups.append(_Up(inputs, skip, outputs))
+            self.ups.append(UPSAMPLERS[config.upsampling](inputs, skip, outputs))
             inputs = outputs
         self.head = HEADS[config.head](inputs, config)
         coarser = config.decoder[1 : config.scales]
@@ -53,10 +39,12 @@ class DepthNetwork(nn.Module):
         self.register_buffer('reference_focal', torch.tensor(float(reference_focal)))
 
     def hidden_weights(self) -> list[nn.Parameter]:
-        """Convolution weights between the first layer and the last."""
+        """Convolution weights between the first layer and the last, but for depthwise ones, whose
+        channels know nothing of each other."""
         layers = (self.encoder.stem, self.head, self.coarser_heads)
         ends = {id(p) for layer in layers for p in layer.parameters()}
-        return [p for p in self.parameters() if p.ndim == 4 and id(p) not in ends]
+        inner = (p for p in self.parameters() if id(p) not in ends)
+        return [p for p in inner if p.ndim == 4 and p.shape[1] > 1]
 
     @property
     def has_confidence(self) -> bool:
