@@ -11,17 +11,27 @@ from selfdepth_ros.core.config import knob, load_config
 from selfdepth_ros.core.errors import ConfigError
 
 RECIPES = Path(__file__).parent / 'recipes'
+_BOTH_LEARNED = 'learned', 'learned'
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """The depth network, and the ego motion network."""
 
+    backbone: Literal['resnet', 'lite'] = 'resnet'
+    """The encoder: ResNet, or a light one with dilated depthwise convolutions
+    and attention between channels (Zhang et al., "Lite-Mono", 2023)."""
     layers: Literal[18, 34] = 18
     """Depth of the ResNet encoder (He et al. 2016)."""
     encoder: tuple[int, int, int, int, int] = (16, 32, 48, 96, 192)
     """Channels of the encoder at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size. Multiples of 16
     fill the vectors of a processor: 24 channels take as long as 32."""
+    upsampling: Literal['nearest', 'subpixel'] = 'nearest'
+    """How the decoder doubles its size: 'nearest' repeats pixels, 'subpixel' has channels for each
+    of the four finer ones (Pillai et al., "SuperDepth", 2019)."""
+    scales: int = knob(1, low=1, high=4)
+    """Sizes at which the decoder says a depth while it is trained: 1/2 of the input size, 1/4 and
+    so on (Godard et al. 2017). The coarser ones are learned from and then thrown away."""
     pose_width: int = knob(16, low=8, high=64)
     """Channels of the first stage of the ego motion network, used where odometry is missing."""
     decoder: tuple[int, int, int, int] = (16, 32, 64, 128)
@@ -59,11 +69,21 @@ class DataConfig:
     as their neighbours. Each costs a plane sweep, and frames half a metre apart are much alike."""
     max_offset: int = knob(3, unit='frames', low=1, high=20)
     """Temporal neighbours are at most this many frames away."""
-    without_odometry: Literal['visual', 'learned'] = 'visual'
+    without_odometry: Literal['visual', 'learned', 'still'] = 'visual'
     """How the robot moved where the recording does not say: 'visual' tracks corners before the
-    training, with metres from the overlaps; 'learned' trains an ego motion network with it."""
+    training, with metres from the overlaps; 'learned' trains an ego motion network with it;
+    'still' is for recipes that compare images of one moment, or none."""
+    with_odometry: Literal['known', 'learned'] = 'known'
+    """What becomes of the recording's odometry: 'known' takes its poses for true; 'learned' trains
+    an ego motion network all the same, which loss.velocity may hold to odometry's distances."""
+    labels: Literal['sweep', 'lidar'] = 'sweep'
+    """Where the hints come from: 'sweep' compares the images themselves, 'lidar' projects the
+    recording's LiDAR."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
+    flip_fusion: bool = False
+    """Show the network every image and its mirror image, and train what both say together (Pillai
+    et al. 2019); not for steps on hints alone. Steps take up to twice as long."""
     jitter: float = knob(0.05, low=0.0, high=0.5)
     """Strength of the random brightness, contrast and colour of the network's input."""
 
@@ -76,13 +96,34 @@ class LossConfig:
     """Share of SSIM in the photometric error; the rest is L1 (Godard et al. 2017)."""
     smoothness: float = knob(1e-3, low=0.0, high=1.0)
     """Weight of the edge-aware smoothness of the mean-normalised inverse depth."""
+    temporal: float = knob(1.0, low=0.0, high=10.0)
+    """Weight of each camera's error against itself before and after."""
     spatial: float = knob(0.1, low=0.0, high=10.0)
     """Weight of the spatial and spatio-temporal terms (Guizilini et al. 2022)."""
+    spatial_times: Literal['both', 'now'] = 'both'
+    """When neighbours are looked at: 'now' alone, or now and before or after ('both')."""
+    sources: Literal['minimum', 'mean'] = 'minimum'
+    """What counts of a pixel's errors against several images: the least (Godard et al. 2019), or
+    their mean."""
+    pyramid: Literal['full', 'own'] = 'full'
+    """Size of the images that the coarser depths of network.scales are judged on: 'full', as the
+    finest (Godard et al. 2019), or their own (Zhou et al. 2017)."""
+    explainability: float = knob(0.0, low=0.0, high=10.0)
+    """Weight that keeps the explainability mask (Zhou et al. 2017) from explaining nothing; 0: no
+    mask. The network of a learned motion says it."""
+    velocity: float = knob(0.0, low=0.0, high=10.0)
+    """Weight of the difference, in metres, between the distance that a learned motion and that
+    odometry moved (Guizilini et al., "3D packing", 2020), which makes it metric."""
     motion_from: float = knob(0.1, low=0.0, high=1.0)
     """Fraction of the training before learned motion may teach depth (without odometry)."""
     hint: float = knob(1.0, low=0.0, high=10.0)
-    """Weight of the distance to the plane sweep's hint, fading with time: a cross-entropy for the
-    histogram, a difference of log depths for one number."""
+    """Weight of the distance to the hint (data.labels): for the head a cross-entropy of the
+    histogram, a difference of log depths of one number."""
+    hint_error: Literal['head', 'log_l1', 'silog', 'berhu'] = 'head'
+    """How the distance to a hint is measured: 'head' as the network's head does it; differences of
+    log depths: absolute, scale-invariant (Eigen et al. 2014), reverse Huber (Laina et al.)."""
+    hint_fades: bool = True
+    """Whether hints count less and less until loss.hint_until, or alike until then."""
     images_from: float = knob(1.0, low=0.0, high=1.0)
     """Fraction of the training that learns from hints alone, where the motion of every recording
     is known: such a step takes a third of the time. Learned motion needs the images at once. All
@@ -136,6 +177,22 @@ class TrainConfig:
     """Time between two checkpoints: what a killed training loses at most."""
     precision: Literal['auto', '32-true', 'bf16-mixed'] = 'auto'
     """'auto' takes bfloat16 where the processor has it; losses are float32 always."""
+    scale: Literal['metric', 'any'] = 'metric'
+    """What depths may come out: 'metric' refuses a recording in which nothing tells metres, 'any'
+    learns from it, and the result is marked as relative."""
+
+    def __post_init__(self) -> None:
+        data, loss = self.data, self.loss
+        if loss.explainability and (data.with_odometry, data.without_odometry) != _BOTH_LEARNED:
+            raise ConfigError(
+                'loss.explainability: found a mask, which the network of a learned motion says, '
+                'expected data.with_odometry and data.without_odometry to be learned.'
+            )
+        if data.without_odometry == 'still' and (loss.temporal or loss.spatial_times != 'now'):
+            raise ConfigError(
+                "data.without_odometry: found 'still' with terms that compare images of different "
+                "times, expected loss.temporal 0 and loss.spatial_times 'now'."
+            )
 
 
 def load_recipe(name: str, overrides: Mapping[str, Any] | Iterable[str] = ()) -> TrainConfig:

@@ -16,6 +16,7 @@ from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.metrics import DepthMetrics, ErrorSums, mean_metrics, pooled
 from selfdepth_training.protocols import LEAST_M, EvaluationConfig
+from selfdepth_training.scale import Scale
 from selfdepth_training.truth import CameraTruth, frame_truths, truth_kind
 
 # A rig's images in, z-depth in metres out, each at its camera's own size; None where none came.
@@ -68,6 +69,8 @@ class Evaluation:
     cameras: dict[str, CameraScores]
     truth: str
     """'depth truth' or 'LiDAR'."""
+    scale: Scale = 'metric'
+    """Of what was predicted; of relative depths only the median-scaled scores are told."""
 
     @property
     def mean(self) -> CameraScores:
@@ -86,23 +89,24 @@ class Evaluation:
         rows = {**self.cameras, 'mean': self.mean}
         return {
             'truth': self.truth,
-            'cameras': {
-                name: {
-                    'metric': row.metric._asdict(),
-                    'median_scaled': row.median_scaled._asdict(),
-                    'scale': row.scale,
-                    'images': row.images,
-                    'bands': _bands_to_list(row.bands),
-                }
-                for name, row in rows.items()
-            },
+            'scale': self.scale,
+            'cameras': {name: self._row_to_dict(row) for name, row in rows.items()},
         }
+
+    def _row_to_dict(self, row: CameraScores) -> dict[str, Any]:
+        told = {title: getattr(row, title)._asdict() for title in self._titles}
+        told |= {'scale': row.scale, 'images': row.images}
+        return told if self.scale == 'relative' else told | {'bands': _bands_to_list(row.bands)}
+
+    @property
+    def _titles(self) -> tuple[str, ...]:
+        return ('median_scaled',) if self.scale == 'relative' else ('metric', 'median_scaled')
 
     def table(self) -> str:
         """The scores as people read them."""
         heads = ('camera', 'abs_rel', 'sq_rel', 'rmse', 'rmse_log', 'd1', 'd2', 'd3', 'scale')
         lines = [('{:<20}' + '{:>9}' * 8).format(*heads)]
-        for title in ('metric', 'median_scaled'):
+        for title in self._titles:
             lines.append(f'-- {title.replace("_", "-")}')
             for name, row in {**self.cameras, 'mean': self.mean}.items():
                 values = (*getattr(row, title), row.scale)
@@ -117,10 +121,12 @@ def evaluate(
     config: EvaluationConfig,
     progress: Callable[[Iterator], Iterator] = iter,
     watch: Callable[[FrameScores], None] = lambda _: None,
+    scale: Scale = 'metric',
 ) -> Evaluation:
     """Compare predictions with the bag's depth truth where it has one, else with its LiDAR.
 
-    `watch` is shown every frame as it is scored. Raises EvaluationError when the bag has neither.
+    `watch` is shown every frame as it is scored; `scale` is that of the predictions. Raises
+    EvaluationError when the bag has neither.
     """
     per_image: dict[str, list[ImageScores]] = {name: [] for name in rig.names}
     for frame, truths in progress(frame_truths(reader, rig, config)):
@@ -137,7 +143,7 @@ def evaluate(
             f'{config.max_depth_m} m, expected depth images (/<camera>/depth_truth) or LiDAR '
             'clouds with a transform to the robot. Record with the LiDAR on.'
         )
-    return Evaluation(cameras, truth_kind(reader))
+    return Evaluation(cameras, truth_kind(reader), scale)
 
 
 def _image_scores(

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoint to `model.onnx` + `model.yaml`: what a camera gives in, metres out."""
 
+import copy
 import logging
+import math
 import tempfile
 import warnings
 from dataclasses import replace
@@ -84,6 +86,31 @@ def export(
                 'checkpoint.'
             )
         return _place(path, out, manifest), difference
+
+
+def in_metres(trained: TrainedNetwork, metres_per_unit: float | None) -> TrainedNetwork:
+    """Return the network in metres: itself, or one of relative scale times a measured factor.
+
+    A robot that takes unknown units for metres runs into things, so a relative network without a
+    factor is refused; so is a metric one with one. Raises ExportError.
+    """
+    relative = trained.scale == 'relative'
+    if relative != (metres_per_unit is not None):
+        found = 'relative depths and no --scale' if relative else 'metric depths and a --scale'
+        raise ExportError(
+            f'Found {found}, expected a factor for relative depths only. The robot takes what an '
+            'exported network says for metres; `selfdepth evaluate` on a bag with LiDAR tells the '
+            'factor of a training of relative scale (column scale).'
+        )
+    if metres_per_unit is None:
+        return trained
+    if not 0 < metres_per_unit < math.inf:
+        raise ExportError(f'Found --scale {metres_per_unit}, expected a positive number.')
+    network = copy.deepcopy(trained.network)
+    # The depth it says grows as focal / reference_focal does.
+    network.reference_focal /= metres_per_unit
+    bounds = {key: trained.state[key] * metres_per_unit for key in ('min_depth_m', 'max_depth_m')}
+    return replace(trained, network=network, state={**trained.state, **bounds})
 
 
 def _place(path: Path, out: Path, manifest: Manifest) -> Path:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import SampleBatch, SampleSource, SureDepth, View, ViewBatch
-from selfdepth_training.hints import SweepHints
+from selfdepth_training.labels import Labels
 from selfdepth_training.losses.surround import NOW
 
 
@@ -28,7 +28,7 @@ class Feed:
 
     fabric: Fabric
     source: SampleSource
-    hints: SweepHints
+    hints: Labels
     config: TrainConfig
 
     def prepare(self, steps: range, total: int) -> None:

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """From surround frames, or single images with hints, to one loss, by a schedule of its terms."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
@@ -16,23 +17,22 @@ from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import (
     RigSample,
     SampleBatch,
-    SureDepth,
     ViewBatch,
     jitter,
 )
+from selfdepth_training.flip import flip_fused
 from selfdepth_training.geometry import RigGeometry, common_depth_kind
-from selfdepth_training.losses import edge_aware_smoothness
-from selfdepth_training.losses.photometric import masked_mean
+from selfdepth_training.losses.combine import COMBINE
 from selfdepth_training.losses.surround import (
     AFTER,
     BEFORE,
     NOW,
     SurroundReprojection,
-    reprojection_loss,
-    surround_views,
     to_float,
 )
 from selfdepth_training.networks import DepthNetwork, EgoMotionNetwork
+from selfdepth_training.scene import Motion, Scene
+from selfdepth_training.terms import hint_loss, sample_losses
 
 # Image pyramid: full, half, quarter and eighth size.
 LEVELS = 4
@@ -61,7 +61,11 @@ class SurroundLearner(nn.Module):
         width, height = config.data.width, config.data.height
         focals = [entry.camera.focal for entry in rigs[0].scaled(width, height).cameras]
         self.depth = DepthNetwork(config.network, float(np.mean(focals)))
-        self.ego_motion = EgoMotionNetwork(config.network.pose_width) if learn_motion else None
+        self.ego_motion = (
+            EgoMotionNetwork(config.network.pose_width, config.loss.explainability > 0)
+            if learn_motion
+            else None
+        )
         self._geometry: dict[tuple[int, int, torch.device], SurroundReprojection] = {}
 
     @property
@@ -99,29 +103,42 @@ class SurroundLearner(nn.Module):
         focal = torch.stack(
             [self._focal(view.source, images.device)[view.camera] for view in batch.views]
         )
-        logits = self._logits(images, rng)
-        return {'hint': self._hint_loss(logits, focal, batch.hint, progress)}
+        logits = self._logits(images, rng)[0]
+        hint = hint_loss(self.config.loss, self.depth, logits, focal, batch.hint, progress)
+        return {'hint': hint}
 
     def _surround_losses(
         self, samples: list[RigSample], progress: float, rng: np.random.Generator
     ) -> dict[str, Tensor]:
-        images = torch.cat([to_float(sample.images[NOW]) for sample in samples])
-        focal = torch.cat([self._focal(sample.source, images.device) for sample in samples])
-        counts = [sample.images.shape[1] for sample in samples]
-        parts = (images, focal, self._logits(images, rng))
-        losses = [
-            self._sample_losses(sample, *each, progress, rng)
-            for sample, *each in zip(samples, *(p.split(counts) for p in parts), strict=True)
-        ]
+        losses = [sample_losses(scene) for scene in self.scenes(samples, progress, rng)]
         names = dict.fromkeys(name for loss in losses for name in loss)
         terms = {
             name: sum(loss[name] for loss in losses if name in loss) / len(losses)
             for name in names
         }
-        if self.ego_motion is not None and not any(s.world_from_body is None for s in samples):
+        known = self.config.data.with_odometry == 'known'
+        if (
+            self.ego_motion is not None
+            and known
+            and all(sample.world_from_body is not None for sample in samples)
+        ):
             # Data-parallel training wants a gradient for every parameter in every step.
             terms['motion'] = 0 * sum(p.sum() for p in self.ego_motion.parameters())
         return terms
+
+    def scenes(
+        self, samples: list[RigSample], progress: float, rng: np.random.Generator
+    ) -> Iterator[Scene]:
+        """What the networks say of some samples, all shown to them at once."""
+        images = torch.cat([to_float(sample.images[NOW]) for sample in samples])
+        focal = torch.cat([self._focal(sample.source, images.device) for sample in samples])
+        counts = [sample.images.shape[1] for sample in samples]
+        fusing = self.config.data.flip_fusion
+        found = self._fusable(images, rng) if fusing else [self._logits(images, rng)]
+        logits = zip(*(each.split(counts) for side in found for each in side), strict=True)
+        parts = zip(samples, images.split(counts), focal.split(counts), logits, strict=True)
+        for sample, its_images, its_focal, answers in parts:
+            yield self._scene(sample, its_images, its_focal, list(answers), progress, rng)
 
     def reprojection(self, source: int, level: int, device: torch.device) -> SurroundReprojection:
         """Tables of one recording's rig at one pyramid level."""
@@ -138,7 +155,10 @@ class SurroundLearner(nn.Module):
                 device,
             )
             factor = 1 << (shift - level)
-            self._geometry[key] = SurroundReprojection(geometry, factor, self.config.loss.ssim)
+            loss = self.config.loss
+            self._geometry[key] = SurroundReprojection(
+                geometry, factor, loss.ssim, COMBINE[loss.sources]
+            )
         return self._geometry[key]
 
     def _focal(self, source: int, device: torch.device) -> Float[Tensor, ' c']:
@@ -149,79 +169,80 @@ class SurroundLearner(nn.Module):
         """Pyramid level of the photometric terms: coarse to fine."""
         return sum(progress < until for until in self.config.loss.coarse_until)
 
-    def _logits(self, images: Float[Tensor, 'n 3 h w'], rng: np.random.Generator) -> Tensor:
+    def _logits(
+        self, images: Float[Tensor, 'n 3 h w'], rng: np.random.Generator
+    ) -> list[Float[Tensor, 'n k _ _']]:
         """Answers for the images, which the network sees jittered and at times mirrored."""
         shown = jitter(images, self.config.data.jitter, rng)
         flip = self.config.data.flip and bool(rng.integers(2))
         if flip:
             shown = shown.flip(-1)
-        logits = self.depth.logits(shown.contiguous(memory_format=torch.channels_last))
-        return logits.flip(-1) if flip else logits
+        found = self.depth.all_logits(shown.contiguous(memory_format=torch.channels_last))
+        return [logits.flip(-1) for logits in found] if flip else found
 
-    def _sample_losses(
+    def _fusable(
+        self, images: Float[Tensor, 'n 3 h w'], rng: np.random.Generator
+    ) -> list[list[Float[Tensor, 'n k _ _']]]:
+        """Answers for the images, and those for their mirror images, mirrored back."""
+        shown = jitter(images, self.config.data.jitter, rng)
+        both = torch.cat([shown, shown.flip(-1)]).contiguous(memory_format=torch.channels_last)
+        pairs = [each.chunk(2) for each in self.depth.all_logits(both)]
+        return [[straight for straight, _ in pairs], [other.flip(-1) for _, other in pairs]]
+
+    def _inverse_depths(
+        self, logits: list[Float[Tensor, 'c k _ _']], focal: Float[Tensor, ' c']
+    ) -> list[Float[Tensor, 'c 1 _ _']]:
+        """Inverse depth by scale, of both sides together where they are fused."""
+        found = [self.depth.to_inverse_depth(each, focal) for each in logits]
+        if not self.config.data.flip_fusion:
+            return found
+        scales = self.config.network.scales
+        return [flip_fused(*each) for each in zip(found[:scales], found[scales:], strict=True)]
+
+    def _scene(
         self,
         sample: RigSample,
         images: Float[Tensor, 'c 3 h w'],
         focal: Float[Tensor, ' c'],
-        logits: Float[Tensor, 'c k y x'],
+        logits: list[Float[Tensor, 'c k _ _']],
         progress: float,
         rng: np.random.Generator,
-    ) -> dict[str, Tensor]:
-        """All terms of one sample."""
-        inverse = self.depth.to_inverse_depth(logits, focal)
-        small = functional.avg_pool2d(images, 2)
-        smoothness = self.config.loss.smoothness * edge_aware_smoothness(inverse, small)
-        terms = {'smoothness': smoothness}
-        if sample.hint is not None:
-            terms['hint'] = self._hint_loss(logits, focal, sample.hint, progress)
-        return terms | self._reprojection_losses(sample, inverse, progress, rng)
-
-    def _hint_loss(
-        self, logits: Tensor, focal: Tensor, hint: SureDepth, progress: float
-    ) -> Tensor:
-        """Distance to the hints, fading with time."""
+    ) -> Scene:
         loss = self.config.loss
-        known_m = torch.where(hint.sure, hint.depth, 1.0)  # the others may be anything
-        off = self.depth.hint_error(logits, focal, known_m)
-        return loss.hint * (1 - progress / loss.hint_until) * masked_mean(off, hint.sure)
+        motion = self._motion(sample)
+        scene = Scene(
+            sample, images, focal, logits,
+            self._inverse_depths(logits, focal),
+            motion, NOW, progress, self.level_at(progress), loss, self.depth,
+            lambda level: self.reprojection(sample.source, level, images.device),
+        )  # fmt: skip
+        if loss.spatial_times == 'now' or not scene.motion_teaches:
+            return scene
+        return replace(scene, other_time=(BEFORE, AFTER)[int(rng.integers(2))])
 
-    def _reprojection_losses(
-        self, sample: RigSample, inverse: Tensor, progress: float, rng: np.random.Generator
-    ) -> dict[str, Tensor]:
-        loss, level = self.config.loss, self.level_at(progress)
-        world_from_body = self._world_from_body(sample)
-        reprojection = self.reprojection(sample.source, level, inverse.device)
-        views = surround_views(sample, world_from_body, reprojection.geometry, level)
-        shrunk = functional.avg_pool2d(inverse, 1 << (level - 1)) if level > 1 else inverse
-        depth = 1 / shrunk[:, 0]
-        # Until the motion is known, wrong motion must not teach wrong depth.
-        motion_known = sample.world_from_body is not None or progress >= loss.motion_from
-        temporal = reprojection.temporal(
-            views, depth if motion_known else depth.detach(), progress >= loss.automask_from
-        )
-        terms = {'temporal': reprojection_loss(temporal)}
-        other = (BEFORE, AFTER)[int(rng.integers(2))] if motion_known else NOW
-        if loss.spatial and progress >= loss.spatial_from and reprojection.geometry.overlaps:
-            spatial = reprojection.spatial(views, depth, other)
-            terms['spatial'] = loss.spatial * reprojection_loss(spatial)
-        return terms
-
-    def _world_from_body(self, sample: RigSample) -> SE3:
-        """Body pose at each image's own stamp (3, C): odometry's, or the learned motion's.
+    def _motion(self, sample: RigSample) -> Motion:
+        """Odometry's, the learned one, or none where nothing of the loss asks for it.
 
         The learned motion is one twist before and one after the middle frame; at constant twist it
         says where the body was when each camera exposed. Its world is the body at the middle
         frame's mean stamp.
         """
-        if sample.world_from_body is not None:
-            return SE3(sample.world_from_body)
+        if sample.world_from_body is not None and self.config.data.with_odometry == 'known':
+            return Motion(SE3(sample.world_from_body), learned=False)
+        stamps = sample.stamps_s
+        if self.ego_motion is None:
+            still = torch.eye(4, dtype=torch.float64).expand(*stamps.shape, 4, 4)
+            return Motion(SE3(still), learned=False)
         images = to_float(sample.images.flatten(0, 1)).unflatten(0, sample.images.shape[:2])
         geometry = self.reprojection(sample.source, 0, images.device).geometry
-        motions = self.ego_motion(
+        motions, masks = self.ego_motion.explained(
             images[[BEFORE, NOW]], images[[NOW, AFTER]], geometry.body_from_camera
         )
-        stamps = sample.stamps_s.to(motions)
+        stamps = stamps.to(motions)
         means = stamps.mean(1)
         rates = motions / torch.diff(means)[:, None]
         offsets = stamps - means[NOW]
-        return SE3.exp(rates[[0, 1, 1], None, :] * offsets[..., None])
+        poses = SE3.exp(rates[[0, 1, 1], None, :] * offsets[..., None])
+        # The middle frame is the later one of the first pair and the earlier one of the second.
+        explained = None if masks is None else torch.stack([masks[0, :, 1], masks[1, :, 0]], 1)
+        return Motion(poses, learned=True, explained=explained)

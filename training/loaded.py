@@ -12,6 +12,7 @@ from selfdepth_ros.inference import load_engine
 from selfdepth_ros.inference.engine import DepthPrediction
 from selfdepth_training.evaluate import Predictor
 from selfdepth_training.predict import TrainedNetwork, surround_predictor
+from selfdepth_training.scale import Scale
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class LoadedModel:
     max_depth_m: float
     record: dict[str, Any]
     """How it came to be, in plain values."""
+    scale: Scale = 'metric'
 
     def predictor(self, rig: Rig, flip: bool) -> Predictor:
         """Depth of a rig's images, at each camera's own size."""
@@ -46,7 +48,8 @@ def load_model(path: Path) -> LoadedModel:
     trained = TrainedNetwork.load(path)
     data, state = trained.config.data, trained.state
     record = {name: state[name] for name in ('command', 'bags', 'step', 'steps', 'seconds')}
+    record['scale'] = trained.scale
     return LoadedModel(
         lambda images, focal: DepthPrediction(*trained.depth_and_confidence(images, focal)),
-        data.width, data.height, state['depth_kind'], state['max_depth_m'], record,
+        data.width, data.height, state['depth_kind'], state['max_depth_m'], record, trained.scale,
     )  # fmt: skip

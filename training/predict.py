@@ -20,7 +20,9 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_training.checkpoint import CheckpointError, load_checkpoint
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.evaluate import Predictor
+from selfdepth_training.flip import mirrored_share
 from selfdepth_training.networks import DepthNetwork
+from selfdepth_training.scale import Scale
 
 # Images uint8 (n, h, w, 3) RGB and focal lengths (n,) in pixels in, depth (n, h, w) metres out.
 Infer = Callable[
@@ -52,6 +54,12 @@ class TrainedNetwork:
                 'this version wrote. Train again, or use the version that wrote it.'
             ) from error
         return cls(network.eval().to(memory_format=torch.channels_last), config, state)
+
+    @property
+    def scale(self) -> Scale:
+        """'relative' where nothing told metres in training."""
+        scale: Scale = self.state.get('scale', 'metric')
+        return scale
 
     def infer(
         self, images: UInt8[np.ndarray, 'n h w 3'], focal: Float[np.ndarray, ' n']
@@ -108,9 +116,7 @@ def network_images(frame: SurroundFrame, width: int, height: int) -> UInt8[np.nd
 def flip_averaged(infer: Infer) -> Infer:
     """Average inverse depth with that of the mirrored images, mirrored back.
 
-    At each side of the image the answer for which that side was the other one counts alone, over
-    5 % of the width, and over 5 % more it goes over to the mean, as the post-processing of Godard
-    et al., "Unsupervised monocular depth estimation with left-right consistency", 2017.
+    How much each counts by column is `mirrored_share`'s.
     """
 
     def both(
@@ -118,8 +124,7 @@ def flip_averaged(infer: Infer) -> Infer:
     ) -> Float[np.ndarray, 'n h w']:
         straight = infer(images, focal)
         mirrored = infer(np.ascontiguousarray(images[:, :, ::-1]), focal)[:, :, ::-1]
-        across = np.linspace(0, 1, images.shape[2])
-        share = np.interp(across, (0.05, 0.1, 0.9, 0.95), (1, 0.5, 0.5, 0)).astype(np.float32)
+        share = mirrored_share(images.shape[2])
         return 1 / ((1 - share) / straight + share / mirrored)
 
     return both

@@ -27,12 +27,13 @@ from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import RigGeometry, common_depth_kind
 from selfdepth_training.hints import LEVEL as HINT_LEVEL
-from selfdepth_training.hints import SweepHints
+from selfdepth_training.labels import LABELS
 from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
+from selfdepth_training.scale import Scale, scale_of, warn_of
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Plan:
     steps: int
     bags: tuple[str, ...]
     command: str
+    scale: Scale
 
 
 def train(
@@ -81,7 +83,9 @@ def train(
     fabric = _fabric(config)
     fabric.launch()
     caches = _caches(fabric, bags, cache_root or out / 'cache', config)
-    rigs = _masked_rigs(caches)
+    rigs = [with_self_occlusion(cache.rig, cache) for cache in caches]
+    scale = scale_of(caches, rigs, config)
+    warn_of(scale)
     if config.data.without_odometry == 'visual':
         caches = _with_motion(fabric, caches, rigs, config)
     source = SampleSource(caches, config.data)
@@ -89,14 +93,15 @@ def train(
     feed = _feed(fabric, rigs, source, config)
 
     if state is not None:
-        plan = Plan(config, state['steps'], tuple(state['bags']), state['command'])
+        plan = Plan(config, state['steps'], tuple(state['bags']), state['command'], scale)
     else:
         steps = config.steps
         if minutes is not None:
             seconds = 60 * minutes - (time.monotonic() - started)
             learner, optimizers = _start(fabric, config, rigs, source.learn_motion)
             steps = steps_within(fabric, learner, optimizers, feed, seconds)
-        plan = Plan(config, steps, tuple(map(str, bags)), shlex.join(['selfdepth', *sys.argv[1:]]))
+        command = shlex.join(['selfdepth', *sys.argv[1:]])
+        plan = Plan(config, steps, tuple(map(str, bags)), command, scale)
     if fabric.is_global_zero:
         out.mkdir(parents=True, exist_ok=True)
         for index, rig in enumerate(rigs):
@@ -176,7 +181,9 @@ def _feed(fabric: Fabric, rigs: list[Rig], source: SampleSource, config: TrainCo
     size = config.data.width >> HINT_LEVEL, config.data.height >> HINT_LEVEL
     kind = common_depth_kind(rigs)
     tables = [RigGeometry.of(rig, *size, kind, fabric.device) for rig in rigs]
-    return Feed(fabric, source, SweepHints(source, tables, config), config)
+    with fabric.rank_zero_first():
+        labels = LABELS[config.data.labels](source, tables, config)
+    return Feed(fabric, source, labels, config)
 
 
 def _caches(fabric: Fabric, bags: list[Path], root: Path, config: TrainConfig) -> list[FrameCache]:
@@ -210,15 +217,6 @@ def _with_teachable_head(config: TrainConfig, learn_motion: bool) -> TrainConfig
         config.network.head,
     )
     return replace(config, network=replace(config.network, head='sigmoid'))
-
-
-def _masked_rigs(caches: list[FrameCache]) -> list[Rig]:
-    """The rigs with self-occlusion masks; overlaps are required, for they carry the scale."""
-    rigs = [with_self_occlusion(cache.rig, cache) for cache in caches]
-    for rig, cache in zip(rigs, caches, strict=True):
-        if cache.world_from_body is None:
-            rig.require_overlap()
-    return rigs
 
 
 def _require_same_bags(given: list[Path], frozen: list[str]) -> None:
@@ -256,6 +254,7 @@ def _state(
         'seconds': seconds,
         'bags': list(plan.bags),
         'command': plan.command,
+        'scale': plan.scale,
         'config': to_dict(plan.config),
         'cameras': list(learner.module.rigs[0].names),
         'depth_kind': learner.module.depth_kind,

@@ -44,8 +44,9 @@ def run(args: argparse.Namespace) -> int:
     rig = with_masks(reader.rig(), args.rig)
     print(masks_told(rig))
     bar = evaluation_bar(reader, config)
-    predict = load_model(args.model).predictor(rig, config.flip)
-    scores = evaluate(predict, reader, rig, config, bar)
+    model = load_model(args.model)
+    predict = model.predictor(rig, config.flip)
+    scores = evaluate(predict, reader, rig, config, bar, scale=model.scale)
     results = {'protocol': protocol.to_dict(), 'model': _told(scores, str(args.model), protocol)}
     if args.baseline:
         rows = fit_row_baseline([BagReader(bag) for bag in args.baseline], rig, config)
@@ -68,4 +69,6 @@ def _write(path: Path, results: dict[str, Any]) -> None:
 def _told(scores: Evaluation, title: str, protocol: EvaluationProtocol) -> dict[str, Any]:
     print(f'{title} against {scores.truth}\nprotocol {protocol}\n{protocol.describe()}')
     print(scores.table())
+    if scores.scale == 'relative':
+        print('relative scale: only median-scaled scores mean something; scale is truth by depth')
     return scores.to_dict()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.core.manifest import Manifest
-from selfdepth_training.export import export
+from selfdepth_training.export import export, in_metres
 from selfdepth_training.predict import TrainedNetwork
 
 
@@ -21,13 +21,18 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--description', default='', help='what it is good for')
     parser.add_argument('--limits', default='', help='what it should not be trusted with')
     parser.add_argument('--weights', choices=('fp32', 'fp16'), default='fp32', help='storage')
+    parser.add_argument(
+        '--scale', type=float, metavar='F',
+        help='metres of one unit of depth, for a training of relative scale (`selfdepth evaluate` '
+        'measures it)',
+    )  # fmt: skip
     parser.add_argument('--metrics', type=Path, help='JSON of `selfdepth evaluate` to record')
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Export and check against torch."""
-    trained = TrainedNetwork.load(args.checkpoint)
+    trained = in_metres(TrainedNetwork.load(args.checkpoint), args.scale)
     state, config = trained.state, trained.config
     metrics = json.loads(args.metrics.read_text('utf-8')) if args.metrics else {}
     manifest = Manifest(
@@ -49,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
             'steps': state['step'],
             'planned_steps': state['steps'],
             'minutes': round(state['seconds'] / 60, 1),
+            'scale': 'metric' if args.scale is None else f'relative, times {args.scale:g}',
             'metrics': metrics,
         },
     )

@@ -55,6 +55,11 @@ def run(args: argparse.Namespace) -> int:
     reader = BagReader(args.bag)
     rig = with_masks(reader.rig(), args.rig)
     model = load_model(args.model)
+    if model.scale == 'relative':
+        raise ReportError(
+            f'Found depths of relative scale in {args.model}, expected metres, which the report '
+            'is about. `selfdepth evaluate` measures them median-scaled.'
+        )
     curves = training_curves(args.model)
     moments = Moments(args.worst)
     predict = model.predictor(rig, protocol.config.flip)

@@ -127,8 +127,11 @@ class SampleSource:
 
     @property
     def learn_motion(self) -> bool:
-        """Whether some recording lacks odometry, so that motion must be learned."""
-        return any(cache.world_from_body is None for cache in self.caches)
+        """Whether a network says how the robot moved: where some recording lacks odometry, or the
+        recipe has it so."""
+        config = self.config
+        missing = any(cache.world_from_body is None for cache in self.caches)
+        return config.with_odometry == 'learned' or missing and config.without_odometry != 'still'
 
     def around(self, source: int, now: int, reach: int) -> list[int]:
         """Frames of the same recording within `reach` places of `now`, of those learned from."""

@@ -18,11 +18,11 @@ from torch.nn import functional
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.data.samples import RigSample
 from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.losses.combine import UNSEEN as UNSEEN
+from selfdepth_training.losses.combine import Combine, Reprojection, least
 from selfdepth_training.losses.photometric import fast, masked_mean, photometric_error
 from selfdepth_training.warp import SampleGrid, sample, source_grid, upsampled
 
-# Stands for "no source sees this pixel" in a minimum over sources; any real error is below 1.
-UNSEEN = 10.0
 BEFORE, NOW, AFTER = 0, 1, 2
 
 
@@ -62,13 +62,6 @@ class WarpedViews(NamedTuple):
     valid: Bool[Tensor, 'n h w']
 
 
-class Reprojection(NamedTuple):
-    """Photometric error per target pixel, least over the sources, and where there is one."""
-
-    error: Float[Tensor, '*b h w']
-    valid: Bool[Tensor, '*b h w']
-
-
 @dataclass(frozen=True)
 class SurroundReprojection:
     """Reprojection errors of a rig's views for given depths.
@@ -79,14 +72,18 @@ class SurroundReprojection:
     geometry: RigGeometry
     factor: int
     ssim_weight: float
+    combine: Combine = least
+    """What counts of the errors against two sources."""
 
     def temporal(
-        self, views: Views, depth: Float[Tensor, 'c h w'], automask: bool
-    ) -> Reprojection:
+        self, views: Views, depth: Float[Tensor, 'c h w'], automask: bool,
+        explained: Float[Tensor, 'c 2 y x'] | None = None,
+    ) -> Reprojection:  # fmt: skip
         """Own camera before and after: minimum reprojection, auto-masking (Monodepth2).
 
         Auto-masking drops pixels that an unwarped source explains better than the warped ones:
-        things that move along with the robot, and views from standstill.
+        things that move along with the robot, and views from standstill. `explained`, of before
+        and after, is a factor of the error (Zhou et al. 2017).
         """
         columns = slice(None)
         cameras = range(len(self.geometry.cameras))
@@ -97,14 +94,14 @@ class SurroundReprojection:
         sources = views.images[[BEFORE, AFTER]].transpose(0, 1).flatten(0, 1)
         targets = views.images[NOW].repeat_interleave(2, 0)
         view = self._warp(sources, grids)
-        least = self._least(targets, view)
-        valid = least.valid & self._enlarged(self.geometry.visible)
+        found = self._combined(targets, view, explained)
+        valid = found.valid & self._enlarged(self.geometry.visible)
         valid = valid & views.present[NOW][:, None, None]
         if automask:
             with torch.no_grad():
                 still = fast(photometric_error)(targets, sources.contiguous(), self.ssim_weight)
-            valid = valid & (least.error < still.unflatten(0, (-1, 2)).amin(1))
-        return Reprojection(least.error, valid)
+            valid = valid & (found.error < still.unflatten(0, (-1, 2)).amin(1))
+        return Reprojection(found.error, valid)
 
     def spatial(
         self, views: Views, depth: Float[Tensor, 'c h w'], other_time: int
@@ -128,9 +125,9 @@ class SurroundReprojection:
             crops.append(overlap.target)
         view = self._warp(torch.cat(sources), grids)
         target = torch.cat(targets)
-        least = self._least(target, view._replace(images=match_brightness(view, target)))
-        valid = least.valid & self._enlarged(torch.stack(visible))
-        return Reprojection(least.error, valid & views.present[NOW, crops, None, None])
+        found = self._combined(target, view._replace(images=match_brightness(view, target)))
+        valid = found.valid & self._enlarged(torch.stack(visible))
+        return Reprojection(found.error, valid & views.present[NOW, crops, None, None])
 
     def _grid(
         self, views: Views, depth: Tensor, target: int, columns: slice, source: int,
@@ -152,11 +149,14 @@ class SurroundReprojection:
         grid = upsampled(grid, self.factor)
         return WarpedViews(sample(sources, grid.coordinates), grid.valid)
 
-    def _least(self, targets: Tensor, view: WarpedViews) -> Reprojection:
-        """Least error of each pair of consecutive views."""
+    def _combined(
+        self, targets: Tensor, view: WarpedViews, factor: Tensor | None = None
+    ) -> Reprojection:
+        """Error of each pair of consecutive views."""
         error = fast(photometric_error)(targets, view.images, self.ssim_weight)
-        error = torch.where(view.valid, error, UNSEEN).unflatten(0, (-1, 2)).amin(1)
-        return Reprojection(error, error < UNSEEN)
+        if factor is not None:
+            error = error * factor.flatten(0, 1)
+        return self.combine(error.unflatten(0, (-1, 2)), view.valid.unflatten(0, (-1, 2)))
 
     def _enlarged(self, mask: Bool[Tensor, 'n h w']) -> Bool[Tensor, 'n y x']:
         return mask.repeat_interleave(self.factor, 1).repeat_interleave(self.factor, 2)

@@ -9,28 +9,14 @@ from torch.nn import functional
 
 from selfdepth_training.config import NetworkConfig
 from selfdepth_training.networks.heads import HEADS, HistogramHead
-from selfdepth_training.networks.resnet import ResNetEncoder, convolution
+from selfdepth_training.networks.zoo import ENCODERS, UPSAMPLERS
 
 # Images in 0..1 are centred by these; fixed, so that a checkpoint and its export agree.
 MEAN, DEVIATION = 0.45, 0.225
 
 
-class _Up(nn.Module):
-    """One decoder level: convolve, double the size, join the encoder's features, convolve."""
-
-    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
-        super().__init__()
-        self.narrow = convolution(inputs, outputs)
-        self.join = convolution(outputs + skip, outputs)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = torch.relu(self.narrow(x))
-        x = functional.interpolate(x, scale_factor=2.0, mode='nearest')
-        return torch.relu(self.join(torch.cat([x, skip], 1)))
-
-
 class DepthNetwork(nn.Module):
-    """ResNet encoder and a U-Net decoder that ends at half of the input size.
+    """An encoder (networks/zoo.py) and a U-Net decoder that ends at half of the input size.
 
     A head (networks/heads.py) says the inverse depth, which is upsampled bilinearly. It is
     focal-normalised (Facil et al., "CAM-Convs", 2019; Guizilini et al. 2022): the network
@@ -40,20 +26,25 @@ class DepthNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, reference_focal: float) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ResNetEncoder(config.layers, config.encoder)
+        self.encoder = ENCODERS[config.backbone](config)
         channels = self.encoder.channels
         self.ups = nn.ModuleList()
         inputs = channels[-1]
         for skip, outputs in zip(channels[-2::-1], config.decoder[::-1], strict=True):
-            self.ups.append(_Up(inputs, skip, outputs))
+            self.ups.append(UPSAMPLERS[config.upsampling](inputs, skip, outputs))
             inputs = outputs
         self.head = HEADS[config.head](inputs, config)
+        coarser = config.decoder[1 : config.scales]
+        self.coarser_heads = nn.ModuleList(HEADS[config.head](c, config) for c in coarser)
         self.register_buffer('reference_focal', torch.tensor(float(reference_focal)))
 
     def hidden_weights(self) -> list[nn.Parameter]:
-        """Convolution weights between the first layer and the last."""
-        ends = {id(p) for layer in (self.encoder.stem, self.head) for p in layer.parameters()}
-        return [p for p in self.parameters() if p.ndim == 4 and id(p) not in ends]
+        """Convolution weights between the first layer and the last, but for depthwise ones, whose
+        channels know nothing of each other."""
+        layers = (self.encoder.stem, self.head, self.coarser_heads)
+        ends = {id(p) for layer in layers for p in layer.parameters()}
+        inner = (p for p in self.parameters() if id(p) not in ends)
+        return [p for p in inner if p.ndim == 4 and p.shape[1] > 1]
 
     @property
     def has_confidence(self) -> bool:
@@ -62,11 +53,20 @@ class DepthNetwork(nn.Module):
 
     def logits(self, images: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n k y x']:
         """Raw answers of the head for images in 0..1, at half of their size."""
+        return self.head(self._decoded(images)[0])
+
+    def all_logits(self, images: Float[Tensor, 'n 3 h w']) -> list[Float[Tensor, 'n k _ _']]:
+        """The same, followed by those of the coarser heads: 1/4 of the size, 1/8 and so on."""
+        heads = [self.head, *self.coarser_heads]
+        return [head(x) for head, x in zip(heads, self._decoded(images), strict=False)]
+
+    def _decoded(self, images: Float[Tensor, 'n 3 h w']) -> list[Float[Tensor, 'n _ _ _']]:
+        """Features of the decoder, from fine to coarse."""
         features = self.encoder((images - MEAN) / DEVIATION)
-        x = features[-1]
+        decoded = [features[-1]]
         for up, skip in zip(self.ups, features[-2::-1], strict=True):
-            x = up(x, skip)
-        return self.head(x)
+            decoded.append(up(decoded[-1], skip))
+        return decoded[:0:-1]
 
     def to_inverse_depth(
         self, logits: Float[Tensor, 'n k y x'], focal: Float[Tensor, ' n']

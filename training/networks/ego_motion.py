@@ -10,6 +10,7 @@ from torch.nn import functional
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.core.so3 import skew
 from selfdepth_training.networks.depth import DEVIATION, MEAN
+from selfdepth_training.networks.explainability import ExplainabilityDecoder
 from selfdepth_training.networks.resnet import ResNetEncoder
 
 # A fresh network should say "hardly moved", and its answers should be metres and radians.
@@ -23,7 +24,7 @@ class EgoMotionNetwork(nn.Module):
     weights: pose averaging of Guizilini et al. 2022, so that one motion explains every camera.
     """
 
-    def __init__(self, width: int = 16) -> None:
+    def __init__(self, width: int = 16, explains: bool = False) -> None:
         super().__init__()
         channels = (width, width, 2 * width, 4 * width, 8 * width)
         self.encoder = ResNetEncoder(18, channels, inputs=6)
@@ -31,6 +32,7 @@ class EgoMotionNetwork(nn.Module):
         self.head = nn.Conv2d(64, 8, 3, padding=1)
         nn.init.normal_(self.head.weight, std=1e-3)
         nn.init.zeros_(self.head.bias)
+        self.explainability = ExplainabilityDecoder(channels) if explains else None
 
     def forward(
         self,
@@ -42,22 +44,35 @@ class EgoMotionNetwork(nn.Module):
 
         Images in 0..1; its exponential is earlier_from_later. `body_from_camera` has batch (C,).
         """
+        return self.explained(earlier, later, body_from_camera)[0]
+
+    def explained(
+        self,
+        earlier: Float[Tensor, 'n c 3 h w'],
+        later: Float[Tensor, 'n c 3 h w'],
+        body_from_camera: SE3,
+    ) -> tuple[Float[Tensor, 'n 6'], Float[Tensor, 'n c 2 y x'] | None]:
+        """The twist, and of both frames what the other one explains (None without such a mask)."""
         pairs = torch.cat([earlier, later], 2).flatten(0, 1)
         pairs = functional.avg_pool2d((pairs - MEAN) / DEVIATION, 2)
         pairs = pairs.contiguous(memory_format=torch.channels_last)
-        features = torch.relu(self.squeeze(self.encoder(pairs)[-1]))
+        encoded = self.encoder(pairs)
+        features = torch.relu(self.squeeze(encoded[-1]))
         with torch.autocast(features.device.type, enabled=False):
             answers = self.head(features.float()).mean((2, 3)).unflatten(0, earlier.shape[:2])
         camera_twist = OUTPUT_SCALE * answers[..., :6]
         body_twist = carried(camera_twist, body_from_camera)
         translation_weight, rotation_weight = answers[..., 6:].softmax(1).unbind(-1)
-        return torch.cat(
+        twist = torch.cat(
             [
                 (body_twist[..., :3] * translation_weight[..., None]).sum(1),
                 (body_twist[..., 3:] * rotation_weight[..., None]).sum(1),
             ],
             -1,
         )
+        if self.explainability is None:
+            return twist, None
+        return twist, self.explainability(encoded).unflatten(0, earlier.shape[:2])
 
 
 def carried(camera_twist: Float[Tensor, 'n c 6'], body_from_camera: SE3) -> Float[Tensor, 'n c 6']:

@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The zoo: what the light encoder sees, and how large the networks are."""
+
+import pytest
+import torch
+
+from selfdepth_training.config import RECIPES, load_recipe
+from selfdepth_training.networks import DepthNetwork
+from selfdepth_training.networks.lite import LiteEncoder
+
+NAMES = sorted(path.stem for path in RECIPES.glob('*.yaml'))
+
+
+def parameters_of(recipe: str) -> int:
+    network = DepthNetwork(load_recipe(recipe).network, 200.0)
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_the_light_network_has_at_most_4_million_parameters():
+    assert parameters_of('lite') <= 4e6
+
+
+def test_attention_lets_the_light_encoder_see_the_whole_image():
+    """Convolutions alone reach a part of it: the far corner then changes nothing."""
+    torch.manual_seed(0)
+    encoder = LiteEncoder((16, 16, 16, 32, 32)).eval()
+    x = torch.rand(1, 3, 64, 512)
+    changed = x.clone()
+    changed[..., :16, :16] = 0
+    with torch.no_grad():
+        pairs = list(zip(encoder(x), encoder(changed), strict=True))
+    far = [(a - b).abs()[..., -1].max().item() for a, b in pairs]
+    assert far[0] == 0 < min(far[1:])
+    assert [a.shape[3] for a, _ in pairs] == [256, 128, 64, 32, 16]
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_every_recipes_network_says_what_its_scales_are(name):
+    """At its own width: sizes of the answers, from half of the input on."""
+    config = load_recipe(name).network
+    network = DepthNetwork(config, 100.0).eval()
+    with torch.no_grad():
+        answers = network.all_logits(torch.rand(1, 3, 64, 96))
+    assert [a.shape[2:] for a in answers] == [
+        (64 >> s, 96 >> s) for s in range(1, config.scales + 1)
+    ]

@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Where nothing tells metres, depth is learned up to a factor, and nobody takes it for metres."""
+
+import json
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from selfdepth_ros.cli.main import main
+from selfdepth_ros.core.manifest import Manifest
+from selfdepth_ros.inference import load_engine
+from selfdepth_training.checkpoint import load_checkpoint, save_checkpoint
+from selfdepth_training.config import load_recipe
+from selfdepth_training.loaded import load_model
+from selfdepth_training.scale import ScaleError, scale_of
+from selfdepth_training.train import train
+
+SMALL = (
+    'network.encoder=[8, 8, 16, 32, 64]', 'network.decoder=[8, 8, 8, 8]', 'network.pose_width=8',
+    'data.width=96', 'data.height=64', 'precision=32-true', 'steps=2',
+)  # fmt: skip
+FRONT = ('camera_front',)
+
+
+@pytest.fixture(scope='module')
+def one_camera(street, helpers, tmp_path_factory):
+    """A bag of one camera without odometry."""
+    folder = tmp_path_factory.mktemp('one')
+    return helpers.record(street.bag, folder / 'bag', cameras=FRONT, odometry=False)
+
+
+@pytest.fixture(scope='module')
+def relative(one_camera, tmp_path_factory):
+    """monodepth2, trained on it."""
+    out = tmp_path_factory.mktemp('relative') / 'run'
+    train([one_camera], out, load_recipe('monodepth2', SMALL), cache_root=out.parent)
+    return out
+
+
+def test_one_camera_without_odometry_trains_and_is_told_to_be_relative(
+    one_camera, tmp_path, caplog
+):
+    with caplog.at_level(logging.WARNING):
+        train([one_camera], tmp_path / 'run', load_recipe('monodepth2', SMALL), None, False)
+    assert 'SCALE IS RELATIVE' in caplog.text
+    state = load_checkpoint(tmp_path / 'run')
+    assert state['scale'] == 'relative'
+    assert any(name.startswith('ego_motion.') for name in state['learner'])
+
+
+def test_evaluation_tells_median_scaled_scores_only(relative, street, tmp_path, capsys):
+    scores = tmp_path / 'scores.json'
+    arguments = ['evaluate', str(relative), str(street.bag), '--every=20', '--json', str(scores)]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert '-- median-scaled' in printed and '-- metric' not in printed
+    model = json.loads(scores.read_text())['model']
+    assert model['scale'] == 'relative'
+    assert set(model['cameras']['mean']) == {'median_scaled', 'scale', 'images'}
+
+
+def test_a_report_of_metres_is_refused(relative, street, tmp_path, capsys):
+    page = tmp_path / 'report.html'
+    assert main(['report', str(relative), str(street.bag), '--out', str(page)]) == 2
+    assert 'relative scale' in capsys.readouterr().err
+    assert not page.exists()
+
+
+@pytest.mark.parametrize('factor', ['', '--scale=0', '--scale=-2', '--scale=nan', '--scale=inf'])
+def test_export_refuses_what_is_not_in_metres(relative, tmp_path, capsys, factor):
+    out = tmp_path / 'model'
+    assert main(['export', str(relative), str(out), *filter(None, [factor])]) == 2
+    assert '--scale' in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_export_with_a_measured_factor_is_in_metres(relative, tmp_path):
+    out = tmp_path / 'model'
+    assert main(['export', str(relative), str(out), '--scale=2.5']) == 0
+    manifest, state = Manifest.load(out / 'model.yaml'), load_checkpoint(relative)
+    assert manifest.training['scale'] == 'relative, times 2.5'
+    assert manifest.max_depth_m == pytest.approx(2.5 * state['max_depth_m'])
+    assert manifest.min_depth_m == pytest.approx(2.5 * state['min_depth_m'])
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
+    focal = np.array([60, 80], np.float32)
+    said = load_engine(out).infer(images, focal).depth
+    assert np.allclose(said, 2.5 * load_model(relative).infer(images, focal).depth, rtol=1e-3)
+
+
+def test_a_metric_training_takes_no_factor_and_an_old_one_is_metric(relative, tmp_path, capsys):
+    state = load_checkpoint(relative)
+    save_checkpoint(
+        tmp_path / 'old' / 'checkpoint.pt', {k: v for k, v in state.items() if k != 'scale'}
+    )
+    assert load_model(tmp_path / 'old').scale == 'metric'
+    assert main(['export', str(tmp_path / 'old'), str(tmp_path / 'model'), '--scale=2']) == 2
+    assert 'metric depths and a --scale' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('recipe', 'settings', 'odometry', 'scale'),
+    [
+        ('monodepth2', (), True, 'metric'),
+        ('monodepth2', (), False, 'relative'),
+        ('monodepth2', ('data.without_odometry=visual',), False, 'metric'),
+        ('sfm', (), True, 'relative'),
+        ('sfm', ('loss.velocity=0.1',), True, 'metric'),
+        ('sfm', ('loss.velocity=0.1',), False, 'relative'),
+        ('fsm', (), True, 'metric'),
+        ('fsm', (), False, 'metric'),
+        ('supervised', (), False, 'metric'),
+    ],
+)
+def test_what_tells_metres(street, recipe, settings, odometry, scale):
+    cache = street.cache if odometry else replace(street.cache, world_from_body=None)
+    assert scale_of([cache], [street.rig], load_recipe(recipe, settings)) == scale
+
+
+def test_one_recording_with_metres_gives_them_to_all(street):
+    caches = [street.cache, replace(street.cache, world_from_body=None)]
+    assert scale_of(caches, [street.rig] * 2, load_recipe('monodepth2')) == 'metric'
+
+
+def test_who_wants_metres_is_refused_where_nothing_tells_them(street):
+    cache = replace(street.cache, world_from_body=None)
+    config = load_recipe('monodepth2', ['scale=metric'])
+    with pytest.raises(ScaleError, match='nothing in .* scale=any'):
+        scale_of([cache], [street.rig], config)

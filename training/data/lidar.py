@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A bag's LiDAR as depth labels of its cached frames, kept beside the cache."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from tqdm import tqdm
+
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.core.files import appearing
+from selfdepth_ros.core.rig import Rig
+from selfdepth_training.data.cache import FrameCache
+from selfdepth_training.data.samples import DataError, SureDepth
+from selfdepth_training.truth import SWEEP_TOLERANCE_NS, lidar_truth
+
+FILE_NAME = 'lidar_1.npz'
+"""In the cache's folder; the number is raised whenever what is projected changes."""
+
+
+class LidarDepth:
+    """Sparse z-depths of every frame of a cache, at half of its size.
+
+    Each image has the points that it can see, moved by the robot's motion between sweep and image;
+    of several in a pixel the nearest. Raises DataError when the bag has no LiDAR.
+    """
+
+    def __init__(self, cache: FrameCache, progress: bool = True) -> None:
+        path = cache.folder / FILE_NAME
+        self._shape = (cache.images.shape[1], *(side // 2 for side in cache.images.shape[2:4]))
+        if not path.exists():
+            _project(cache, self._shape, path, progress)
+        with np.load(path) as stored:
+            self._ends, self._pixels, self._depths = (
+                stored[name] for name in ('ends', 'pixels', 'depths')
+            )
+
+    def of(self, frame: int) -> SureDepth:
+        """Z-depths (c, h, w) in metres, and where there are any."""
+        part = slice(self._ends[frame], self._ends[frame + 1])
+        depth = np.zeros(int(np.prod(self._shape)), np.float32)
+        depth[self._pixels[part]] = self._depths[part]
+        found = torch.from_numpy(depth.reshape(self._shape))
+        return SureDepth(found, found > 0)
+
+
+def _project(cache: FrameCache, shape: tuple[int, int, int], path: Path, progress: bool) -> None:
+    reader = BagReader(cache.source)
+    rig, odometry = reader.rig(), reader.odometry()
+    sweeps = np.array([stamp for stamp, _ in reader.lidar()], np.int64)
+    if not len(sweeps):
+        raise DataError(
+            f'Found no LiDAR in {cache.source}, expected sensor_msgs/PointCloud2 with a transform '
+            'to the robot, which this recipe learns from. Record with the LiDAR on, or take a '
+            'recipe without labels (fsm).'
+        )
+    # The images of a sweep: those for which it is the nearest, and near enough.
+    nearest = np.abs(cache.stamps_ns[..., None] - sweeps).argmin(-1)
+    near = np.abs(sweeps[nearest] - cache.stamps_ns) <= SWEEP_TOLERANCE_NS
+    found: list[list[np.ndarray]] = [[] for _ in range(len(cache))]
+    bar = tqdm(reader.lidar(), f'lidar {cache.source.name}', len(sweeps), disable=not progress)
+    for number, (stamp, points) in enumerate(bar):
+        for frame, camera in np.argwhere((nearest == number) & near & cache.present):
+            at = int(cache.stamps_ns[frame, camera])
+            image = _image(points, (stamp, at), rig, int(camera), odometry, shape)
+            found[frame].append(image)
+    _save(found, path)
+
+
+def _image(
+    points: Float[np.ndarray, 'n 3'],
+    stamps_ns: tuple[int, int],
+    rig: Rig,
+    camera: int,
+    odometry: Any,
+    shape: tuple[int, int, int],
+) -> np.ndarray:
+    """Indices into the flat (c, h, w) and depths of one image, as columns (n, 2)."""
+    lens = rig.cameras[camera].camera
+    truth = lidar_truth(points, *stamps_ns, rig.cameras[camera], odometry)
+    _, height, width = shape
+    u = _shrunk(truth.u, lens.width, width)
+    v = _shrunk(truth.v, lens.height, height)
+    depth = np.full((height, width), np.inf)
+    np.minimum.at(depth, (v, u), truth.z_depth_m)
+    pixels = np.flatnonzero(np.isfinite(depth))
+    return np.stack([pixels + camera * height * width, depth.ravel()[pixels]], 1)
+
+
+def _shrunk(at: Int[np.ndarray, ' n'], size: int, smaller: int) -> Int[np.ndarray, ' n']:
+    """The pixel that holds the centre of a pixel of a larger image."""
+    return ((at + 0.5) * smaller / size).astype(np.int64)
+
+
+def _save(found: list[list[np.ndarray]], path: Path) -> None:
+    rows = [np.concatenate([np.zeros((0, 2)), *images]) for images in found]
+    every = np.concatenate(rows)
+    with appearing(path) as file:
+        np.savez(
+            file,
+            ends=np.cumsum([0, *(len(row) for row in rows)]),
+            pixels=every[:, 0].astype(np.int32),
+            depths=every[:, 1].astype(np.float32),
+        )

@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the depths that a network is told come from: a table of labels."""
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from selfdepth_training.config import TrainConfig
+from selfdepth_training.data.lidar import LidarDepth
+from selfdepth_training.data.samples import SampleSource, SureDepth
+from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.hints import SweepHints
+
+
+@runtime_checkable
+class Labels(Protocol):
+    """Depths of the frames of some recordings; they depend on the frame alone, not on the step."""
+
+    def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
+        """Depths of a frame of a recording, of the rig's kind, at half of the training size."""
+
+
+class LidarLabels:
+    """What the LiDAR measured. Raises DataError when a recording has none."""
+
+    def __init__(
+        self, source: SampleSource, geometries: list[RigGeometry], config: TrainConfig
+    ) -> None:
+        self._depths = [LidarDepth(cache) for cache in source.caches]
+        # Metres of depth along one metre of z: 1 where the depth is the z-depth.
+        self._per_z = [1 / g.rays[..., 2].clamp(min=1e-3) for g in geometries]
+        self._visible = [geometry.visible for geometry in geometries]
+
+    def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
+        """See `Labels`."""
+        depth, sure = (part.to(device) for part in self._depths[recording].of(now))
+        return SureDepth(depth * self._per_z[recording], sure & self._visible[recording])
+
+
+LABELS: dict[str, Callable[[SampleSource, list[RigGeometry], TrainConfig], Labels]] = {
+    'sweep': SweepHints,
+    'lidar': LidarLabels,
+}

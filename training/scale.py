@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether what is learned from some recordings comes in metres, and what becomes of it if not."""
+
+import logging
+from typing import Literal
+
+from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.rig import Rig
+from selfdepth_training.config import TrainConfig
+from selfdepth_training.data.cache import FrameCache
+
+log = logging.getLogger(__name__)
+
+Scale = Literal['metric', 'relative']
+
+
+class ScaleError(SelfdepthError):
+    """Depths without metres where metres are needed."""
+
+
+def scale_of(caches: list[FrameCache], rigs: list[Rig], config: TrainConfig) -> Scale:
+    """What the depths will be: in metres, or in a unit that nobody knows.
+
+    A recipe with `scale: metric` wants metres in every recording, and overlaps where there is no
+    odometry; CalibrationError and ScaleError say what lacks. With `scale: any` one recording that
+    has metres gives them to the network that all share.
+    """
+    metric = [_has_metres(cache, rig, config) for cache, rig in zip(caches, rigs, strict=True)]
+    if config.scale == 'any':
+        return 'metric' if any(metric) else 'relative'
+    for cache, rig, known in zip(caches, rigs, metric, strict=True):
+        if cache.world_from_body is None and not _labelled(config):
+            rig.require_overlap()
+        if not known:
+            raise ScaleError(
+                f'Found nothing in {cache.source} from which recipe {config.name!r} would learn '
+                'metres, expected odometry, overlaps (loss.spatial) or LiDAR. Record with '
+                'odometry, or --set scale=any, which learns depth up to a factor.'
+            )
+    return 'metric'
+
+
+def warn_of(scale: Scale) -> None:
+    """Say clearly that depths will have no metres."""
+    if scale == 'relative':
+        log.warning(
+            'SCALE IS RELATIVE: nothing in these recordings tells metres (no odometry is used, '
+            'no overlap is learned from). Depths will be right up to one factor; `selfdepth '
+            'evaluate` reports them median-scaled, and `selfdepth export` asks for --scale.'
+        )
+
+
+def _has_metres(cache: FrameCache, rig: Rig, config: TrainConfig) -> bool:
+    data, loss = config.data, config.loss
+    if _labelled(config):
+        return True
+    odometry = cache.world_from_body is not None
+    if odometry and data.with_odometry == 'learned' and loss.velocity:
+        return True
+    over_time = loss.temporal or loss.hint or (loss.spatial and loss.spatial_times == 'both')
+    if odometry and data.with_odometry == 'known' and over_time:
+        return True
+    estimated = not odometry and data.without_odometry == 'visual' and over_time
+    return bool((loss.spatial or estimated) and rig.overlap_pairs())
+
+
+def _labelled(config: TrainConfig) -> bool:
+    return config.data.labels == 'lidar' and config.loss.hint > 0

@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The terms of the loss: a small table. Which of them count, and when, is the recipe's."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from selfdepth_training.config import LossConfig
+from selfdepth_training.data.samples import SureDepth
+from selfdepth_training.losses import edge_aware_smoothness
+from selfdepth_training.losses.labels import LABEL_ERRORS
+from selfdepth_training.losses.motion import velocity_error
+from selfdepth_training.losses.photometric import masked_mean
+from selfdepth_training.losses.surround import reprojection_loss
+from selfdepth_training.networks import DepthNetwork
+from selfdepth_training.scene import Scene
+
+Term = Callable[[Scene], Tensor | None]
+"""Weighted loss of one sample; None where it has no part in this step."""
+
+
+def _smoothness(scene: Scene) -> Tensor:
+    """Edge-aware smoothness; a scale of half the size counts half (Godard et al. 2019)."""
+    total: list[Tensor] = []
+    for scale, inverse in enumerate(scene.inverse):
+        small = functional.avg_pool2d(scene.images, 2 << scale)
+        total.append(edge_aware_smoothness(inverse, small) / (1 << scale))
+    return scene.loss.smoothness * _mean(total)
+
+
+def _hint(scene: Scene) -> Tensor | None:
+    hint = scene.sample.hint
+    if hint is None:
+        return None
+    return hint_loss(scene.loss, scene.network, scene.logits[0], scene.focal, hint, scene.progress)
+
+
+def hint_loss(
+    loss: LossConfig,
+    network: DepthNetwork,
+    logits: Float[Tensor, 'n k y x'],
+    focal: Float[Tensor, ' n'],
+    hint: SureDepth,
+    progress: float,
+) -> Tensor:
+    """Distance to the hints, fading with time where the recipe has it so."""
+    known_m = torch.where(hint.sure, hint.depth, 1.0)  # the others may be anything
+    if loss.hint_error == 'head':
+        error = masked_mean(network.hint_error(logits, focal, known_m), hint.sure)
+    else:
+        said = -network.to_inverse_depth(logits, focal)[:, 0].log()
+        error = LABEL_ERRORS[loss.hint_error](said, known_m.log(), hint.sure)
+    left = 1 - progress / loss.hint_until if loss.hint_fades else 1.0
+    return loss.hint * left * error
+
+
+def _temporal(scene: Scene) -> Tensor | None:
+    """Each camera against itself before and after."""
+    loss = scene.loss
+    if not loss.temporal:
+        return None
+    losses = []
+    for scale in range(len(scene.inverse)):
+        level = scene.level_of(scale)
+        tables, views = scene.tables(level), scene.views(level)
+        depth = scene.depth(scale, level)
+        explained = scene.motion.explained
+        if explained is not None:
+            size = [side * tables.factor for side in tables.geometry.size]
+            explained = functional.interpolate(explained, size, mode='bilinear')
+        found = tables.temporal(
+            views,
+            depth if scene.motion_teaches else depth.detach(),
+            scene.progress >= loss.automask_from,
+            explained,
+        )
+        losses.append(reprojection_loss(found))
+    return loss.temporal * _mean(losses)
+
+
+def _spatial(scene: Scene) -> Tensor | None:
+    """Each camera against its neighbours."""
+    loss = scene.loss
+    ready = loss.spatial and scene.progress >= loss.spatial_from
+    if not ready or not scene.tables(scene.level).geometry.overlaps:
+        return None
+    losses = []
+    for scale in range(len(scene.inverse)):
+        level = scene.level_of(scale)
+        depth = scene.depth(scale, level)
+        found = scene.tables(level).spatial(scene.views(level), depth, scene.other_time)
+        losses.append(reprojection_loss(found))
+    return loss.spatial * _mean(losses)
+
+
+def _explainability(scene: Scene) -> Tensor | None:
+    """Cross-entropy of the mask with one everywhere: nothing is left out for nothing."""
+    explained = scene.motion.explained
+    if explained is None:
+        return None
+    return -scene.loss.explainability * explained.clamp(min=1e-6).log().mean()
+
+
+def _velocity(scene: Scene) -> Tensor | None:
+    """Distance moved, as learned and as odometry has it."""
+    measured = scene.sample.world_from_body
+    if not scene.loss.velocity or measured is None or not scene.motion.learned:
+        return None
+    poses = scene.motion.world_from_body.matrix
+    return scene.loss.velocity * velocity_error(poses, measured.to(poses))
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    return torch.stack(values).sum() / len(values)
+
+
+TERMS: dict[str, Term] = {
+    'smoothness': _smoothness,
+    'hint': _hint,
+    'temporal': _temporal,
+    'spatial': _spatial,
+    'explainability': _explainability,
+    'velocity': _velocity,
+}
+
+
+def sample_losses(scene: Scene) -> dict[str, Tensor]:
+    """Every term that has a part in this step, by name."""
+    found = {name: term(scene) for name, term in TERMS.items()}
+    return {name: value for name, value in found.items() if value is not None}
