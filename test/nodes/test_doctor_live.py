@@ -21,7 +21,7 @@ def test_running_cameras_are_examined(scene, cameras, listener, tmp_path) -> Non
     out = tmp_path / 'live.json'
     command = (sys.executable, '-m', 'selfdepth_ros.cli', 'doctor', '--live', '--seconds', '5')
     result = subprocess.run([*command, '--json', str(out)], capture_output=True, text=True)
-    assert result.returncode == 1, result.stdout + result.stderr
+    assert result.returncode == 1 and out.exists(), result.stdout + result.stderr
     found = json.loads(out.read_text('utf-8'))
     rig: Rig = scene.rig
     assert [camera['name'] for camera in found['cameras']] == list(rig.names)
