@@ -13,7 +13,7 @@ class Resizer:
     """Fills an image of the network's size: each pixel is the mean of the area that it covers.
 
     Args:
-        shrink: does it where neither side's factor is whole, which cv2 is slow at; None: cv2 does.
+        shrink: does it where not both factors are whole, which cv2 is slow at; None: cv2 does.
     """
 
     def __init__(self, shrink: Callable[[Any, Any], None] | None = None) -> None:

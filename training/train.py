@@ -123,7 +123,9 @@ def _run(
             optimizer.load_state_dict(saved)
         first, seconds = state['step'], state['seconds']
     learner.train()
+    begun = time.monotonic()
     feed.prepare(range(first, plan.steps), plan.steps)
+    seconds += time.monotonic() - begun
     board = SummaryWriter(str(out), purge_step=first) if fabric.is_global_zero else None
     bar = tqdm(
         range(first, plan.steps), 'train', plan.steps, initial=first, unit='step',

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE
+from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
@@ -23,7 +24,13 @@ from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.rig import load_rig
 from selfdepth_ros.inference import load_engine
 from selfdepth_ros.messages import CloudFields
-from selfdepth_ros.view.moments import MadeMoments, Moment, Moments, RecordedMoments, thumbnail
+from selfdepth_ros.view.moments import (
+    LatestImages,
+    MadeMoments,
+    Moment,
+    Moments,
+    RecordedMoments,
+)
 from selfdepth_ros.view.player import Player
 from selfdepth_ros.view.scene import CloudScene
 
@@ -70,6 +77,20 @@ def run(args: argparse.Namespace) -> int:
             'Found --model beside clouds that are there, expected it with one bag of images: '
             'selfdepth view BAG --model MODEL.'
         )
+    unused = [
+        name
+        for name, used in {
+            'rig': args.live or args.model,
+            'threads': args.model,
+            'mapping': not args.live,
+        }.items()
+        if getattr(args, name) and not used
+    ]
+    if unused:
+        raise ConfigError(
+            f'Found --{unused[0]}, which nothing here uses, expected --rig with --live or '
+            '--model, --threads with --model, --mapping with a bag. Leave it out.'
+        )
     if not 0 < args.port < 2**16:
         raise ConfigError(f'--port: found {args.port}, expected 1 to {2**16 - 1}.')
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
@@ -99,9 +120,10 @@ def _live(args: argparse.Namespace) -> int:
     rig = load_rig(args.rig) if args.rig else None
     scene = CloudScene(args.host, args.port, rig.body_frame if rig else 'base_link', rig)
 
+    latest = LatestImages(len(rig.cameras) if rig else 0)
+
     def show(stamp_ns: int, fields: CloudFields, images: list[Any]) -> None:
-        small = tuple(i if i is None else thumbnail(0, i) for i in images)
-        scene.show(Moment(stamp_ns, fields.points, fields.colors, small))
+        scene.show(Moment(stamp_ns, fields.points, fields.colors, latest.with_new(images)))
 
     try:
         _announce(scene, args)
@@ -120,17 +142,27 @@ def _made(args: argparse.Namespace) -> Moments:
 
 def _there(args: argparse.Namespace) -> Moments:
     """The clouds of a bag, with images where there are any."""
-    if args.images or _has_images(args.bag):
-        reader = BagReader(args.images or args.bag, args.mapping)
-        clouds = RecordedClouds(args.bag, args.topic, reader.rig().body_frame)
-        return RecordedMoments(clouds, reader)
-    print(f'note: {args.bag} has no images: to see them, name the bag it was made of, too')
-    return RecordedMoments(RecordedClouds(args.bag, args.topic), None)
+    reader = _images_of(args)
+    if reader is None:
+        return RecordedMoments(RecordedClouds(args.bag, args.topic), None)
+    return RecordedMoments(RecordedClouds(args.bag, args.topic, reader.rig().body_frame), reader)
 
 
-def _has_images(path: Path) -> bool:
-    kinds = BagStorage(path, BagReport(path)).topics.values()
-    return not {IMAGE, COMPRESSED}.isdisjoint(kinds)
+def _images_of(args: argparse.Namespace) -> BagReader | None:
+    """The images beside the clouds; where none were asked for, none are needed."""
+    if args.images:
+        return BagReader(args.images, args.mapping)
+    kinds = BagStorage(args.bag, BagReport(args.bag)).topics.values()
+    if {IMAGE, COMPRESSED}.isdisjoint(kinds):
+        print(f'note: {args.bag} has no images: to see them, name the bag it was made of, too')
+        return None
+    try:
+        return BagReader(args.bag, args.mapping)
+    except BagError as error:
+        if args.mapping:
+            raise
+        print(f'note: clouds only, without images: {error}')
+        return None
 
 
 def _announce(scene: CloudScene, args: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What there is to be shown at each moment of a recording."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -71,9 +71,27 @@ class MadeMoments:
     def since(self, stamp_ns: int) -> Iterator[Moment]:
         """See Moments."""
         for frame in ahead(self._reader.surround_frames(since_ns=stamp_ns), 1):
+            if not any(frame.present):  # as where clouds are recorded
+                continue
             cloud = self._maker.made(frame).cloud
             images = tuple(i if i is None else thumbnail(0, i) for i in frame.images)
             yield Moment(frame.stamp_ns, cloud.points, cloud.colors, images)
+
+
+class LatestImages:
+    """The newest image of each of some cameras, small."""
+
+    def __init__(self, cameras: int) -> None:
+        self._images: list[UInt8[np.ndarray, '_ _ 3'] | None] = [None] * cameras
+
+    def with_new(
+        self, images: Sequence[UInt8[np.ndarray, '_ _ 3'] | None]
+    ) -> tuple[UInt8[np.ndarray, '_ _ 3'] | None, ...]:
+        """Take what is new (RGB); where that is None the image of before stays, the very one."""
+        for index, image in enumerate(images):
+            if image is not None:
+                self._images[index] = thumbnail(0, image)
+        return tuple(self._images)
 
 
 def thumbnail(_: int, image: UInt8[np.ndarray, 'h w 3']) -> UInt8[np.ndarray, 'y x 3']:

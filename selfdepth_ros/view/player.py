@@ -46,14 +46,14 @@ class Player:
 
     def _seek(self) -> None:
         """Show the moment that the slider asks for; beyond the last one, nothing changes."""
-        wanted_s, self._timeline.wanted_s = self._timeline.wanted_s, None
+        wanted_s = self._timeline.take_wanted_s()
         if wanted_s is not None:
             self._rest = self._moments.since(self._first_ns + round(wanted_s * 1e9))
             self._shown_ns = None
             self._show_next()
 
     def _show_next(self) -> bool:
-        """Show the next moment when it is due; False at the end, or when somebody intervenes."""
+        """Show the next moment when it is due, or somebody intervenes; False at the end."""
         moment = next(self._rest, None)
         if moment is None:
             return False

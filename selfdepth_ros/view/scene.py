@@ -4,6 +4,7 @@
 
 import contextlib
 import io
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
@@ -50,6 +51,7 @@ class CloudScene:
         )  # fmt: skip
         entries = rig.cameras if rig else ()
         self._cameras = [_add_camera(scene, body_frame, entry) for entry in entries]
+        self._shown: list[Any] = [None] * len(self._cameras)
         self._add_controls()
 
     @property
@@ -66,8 +68,9 @@ class CloudScene:
             colors = color_depth(np.linalg.norm(points, axis=-1))
         with self._server.atomic():
             self._cloud.points, self._cloud.colors = points, colors
-            for camera, image in zip(self._cameras, moment.images, strict=False):
-                camera.image = image
+            for index, image in enumerate(moment.images[: len(self._cameras)]):
+                if image is not self._shown[index]:  # encoding the same again would take a core
+                    self._cameras[index].image = self._shown[index] = image
             self._told.content = _told(moment)
 
     def add_timeline(self, seconds: float, changed: Callable[['Timeline'], None]) -> 'Timeline':
@@ -101,16 +104,23 @@ class Timeline:
     def __init__(self, gui: Any, seconds: float, changed: Callable[['Timeline'], None]) -> None:
         self._slider = gui.add_slider('time (s)', 0.0, max(0.01, round(seconds, 2)), 0.01, 0.0)
         self._plays = gui.add_checkbox('play', False)
-        self.wanted_s: float | None = None
-        """Where somebody has moved the slider to; None once that has been seen to."""
+        # Written by the server's threads: the newest counts, and is taken whole or not at all.
+        self._wanted_s: deque[float] = deque(maxlen=1)
 
         def moved(event: Any) -> None:
             if event.client is not None:  # not our own doing
-                self.wanted_s = float(self._slider.value)
+                self._wanted_s.append(float(self._slider.value))
                 changed(self)
 
         self._slider.on_update(moved)
         self._plays.on_update(lambda _: changed(self))
+
+    def take_wanted_s(self) -> float | None:
+        """Where somebody has moved the slider to since the last time; None: nowhere."""
+        try:
+            return self._wanted_s.pop()
+        except IndexError:
+            return None
 
     @property
     def plays(self) -> bool:
@@ -134,12 +144,19 @@ def _quiet() -> contextlib.redirect_stdout[io.StringIO]:
 def _serve(host: str, port: int) -> viser.ViserServer:
     try:
         with _quiet():
-            return viser.ViserServer(host, port, label='selfdepth', verbose=False)
+            server = viser.ViserServer(host, port, label='selfdepth', verbose=False)
     except (OSError, OverflowError) as cause:
         raise ViewError(
             f'found no port to serve on at {host}, from {port} on ({cause}), expected a free one: '
             'give another --port, or an address of this machine as --host'
         ) from cause
+    # Whoever is connected could ask for a public address, the button hidden or not.
+    server.request_share_url = _no_public_address
+    return server
+
+
+def _no_public_address(verbose: bool = True) -> None:
+    """In the place of what opens a tunnel to the viewer from anywhere."""
 
 
 def _add_camera(scene: Any, body_frame: str, entry: RigCamera) -> Any:

@@ -22,7 +22,9 @@ LAYERS = (
     'synthetic',
     'inference',
     'compiled',
+    'resizing',
     'device',
+    'place',
     'pipeline',
     'clouds',
     'view',
@@ -50,6 +52,7 @@ class Layer(NamedTuple):
     layers: set[str]
 
 
+BELOW_PIPELINE = ('place', 'resizing')
 RULES = (
     Layer('core', set(), set()),
     Layer('messages', {'cv2'}, {'core'}),
@@ -59,17 +62,28 @@ RULES = (
     Layer('synthetic', {'cv2', 'rosbags', 'open3d'}, {'core', 'messages', 'bags'}),
     Layer('inference', {'cv2'}, {'core'}),
     Layer('compiled', {'numba'}, {'core'}),
-    Layer('device', {'torch'}, {'core', 'inference'}),
-    Layer('pipeline', {'cv2'}, {'core', 'compiled', 'inference'}),
+    Layer('resizing', set(), set()),
+    Layer('device', {'torch'}, {'core', 'inference', 'resizing'}),
+    Layer('place', {'cv2'}, {'core', 'compiled', 'inference', 'resizing'}),
+    Layer('pipeline', {'cv2'}, {'core', 'compiled', 'inference', 'place', 'resizing'}),
     Layer(
         'clouds',
         {'cv2', 'rosbags'},
-        {'core', 'messages', 'bags', 'compiled', 'inference', 'pipeline'},
+        {'core', 'messages', 'bags', 'compiled', 'inference', 'pipeline', *BELOW_PIPELINE},
     ),
     Layer(
         'view',
         {'cv2', 'rosbags', 'viser'},
-        {'core', 'messages', 'bags', 'compiled', 'inference', 'pipeline', 'clouds'},
+        {
+            'core',
+            'messages',
+            'bags',
+            'compiled',
+            'inference',
+            'pipeline',
+            'clouds',
+            *BELOW_PIPELINE,
+        },
     ),
     Layer(
         'nodes',
@@ -83,6 +97,7 @@ RULES = (
             'compiled',
             'inference',
             'pipeline',
+            *BELOW_PIPELINE,
         },
     ),
     Layer(

@@ -42,6 +42,7 @@ class Recording:
     lag_ns: int = 0
     colors: tuple[tuple[int, int, int], ...] = (RED, GREEN)
     images: bool = True
+    calibrated: bool = True
 
     def write(self, path: Path) -> Path:
         """Write the bag; a cloud comes 70 ms after its image and has the stamp of that."""
@@ -57,7 +58,8 @@ class Recording:
                     image = np.full((48, 64, 3), BLUE, np.uint8)
                     image[0, 0] = index
                     info = bag.messages.camera_info(stamp, entry.frame_id, entry.camera)
-                    bag.write('/front/camera_info', info, log)
+                    if self.calibrated:
+                        bag.write('/front/camera_info', info, log)
                     picture = bag.messages.image(stamp, entry.frame_id, image, 'rgb8')
                     bag.write('/front/image_raw', picture, log)
                 cloud = bag.messages.cloud(stamp, 'base_link', pack_points(wall(color)))

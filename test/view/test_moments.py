@@ -13,7 +13,7 @@ from selfdepth_ros.clouds.config import CloudsConfig
 from selfdepth_ros.clouds.making import CloudMaker
 from selfdepth_ros.clouds.recorded import RecordedClouds
 from selfdepth_ros.inference import load_engine
-from selfdepth_ros.view.moments import MadeMoments, RecordedMoments, thumbnail
+from selfdepth_ros.view.moments import LatestImages, MadeMoments, RecordedMoments, thumbnail
 
 COLORS = tuple((20 * index, 0, 200) for index in range(10))
 LAGS_NS = (0, 3600 * 10**9, -(10**18))
@@ -89,6 +89,16 @@ def test_a_network_makes_the_clouds_that_are_looked_at(tmp_path) -> None:
     assert [image.shape for image in moment.images] == [(48, 64, 3)] * 2
     ahead = moment.points[moment.points[:, 0] > 0]
     np.testing.assert_allclose(ahead[:, 0], 6.5, atol=0.05)  # a wall at 6 m of a camera at 0.5
+
+
+def test_a_live_image_stays_until_the_camera_has_another() -> None:
+    latest = LatestImages(2)
+    assert latest.with_new([None, None]) == (None, None)
+    first, none = latest.with_new([np.zeros((48, 64, 3), np.uint8), None])
+    assert none is None
+    assert latest.with_new([None, None])[0] is first
+    second = latest.with_new([np.ones((48, 64, 3), np.uint8), None])[0]
+    assert second is not first and second[0, 0, 0] == 1
 
 
 def test_images_are_shown_small() -> None:

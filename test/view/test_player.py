@@ -35,6 +35,10 @@ class Recorded:
 class Timeline:
     plays, wanted_s, at_s = False, None, None
 
+    def take_wanted_s(self) -> float | None:
+        wanted_s, self.wanted_s = self.wanted_s, None
+        return wanted_s
+
     def stop(self) -> None:
         self.plays = False
 

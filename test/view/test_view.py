@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 import pytest
 from browser import CHROMIUM, PATIENCE_S, Browser
-from coloured import SCENE, share
+from coloured import SCENE, Recording, share
 
 from selfdepth_ros.cli.main import main
+from selfdepth_ros.view.scene import CloudScene
 
 COMMAND = (sys.executable, '-m', 'selfdepth_ros.cli', 'view', '--no-open')
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason='chromium is not installed')
@@ -99,6 +100,22 @@ def test_only_this_machine_is_served(bag) -> None:
         ended(process)
 
 
+def test_nobody_can_ask_for_a_public_address() -> None:
+    scene = CloudScene('127.0.0.1', 18080, 'base_link', None)
+    try:
+        assert scene._server.request_share_url() is None
+        assert scene._server.get_host() == '127.0.0.1'
+    finally:
+        scene.close()
+
+
+def test_clouds_beside_images_that_cannot_be_used_are_shown_alone(tmp_path) -> None:
+    """As where depth or debug images were recorded with the clouds."""
+    bag = Recording(calibrated=False).write(tmp_path / 'bag')
+    with serving(bag) as (process, _):
+        ended(process)
+
+
 def complaint(capsys, *arguments: str | Path) -> str:
     assert main(['view', '--no-open', *map(str, arguments)]) == 2
     error = capsys.readouterr().err
@@ -113,6 +130,9 @@ def test_what_cannot_be_shown_is_one_line(capsys, bag, tmp_path) -> None:
     assert '--port' in complaint(capsys, bag, '--port', '99999')
     assert 'no clouds on /else' in complaint(capsys, bag, '--topic', '/else')
     assert '--model' in complaint(capsys, bag, bag, '--model', 'models/street')
+    for name, value in (('--rig', 'rig.yaml'), ('--threads', '2')):
+        assert f'{name}, which nothing here uses' in complaint(capsys, bag, name, value)
+    assert '--mapping, which' in complaint(capsys, '--live', '--mapping', 'topics.yaml')
 
 
 def test_without_its_extra_it_names_it() -> None:
