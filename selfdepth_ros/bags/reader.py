@@ -139,8 +139,8 @@ class BagReader:
 
         `transform` is applied to each image as it is decoded; only every n-th set is. With
         `since_ns` only sets of this stamp and later ones, without reading up to there, if stamps
-        and log keep their distance within a second. Raises BagError at the end when of a whole bag not one set could be formed; `report` then holds
-        the counts.
+        and log keep their distance within a second. Raises BagError at the end when of a whole
+        bag not one set could be formed; `report` then holds the counts.
         """
         dropped = self.report.begin('images')
         sync = SurroundSync(self.cameras, self.tolerance_ns, _DEADLINE_NS)
