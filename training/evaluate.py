@@ -39,6 +39,10 @@ class ImageScores(NamedTuple):
     bands: tuple[ErrorSums, ...]
     """Metric errors by band of true depth."""
 
+    def told(self, scale: Scale) -> DepthMetrics:
+        """What counts for depths of this scale: of relative ones only what is median-scaled."""
+        return self.median_scaled if scale == 'relative' else self.metric
+
 
 class FrameScores(NamedTuple):
     """A surround frame, what was predicted and is true, and the scores, by camera of the rig."""
@@ -60,6 +64,10 @@ class CameraScores(NamedTuple):
     images: int
     bands: tuple[ErrorSums, ...]
     """Metric errors of all pixels of all images, by band of true depth."""
+
+    def told(self, scale: Scale) -> DepthMetrics:
+        """What counts for depths of this scale: of relative ones only what is median-scaled."""
+        return self.median_scaled if scale == 'relative' else self.metric
 
 
 @dataclass(frozen=True)

@@ -55,16 +55,11 @@ def run(args: argparse.Namespace) -> int:
     reader = BagReader(args.bag)
     rig = with_masks(reader.rig(), args.rig)
     model = load_model(args.model)
-    if model.scale == 'relative':
-        raise ReportError(
-            f'Found depths of relative scale in {args.model}, expected metres, which the report '
-            'is about. `selfdepth evaluate` measures them median-scaled.'
-        )
     curves = training_curves(args.model)
-    moments = Moments(args.worst)
+    moments = Moments(args.worst, model.scale)
     predict = model.predictor(rig, protocol.config.flip)
     bar = evaluation_bar(reader, protocol.config)
-    scores = evaluate(predict, reader, rig, protocol.config, bar, moments.watch)
+    scores = evaluate(predict, reader, rig, protocol.config, bar, moments.watch, model.scale)
     scenes = _scenes(moments, Painter(model, rig, reader))
     report = Report(
         str(args.model), str(args.bag), protocol, masks_told(rig), scores, moments, scenes, curves,

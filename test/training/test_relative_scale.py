@@ -4,6 +4,7 @@
 
 import json
 import logging
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference import load_engine
+from selfdepth_ros.inference.engine import DepthPrediction
 from selfdepth_training.checkpoint import load_checkpoint, save_checkpoint
 from selfdepth_training.config import load_recipe
 from selfdepth_training.loaded import load_model
@@ -62,11 +64,45 @@ def test_evaluation_tells_median_scaled_scores_only(relative, street, tmp_path, 
     assert set(model['cameras']['mean']) == {'median_scaled', 'scale', 'images'}
 
 
-def test_a_report_of_metres_is_refused(relative, street, tmp_path, capsys):
-    page = tmp_path / 'report.html'
-    assert main(['report', str(relative), str(street.bag), '--out', str(page)]) == 2
-    assert 'relative scale' in capsys.readouterr().err
-    assert not page.exists()
+def report_of(run, bag, folder):
+    """The page, as text."""
+    page, options = folder / 'report.html', ('--every=20', '--worst=1')
+    assert main(['report', str(run), str(bag), *options, '--out', str(page)]) == 0
+    return page.read_text('utf-8')
+
+
+def test_a_report_tells_median_scaled_figures_only_and_says_so(relative, street, tmp_path):
+    page, scores = report_of(relative, street.bag, tmp_path), tmp_path / 'scores.json'
+    arguments = ['evaluate', str(relative), str(street.bag), '--every=20', '--json', str(scores)]
+    assert main(arguments) == 0
+    assert 'Scale is relative: every figure is median-scaled' in page
+    for of_metres in ('as predicted</h3>', 'in metres as predicted', 'By distance', 'cloud from'):
+        assert of_metres not in page
+    rows = json.loads(scores.read_text())['model']['cameras']
+    cells = re.findall(r'<td>([\d.]+)</td>', page)
+    told = [[*row['median_scaled'].values(), row['scale']] for row in rows.values()]
+    images = [str(row['images']) for row in rows.values()]
+    expected = [[*(f'{v:.3f}' for v in row), n] for row, n in zip(told, images, strict=True)]
+    assert cells == sum(expected, [])
+    assert page.count('alt="camera_back: depth"') == page.count('alt="camera_back: error"') > 0
+
+
+def test_a_report_does_not_depend_on_the_unit_of_relative_depths(
+    relative, street, tmp_path, monkeypatch
+):
+    model = load_model(relative)
+
+    def page_in_unit(unit):
+        changed = replace(
+            model, infer=lambda *given: DepthPrediction(model.infer(*given).depth * unit)
+        )
+        monkeypatch.setattr('selfdepth_ros.cli.report.load_model', lambda path: changed)
+        page = report_of(relative, street.bag, tmp_path)
+        return re.findall(r'data:image/webp[^"]+', page), re.findall(r'abs rel [\d.]+', page)
+
+    one = page_in_unit(np.float32(1))
+    assert min(map(len, one)) > 6
+    assert page_in_unit(np.float32(4)) == one  # a power of two rounds nothing
 
 
 @pytest.mark.parametrize('factor', ['', '--scale=0', '--scale=-2', '--scale=nan', '--scale=inf'])

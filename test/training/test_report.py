@@ -214,6 +214,16 @@ def test_the_worst_moments_are_the_worst_and_apart(errors, most, period_ns):
     assert moments.typical.abs_rel in moments.abs_rel
 
 
+def test_relative_depths_are_judged_by_what_is_median_scaled():
+    moments = Moments(1, 'relative')
+    for stamp_ns, error, scaled in ((0, 0.9, 0.1), (2 * APART_NS, 0.2, 0.3)):
+        frame = scored(stamp_ns, error)
+        score = frame.scores[0]._replace(median_scaled=scored(0, scaled).scores[0].metric)
+        moments.watch(frame._replace(scores=[score, None]))
+    assert moments.abs_rel == pytest.approx([0.1, 0.3])
+    assert [moment.stamp_ns for moment in moments.worst] == [2 * APART_NS]
+
+
 def test_frames_without_scores_are_no_moments():
     moments = Moments(3)
     moments.watch(FrameScores(SurroundFrame(5, (None,), (None,)), [None], [None], [None]))

@@ -61,7 +61,7 @@ def to_html(report: Report) -> str:
         loader=PackageLoader('selfdepth_training', 'report'), autoescape=True,
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    mean = report.evaluation.mean
+    mean, relative = report.evaluation.mean, report.evaluation.scale == 'relative'
     shown = [index for index, band in enumerate(mean.bands) if band.count]
     labels = [_band_label(index, report.protocol.config) for index in shown]
     gradient, ticks = depth_legend()
@@ -69,11 +69,13 @@ def to_html(report: Report) -> str:
         report=report,
         version=__version__,
         mean=mean,
+        relative=relative,
+        which='median_scaled' if relative else 'metric',
         rows={**report.evaluation.cameras, 'mean': mean},
         bands=shown,
         band_labels=labels,
         pixels=sum(band.count for band in mean.bands),
-        bands_chart=bands_chart(labels, [mean.bands[index] for index in shown]),
+        bands_chart='' if relative else bands_chart(labels, [mean.bands[i] for i in shown]),
         drive_chart=drive_chart(report.moments),
         curves_chart=curves_chart(report.curves) if report.curves else '',
         depth_gradient=gradient,
@@ -113,4 +115,5 @@ def _shade(band: ErrorSums) -> int:
 
 def _weakest(evaluation: Evaluation) -> str:
     """The camera with the largest error, for the summary."""
-    return max(evaluation.cameras, key=lambda name: evaluation.cameras[name].metric.abs_rel)
+    told = {name: row.told(evaluation.scale) for name, row in evaluation.cameras.items()}
+    return max(told, key=lambda name: told[name].abs_rel)

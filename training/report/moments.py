@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from selfdepth_training.evaluate import FrameScores
+from selfdepth_training.scale import Scale
 
 APART_NS = 1_000_000_000
 """Of frames nearer to each other than this only the worst is shown: they show the same."""
 
 
 class Moment(NamedTuple):
-    """A frame and its error: abs_rel, mean over its cameras."""
+    """A frame and its error: abs_rel, mean over its cameras; median-scaled for relative depths."""
 
     abs_rel: float
     scored: FrameScores
@@ -31,6 +32,8 @@ class Moments:
 
     most: int
     """How many of the worst frames are kept."""
+    scale: Scale = 'metric'
+    """Of the depths that are scored."""
     stamps_ns: list[int] = field(default_factory=list)
     abs_rel: list[float] = field(default_factory=list)
     worst: list[Moment] = field(default_factory=list)
@@ -40,7 +43,7 @@ class Moments:
 
     def watch(self, scored: FrameScores) -> None:
         """Take in a frame; one without any score is passed over."""
-        errors = [score.metric.abs_rel for score in scored.scores if score is not None]
+        errors = [score.told(self.scale).abs_rel for score in scored.scores if score is not None]
         if not errors:
             return
         moment = Moment(float(np.mean(errors)), scored)

@@ -11,9 +11,10 @@ from jaxtyping import Float, UInt8
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.bags.trajectory import Trajectory
-from selfdepth_ros.core.frames import PointCloud
+from selfdepth_ros.core.frames import PointCloud, SurroundFrame
 from selfdepth_ros.core.fusion import Fusion
 from selfdepth_ros.core.rig import Rig, RigCamera
+from selfdepth_ros.inference.engine import DepthPrediction
 from selfdepth_ros.viz import color_depth, draw_cloud_birdseye, draw_cloud_perspective
 from selfdepth_ros.viz.canvas import splat
 from selfdepth_ros.viz.panels import FAR_M, NEAR_M, color_confidence, color_error
@@ -51,6 +52,15 @@ class View:
 
 
 @dataclass(frozen=True)
+class CloudPictures:
+    """The cloud that the robot would make of a scene."""
+
+    birdseye: str
+    perspective: str
+    points: int
+
+
+@dataclass(frozen=True)
 class Scene:
     """A frame of the drive, ready to be shown."""
 
@@ -60,9 +70,8 @@ class Scene:
     abs_rel: float
     views: tuple[View, ...]
     """From the left of the back, over the front, to the right of the back."""
-    birdseye: str
-    perspective: str
-    points: int
+    cloud: CloudPictures | None
+    """None for relative depths: a cloud is in metres."""
 
 
 class Painter:
@@ -80,27 +89,39 @@ class Painter:
         scored = moment.scored
         images = network_images(scored.frame, self._model.width, self._model.height)
         prediction = self._model.infer(images, self._focal)
-        moved = self._trajectory.between(scored.frame.stamp_ns, scored.frame.stamps_ns)
-        cloud = self._fusion.fuse(
-            prediction.depth, images, scored.frame.present, scored.frame.stamp_ns,
-            prediction.confidence, moved.now_from_then,
-        )  # fmt: skip
         order = np.argsort([-_azimuth(entry) for entry in self._rig.cameras])
         confidence = prediction.confidence
         views = tuple(
             self._view(moment, index, None if confidence is None else confidence[index])
             for index in order.tolist()
         )
-        return Scene(
-            title, (scored.frame.stamp_ns - start_ns) / 1e9, moment.abs_rel, views,
-            *_cloud_pictures(cloud), len(cloud),
+        relative = self._model.scale == 'relative'
+        cloud = None if relative else self._cloud(scored.frame, images, prediction)
+        seconds = (scored.frame.stamp_ns - start_ns) / 1e9
+        return Scene(title, seconds, moment.abs_rel, views, cloud)
+
+    def _cloud(
+        self,
+        frame: SurroundFrame,
+        images: UInt8[np.ndarray, 'n y x 3'],
+        prediction: DepthPrediction,
+    ) -> CloudPictures:
+        moved = self._trajectory.between(frame.stamp_ns, frame.stamps_ns)
+        cloud = self._fusion.fuse(
+            prediction.depth, images, frame.present, frame.stamp_ns,
+            prediction.confidence, moved.now_from_then,
         )  # fmt: skip
+        return _cloud_pictures(cloud)
 
     def _view(
         self, moment: Moment, index: int, confidence: Float[np.ndarray, 'h w'] | None
     ) -> View:
         scored, entry = moment.scored, self._rig.cameras[index]
         image, depth = scored.frame.images[index], scored.depths[index]
+        scores = scored.scores[index]
+        relative = self._model.scale == 'relative'
+        if relative and depth is not None and scores is not None:
+            depth = depth * scores.scale  # as evaluate brings it to the median of the truth
         tiles: list[Tile] = []
         if image is not None and depth is not None:
             small = self._small(image)
@@ -109,12 +130,12 @@ class Painter:
                 Tile('depth', _data_uri(color_depth(self._small(depth, cv2.INTER_NEAREST)))),
             ]
             truth = scored.truths[index]
-            if truth is not None:
+            if truth is not None and (scores is not None or not relative):
                 tiles.append(Tile('error', _data_uri(_error_picture(small, depth, truth))))
             if confidence is not None:
                 seen = self._small(color_confidence(confidence))
                 tiles.append(Tile('confidence', _data_uri(seen)))
-        return View(entry.name, scored.scores[index], tuple(tiles))
+        return View(entry.name, scores, tuple(tiles))
 
     def _small(self, picture: np.ndarray, how: int = cv2.INTER_AREA) -> np.ndarray:
         height = round(picture.shape[0] * self._tile_px / picture.shape[1])
@@ -142,10 +163,10 @@ def _error_picture(image: Picture, depth: Float[np.ndarray, 'y x'], truth: Camer
     return picture
 
 
-def _cloud_pictures(cloud: PointCloud) -> tuple[str, str]:
+def _cloud_pictures(cloud: PointCloud) -> CloudPictures:
     above = draw_cloud_birdseye(cloud, 900, _REACH_M)
     behind = draw_cloud_perspective(cloud, 1440, 900, reach_m=int(_REACH_M))
-    return _data_uri(above), _data_uri(behind)
+    return CloudPictures(_data_uri(above), _data_uri(behind), len(cloud))
 
 
 def _data_uri(picture: Picture) -> str:
