@@ -5,7 +5,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -30,6 +30,11 @@ class EvaluationError(SelfdepthError):
     """A bag that holds nothing to evaluate against."""
 
 
+def counted(scale: Scale) -> Literal['metric', 'median_scaled']:
+    """Which scores count for depths of a scale: of relative ones only the median-scaled."""
+    return 'median_scaled' if scale == 'relative' else 'metric'
+
+
 class ImageScores(NamedTuple):
     """One image against its truth."""
 
@@ -38,10 +43,6 @@ class ImageScores(NamedTuple):
     scale: float
     bands: tuple[ErrorSums, ...]
     """Metric errors by band of true depth."""
-
-    def told(self, scale: Scale) -> DepthMetrics:
-        """What counts for depths of this scale: of relative ones only what is median-scaled."""
-        return self.median_scaled if scale == 'relative' else self.metric
 
 
 class FrameScores(NamedTuple):
@@ -64,10 +65,6 @@ class CameraScores(NamedTuple):
     images: int
     bands: tuple[ErrorSums, ...]
     """Metric errors of all pixels of all images, by band of true depth."""
-
-    def told(self, scale: Scale) -> DepthMetrics:
-        """What counts for depths of this scale: of relative ones only what is median-scaled."""
-        return self.median_scaled if scale == 'relative' else self.metric
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ class Evaluation:
 
     @property
     def _titles(self) -> tuple[str, ...]:
-        return ('median_scaled',) if self.scale == 'relative' else ('metric', 'median_scaled')
+        return tuple(dict.fromkeys((counted(self.scale), 'median_scaled')))
 
     def table(self) -> str:
         """The scores as people read them."""

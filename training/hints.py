@@ -65,9 +65,9 @@ class SweepHints:
         if world_from_body is None:
             return []
         position = world_from_body[:, 0, :3, 3]
-        near_m = np.linalg.norm(position - position[now], axis=1)
+        away_m = np.linalg.norm(position - position[now], axis=1)
         around = self.source.around(recording, now, AROUND)
-        return [(recording, other) for other in around if near_m[other] < AROUND_M]
+        return [(recording, other) for other in around if away_m[other] < AROUND_M]
 
     def _moment(self, recording: int, now: int, device: torch.device) -> Moment:
         key = recording, now
@@ -86,8 +86,7 @@ class SweepHints:
         motion_known = sample.world_from_body is not None
         # Neighbours at one time need no motion; what the robot moves in the few milliseconds
         # between two cameras is left to the photometric terms.
-        still = torch.eye(4, dtype=torch.float64).expand(*sample.stamps_s.shape, 4, 4)
-        poses = SE3(sample.world_from_body if motion_known else still)
+        poses = SE3(sample.world_from_body if motion_known else sample.at_rest)
         swept = swept_depth(sample, poses, geometry, self.config, motion_known)
         images = functional.avg_pool2d(to_float(sample.images[NOW]), 1 << LEVEL)
         visible = geometry.visible & sample.present[NOW][:, None, None]

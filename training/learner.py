@@ -229,16 +229,14 @@ class SurroundLearner(nn.Module):
         """
         if sample.world_from_body is not None and self.config.data.with_odometry == 'known':
             return Motion(SE3(sample.world_from_body), learned=False)
-        stamps = sample.stamps_s
         if self.ego_motion is None:
-            still = torch.eye(4, dtype=torch.float64).expand(*stamps.shape, 4, 4)
-            return Motion(SE3(still), learned=False)
+            return Motion(SE3(sample.at_rest), learned=False)
         images = to_float(sample.images.flatten(0, 1)).unflatten(0, sample.images.shape[:2])
         geometry = self.reprojection(sample.source, 0, images.device).geometry
         motions, masks = self.ego_motion.explained(
             images[[BEFORE, NOW]], images[[NOW, AFTER]], geometry.body_from_camera
         )
-        stamps = stamps.to(motions)
+        stamps = sample.stamps_s.to(motions)
         means = stamps.mean(1)
         rates = motions / torch.diff(means)[:, None]
         offsets = stamps - means[NOW]

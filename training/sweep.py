@@ -19,8 +19,9 @@ from torch.nn import functional
 
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.losses.combine import UNSEEN
 from selfdepth_training.losses.photometric import fast, smoothed_photometric_error
-from selfdepth_training.losses.surround import AFTER, BEFORE, NOW, UNSEEN, Views
+from selfdepth_training.losses.surround import AFTER, BEFORE, NOW, Views
 from selfdepth_training.warp import sample, seen_by
 
 # The best depth must beat every depth more than two rungs away by this factor.

@@ -126,8 +126,7 @@ class BagReader:
     @property
     def span_ns(self) -> tuple[int, int]:
         """Stamp of the first image, and about that of the last message."""
-        first_ns, lag_ns = self._first_stamp()
-        return first_ns, self._storage.end_ns - lag_ns
+        return self._storage.span_ns(self._image_topics)
 
     def surround_frames(
         self,
@@ -229,15 +228,17 @@ class BagReader:
             topics = mapping if isinstance(mapping, BagTopics) else load_mapping(mapping)
         return replace(topics, cameras=usable_cameras(topics, storage, self.report))
 
-    def _first_stamp(self) -> tuple[int, int]:
-        """Stamp of the first image, and its lag."""
-        return self._storage.first_stamp([camera.image for camera in self.topics.cameras])
+    @property
+    def _image_topics(self) -> list[str]:
+        return [camera.image for camera in self.topics.cameras]
 
     def _sets(
         self, sync: SurroundSync, dropped: Counter[str], since_ns: int | None
     ) -> Iterator[SetReady]:
         """Drive the synchronizer with log time; images travel undecoded."""
-        begin_ns = None if since_ns is None else since_ns + self._first_stamp()[1] - _MARGIN_NS
+        begin_ns = None
+        if since_ns is not None:
+            begin_ns = self._storage.logged_ns(self._image_topics, since_ns) - _MARGIN_NS
         for ready in self._all_sets(sync, dropped, begin_ns):
             if since_ns is None or ready.stamp_ns >= since_ns:
                 yield ready

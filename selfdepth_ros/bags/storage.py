@@ -82,7 +82,16 @@ class BagStorage:
                 continue
             yield raw.topic, raw.log_ns, msg
 
-    def first_stamp(self, topics: Collection[str]) -> tuple[int, int]:
+    def span_ns(self, topics: Collection[str]) -> tuple[int, int]:
+        """Stamp of the first message on some topics, and about that of the bag's last one."""
+        first_ns, lag_ns = self._first_stamp(topics)
+        return first_ns, self.end_ns - lag_ns
+
+    def logged_ns(self, topics: Collection[str], stamp_ns: int) -> int:
+        """About when a message on some topics, of this stamp, was logged."""
+        return stamp_ns + self._first_stamp(topics)[1]
+
+    def _first_stamp(self, topics: Collection[str]) -> tuple[int, int]:
         """Return the first stamp on some topics, and how long after it the message was logged.
 
         What was logged live or converted may be logged by another clock than its stamps'. Raises

@@ -10,9 +10,10 @@ import numpy as np
 from numba import boolean, float32, int32, int64, types, uint64
 
 from selfdepth_ros.compiled.compiling import compiled, given
+from selfdepth_ros.core.downsample import SPREAD
 
 _POINTS = types.Array(float32, 2, 'A', readonly=True)
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_FACTOR = np.uint64(SPREAD)
 
 
 @compiled(_POINTS, float32, float32, float32[::1], float32[::1], returns=int64)

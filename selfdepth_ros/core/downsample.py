@@ -14,7 +14,7 @@ from selfdepth_ros.core.frames import PointCloud
 
 _BITS = 62
 """Grids of more cells than this many bits can number are rare, and thinned more slowly."""
-_FACTOR = 0x9E3779B97F4A7C15
+SPREAD = 0x9E3779B97F4A7C15
 """An odd number that spreads keys over the slots (Fibonacci hashing, 2^64 / golden ratio)."""
 
 
@@ -119,7 +119,7 @@ def _firsts(keys: Any) -> Any:
     """
     table = np.empty(1 << (2 * len(keys)).bit_length(), np.int32)
     first = np.zeros(len(keys), bool)
-    rest, own, factor = np.arange(len(keys), dtype=np.int32), keys, _FACTOR
+    rest, own, factor = np.arange(len(keys), dtype=np.int32), keys, SPREAD
     while len(rest):
         slot = own.view(np.uint64) * np.uint64(factor)
         slot >>= np.uint64(24)
@@ -130,5 +130,5 @@ def _firsts(keys: Any) -> Any:
         del slot
         first[winner] = True
         rest = rest[keys[winner] != own]
-        own, factor = keys[rest], factor * _FACTOR % 2**64
+        own, factor = keys[rest], factor * SPREAD % 2**64
     return np.flatnonzero(first)

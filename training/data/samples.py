@@ -50,6 +50,11 @@ class RigSample:
     hint: SureDepth | None = None
     """Depth that a plane sweep found for the middle frame."""
 
+    @property
+    def at_rest(self) -> Float[Tensor, 't c 4 4']:
+        """What `world_from_body` is if the robot does not move."""
+        return torch.eye(4, dtype=torch.float64).expand(*self.stamps_s.shape, 4, 4)
+
     def to(self, device: torch.device) -> 'RigSample':
         """Return this sample with its images on `device`; poses stay where the algebra is."""
         return replace(self, images=self.images.to(device), present=self.present.to(device))

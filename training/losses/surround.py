@@ -18,7 +18,6 @@ from torch.nn import functional
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.data.samples import RigSample
 from selfdepth_training.geometry import RigGeometry
-from selfdepth_training.losses.combine import UNSEEN as UNSEEN
 from selfdepth_training.losses.combine import Combine, Reprojection, least
 from selfdepth_training.losses.photometric import fast, masked_mean, photometric_error
 from selfdepth_training.warp import SampleGrid, sample, source_grid, upsampled

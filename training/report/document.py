@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from selfdepth_ros import __version__
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.files import write_file
-from selfdepth_training.evaluate import BAND_EDGES_M, Evaluation
+from selfdepth_training.evaluate import BAND_EDGES_M, Evaluation, counted
 from selfdepth_training.metrics import ErrorSums
 from selfdepth_training.protocols import EvaluationConfig, EvaluationProtocol
 from selfdepth_training.report.charts import bands_chart, curves_chart, drive_chart
@@ -70,7 +70,7 @@ def to_html(report: Report) -> str:
         version=__version__,
         mean=mean,
         relative=relative,
-        which='median_scaled' if relative else 'metric',
+        which=counted(report.evaluation.scale),
         rows={**report.evaluation.cameras, 'mean': mean},
         bands=shown,
         band_labels=labels,
@@ -115,5 +115,5 @@ def _shade(band: ErrorSums) -> int:
 
 def _weakest(evaluation: Evaluation) -> str:
     """The camera with the largest error, for the summary."""
-    told = {name: row.told(evaluation.scale) for name, row in evaluation.cameras.items()}
-    return max(told, key=lambda name: told[name].abs_rel)
+    which, rows = counted(evaluation.scale), evaluation.cameras
+    return max(rows, key=lambda name: getattr(rows[name], which).abs_rel)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from selfdepth_training.evaluate import FrameScores
+from selfdepth_training.evaluate import FrameScores, counted
 from selfdepth_training.scale import Scale
 
 APART_NS = 1_000_000_000
@@ -43,7 +43,8 @@ class Moments:
 
     def watch(self, scored: FrameScores) -> None:
         """Take in a frame; one without any score is passed over."""
-        errors = [score.told(self.scale).abs_rel for score in scored.scores if score is not None]
+        which = counted(self.scale)
+        errors = [getattr(score, which).abs_rel for score in scored.scores if score is not None]
         if not errors:
             return
         moment = Moment(float(np.mean(errors)), scored)
