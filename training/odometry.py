@@ -1,43 +1,37 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How a rig without odometry moved, in metres, from its images alone.
+"""How a rig without odometry moved, from its images alone.
 
-Corners are tracked from frame to frame in every camera. Where two cameras overlap, a plane sweep
-gives some of them a depth in metres (the extrinsics are known), and those fix the length of the
-motion; all the others fix its direction and its rotation by the epipolar constraint. One motion
-serves the whole rig, a generalised camera (Pless, "Using many cameras as one", CVPR 2003).
+Corners are tracked from frame to frame in every camera. Some have a depth, and those fix the
+length of the motion; all the others fix its direction and its rotation by the epipolar constraint.
+One motion serves the whole rig, a generalised camera (Pless, "Using many cameras as one", CVPR
+2003). Where two cameras overlap, a plane sweep gives depths in metres, for the extrinsics are
+known; without any overlap they come from the motion so far, in a unit of their own.
 """
 
 import logging
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-import cv2
 import numpy as np
-import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from tqdm import tqdm
 
 from selfdepth_ros.core.cameras import Camera
-from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.files import appearing
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
+from selfdepth_training.corners import OdometryError, Tracks
 from selfdepth_training.data.cache import FrameCache
-from selfdepth_training.data.samples import RigSample
-from selfdepth_training.geometry import RigGeometry, depth_kind
-from selfdepth_training.hints import LEVEL, swept_depth
-from selfdepth_training.sweep import SureDepth
+from selfdepth_training.geometry import depth_kind
+from selfdepth_training.landmarks import Landmarks
+from selfdepth_training.overlap_depths import OverlapDepths
 
 log = logging.getLogger(__name__)
 
 FILE_NAME = 'visual_odometry_2.npy'
 """In the cache's folder; the number is raised whenever what is estimated changes."""
-CORNERS, CORNER_QUALITY, CORNER_SPACING_PX = 250, 0.005, 5
-TRACK_WINDOW_PX, TRACK_LEVELS = 15, 4
-# A corner must come back to where it started, tracked there and back again.
-RETURN_PX = 0.7
 # Residuals are trusted to this; a swept depth is wrong by this share of the flow it explains.
 SIGMA_PX, SIGMA_DEPTH = 0.5, 0.1
 # Robust scales tried one after the other, in sigmas: wide first, so that a start from standstill
@@ -51,18 +45,19 @@ MOST_LOST = 0.2
 STEP = 1e-5
 
 
-class OdometryError(SelfdepthError):
-    """Images that do not tell how the robot moved."""
+class CornerDepths(Protocol):
+    """Corners followed through a recording, some of them with a depth."""
 
+    first_frame: int
+    """Before it the robot stands still."""
+    first_rate: Float[np.ndarray, '6']
+    """Twist of the body by second at that frame, as far as it is known."""
 
-class Tracks(NamedTuple):
-    """Corners of one camera in two consecutive frames."""
+    def tracks(self, now: int, rate: Float[np.ndarray, '6']) -> list[Tracks]:
+        """Corners of frame `now` in the next one; the body moves at about `rate`."""
 
-    camera: int
-    first: Float[np.ndarray, 'n 2']
-    second: Float[np.ndarray, 'n 2']
-    depth: Float[np.ndarray, ' n']
-    """Metres in the first frame, of the rig's depth kind; NaN where the sweep was not sure."""
+    def moved(self, now: int, twist: Float[np.ndarray, '6']) -> None:
+        """Hear how the body moved from frame `now` to the next one."""
 
 
 def with_visual_odometry(
@@ -86,23 +81,21 @@ def _estimate(
     cache: FrameCache, rig: Rig, config: TrainConfig, progress: bool
 ) -> Float[np.ndarray, 'f c 4 4']:
     kind = depth_kind(rig)
-    geometry = RigGeometry.of(
-        rig, config.data.width >> LEVEL, config.data.height >> LEVEL, kind, torch.device('cpu')
-    )
+    depths: CornerDepths
+    depths = OverlapDepths(cache, rig, config) if rig.overlap_pairs() else Landmarks(cache, rig)
     means = cache.stamps_ns.mean(1) * 1e-9
     offsets = cache.stamps_ns * 1e-9 - means[:, None]
     twists = np.zeros((len(cache) - 1, 6))
-    rate, lost = np.zeros(6), []
-    bar = tqdm(range(len(cache) - 1), f'odometry {cache.source.name}', disable=not progress)
-    for now in bar:
-        swept = _overlap_depth(cache, now, rate, offsets[now], geometry, config)
-        tracks = _tracks(cache, now, rig, swept)
+    rate, lost = depths.first_rate, []
+    frames = range(depths.first_frame, len(cache) - 1)
+    for now in tqdm(frames, f'odometry {cache.source.name}', disable=not progress):
         span = means[now + 1] - means[now]
         try:
-            twists[now] = estimate_motion(tracks, rig, kind, rate * span)
+            twists[now] = estimate_motion(depths.tracks(now, rate), rig, kind, rate * span)
         except OdometryError as error:
             lost.append(str(error))
             twists[now] = rate * span
+        depths.moved(now, twists[now])
         rate = twists[now] / span
     if len(lost) > MOST_LOST * len(twists):
         raise OdometryError(f'{len(lost)} of {len(twists)} frames of {cache.source}: {lost[0]}')
@@ -124,8 +117,9 @@ def estimate_motion(
     if total < LEAST_TRACKS or metric < LEAST_METRIC_TRACKS:
         raise OdometryError(
             f'Found {total} corners tracked between two frames, {metric} of them with a depth '
-            f'from the overlaps, expected {LEAST_TRACKS} and {LEAST_METRIC_TRACKS}. Record /odom, '
-            'or leave out the part of the recording that is dark or plain.'
+            f'(from overlaps, or from the motion before), expected {LEAST_TRACKS} and '
+            f'{LEAST_METRIC_TRACKS}. Record /odom, or leave out the part of the recording that is '
+            'dark or plain.'
         )
     lenses = [_Lens.of(t, rig, kind) for t in tracks]
     twist = guess.copy()
@@ -199,63 +193,6 @@ def _residuals(
         found.append(lens.camera.focal * (lens.second_rays * normal).sum(1) / length)
         expected.append(np.full(len(length), SIGMA_PX))
     return np.concatenate(found), np.concatenate(expected)
-
-
-def _overlap_depth(
-    cache: FrameCache, now: int, rate: np.ndarray, offsets_s: np.ndarray, geometry: RigGeometry,
-    config: TrainConfig,
-) -> SureDepth:  # fmt: skip
-    """Metric depth where cameras overlap; `rate` moves the robot between their stamps."""
-    # The sweep looks at the middle frame alone, so that this one may stand for its neighbours.
-    images, present, poses = (
-        torch.from_numpy(np.array(array)).expand(3, *array.shape)
-        for array in (
-            cache.images[now], cache.present[now], SE3.exp(rate * offsets_s[:, None]).matrix
-        )
-    )  # fmt: skip
-    stamps = torch.zeros(present.shape, dtype=torch.float64)
-    sample = RigSample(0, (now,) * 3, images, present, stamps, poses)
-    return swept_depth(sample, SE3(poses), geometry, config, temporal=False)
-
-
-def _tracks(cache: FrameCache, now: int, rig: Rig, swept: SureDepth) -> list[Tracks]:
-    found = []
-    for index in np.flatnonzero(cache.present[now] & cache.present[now + 1]):
-        mask = rig.cameras[index].self_occlusion
-        pictures = [
-            cv2.cvtColor(cache.images[f][index], cv2.COLOR_RGB2GRAY) for f in (now, now + 1)
-        ]
-        first, second = _followed(*pictures, mask)
-        if len(first):
-            rows, columns = (first[:, ::-1] / (1 << LEVEL)).astype(int).T
-            depth = swept.depth[index].numpy()[rows, columns].astype(float)
-            sure = swept.sure[index].numpy()[rows, columns]
-            found.append(Tracks(int(index), first, second, np.where(sure, depth, np.nan)))
-    return found
-
-
-def _followed(
-    first: np.ndarray, second: np.ndarray, own_body: Bool[np.ndarray, 'h w'] | None
-) -> tuple[Float[np.ndarray, 'n 2'], Float[np.ndarray, 'n 2']]:
-    """Corners of the first grey image and where they are in the second, there and back again."""
-    usable = None if own_body is None else np.where(own_body, 0, 255).astype(np.uint8)
-    corners = cv2.goodFeaturesToTrack(
-        first, CORNERS, CORNER_QUALITY, CORNER_SPACING_PX, mask=usable
-    )
-    if corners is None:
-        return np.zeros((0, 2)), np.zeros((0, 2))
-    how = {'winSize': (TRACK_WINDOW_PX,) * 2, 'maxLevel': TRACK_LEVELS}
-    there, ok, _ = cv2.calcOpticalFlowPyrLK(first, second, corners, None, **how)
-    back, again, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None, **how)
-    height, width = first.shape
-    corners, there, back = (p.reshape(-1, 2).astype(float) for p in (corners, there, back))
-    good = (ok.ravel() > 0) & (again.ravel() > 0)
-    good &= np.linalg.norm(back - corners, axis=1) < RETURN_PX
-    good &= (there >= 0).all(1) & (there[:, 0] <= width - 1) & (there[:, 1] <= height - 1)
-    if own_body is not None:
-        rows, columns = there[:, ::-1].round().clip(0, [height - 1, width - 1]).astype(int).T
-        good &= ~own_body[rows, columns]
-    return corners[good], there[good]
 
 
 def _poses(
