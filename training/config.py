@@ -79,6 +79,9 @@ class DataConfig:
     labels: Literal['sweep', 'lidar'] = 'sweep'
     """Where the hints come from: 'sweep' compares the images themselves, 'lidar' projects the
     recording's LiDAR."""
+    witnesses: int = knob(0, low=0, high=4)
+    """How many views of the frames around must agree with a sweep's hint. In dense traffic most
+    chance matches have none; on streets that mostly stand it drops more right hints than wrong."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
     flip_fusion: bool = False

@@ -35,15 +35,19 @@ class Moment(NamedTuple):
 
 
 @torch.no_grad()
-def averaged(now: Moment, others: list[Moment], geometry: RigGeometry) -> SureDepth:
+def averaged(
+    now: Moment, others: list[Moment], geometry: RigGeometry, witnesses: int = 0
+) -> SureDepth:
     """Mean of the logarithms of all depths that agree with the one found `now`, where it is sure.
 
     All cameras of all moments are asked, those of `now` too. The error of a triangulated depth
-    grows with its square: so falls the weight of a word with the depth it was found at.
+    grows with its square: so falls the weight of a word with the depth it was found at. What fewer
+    than `witnesses` of the others agree with is sure no more.
     """
     rays = geometry.rays
     points = now.found.depth[..., None] * rays
     weights, words = torch.zeros_like(now.found.depth), torch.zeros_like(now.found.depth)
+    agreed = torch.zeros_like(now.found.depth)
     for moment in (now, *others):
         for camera in range(len(geometry.cameras)):
             source_from_world = moment.world_from_camera[camera].inverse()
@@ -51,9 +55,12 @@ def averaged(now: Moment, others: list[Moment], geometry: RigGeometry) -> SureDe
             heard = _heard(points, source_from_target, moment.found, camera, geometry)
             weights[heard.targets] += heard.weight
             words[heard.targets] += heard.weight * heard.log_depth
+            if moment is not now:
+                agreed[heard.targets] += heard.weight > 0
     mean = torch.exp(words / weights.clamp(min=1e-12))
     spoken = now.found.sure & (weights > 0)
-    return SureDepth(torch.where(spoken, mean, now.found.depth), now.found.sure)
+    sure = now.found.sure & (agreed >= witnesses)
+    return SureDepth(torch.where(spoken, mean, now.found.depth), sure)
 
 
 class _Heard(NamedTuple):

@@ -56,7 +56,9 @@ class SweepHints:
         if key not in self._kept:
             moment = self._moment(recording, now, device)
             around = [self._moment(*entry, device) for entry in self._around(recording, now)]
-            self._kept[key] = averaged(moment, around, self.geometries[recording])
+            self._kept[key] = averaged(
+                moment, around, self.geometries[recording], self.config.data.witnesses
+            )
         return self._kept[key]
 
     def _around(self, recording: int, now: int) -> list[tuple[int, int]]:

@@ -117,3 +117,22 @@ def test_what_is_not_sure_is_left_alone(truth, geometry):
     doubted = now.found._replace(sure=torch.zeros_like(now.found.sure))
     found = averaged(now._replace(found=doubted), [truth(frame) for frame in AROUND], geometry)
     assert torch.equal(found.depth, now.found.depth) and not found.sure.any()
+
+
+def test_witnesses_keep_what_stands_and_drop_chance_matches(truth, geometry):
+    """A patch of every moment has depths of its own, as a sweep finds them on a mover."""
+
+    def spoilt(moment: Moment, factor: float) -> Moment:
+        wrong = torch.ones_like(moment.found.depth)
+        wrong[0, 30:60, 60:100] = factor
+        return worse(moment, wrong)
+
+    now = spoilt(truth(NOW), 2.0)
+    others = [spoilt(truth(frame), 2.0 + index) for index, frame in enumerate(AROUND)]
+    found = averaged(now, others, geometry, witnesses=2)
+    chance = torch.zeros_like(now.found.sure)
+    chance[0, 30:60, 60:100] = True
+    kept = found.sure[now.found.sure & ~chance].float().mean()
+    assert kept > 0.8
+    assert found.sure[now.found.sure & chance].float().mean() < 0.1
+    assert averaged(now, others, geometry).sure[now.found.sure & chance].all()
