@@ -274,7 +274,10 @@ def _without_odometry(sets: Sets, rig: Rig | None, moves: MotionFigures | None) 
         try:
             rig.require_overlap()
         except SelfdepthError as error:
-            why_not.append(f'without odometry the overlaps must give the metres: {error}')
+            why_not.append(
+                f'without odometry the overlaps must give the metres: {error} Or train with '
+                '--set scale=any, for depths that are right up to one factor'
+            )
     if 0 < len(sets.present) < 3:
         why_not.append(f'{len(sets.present)} sets are too few to learn from: drive on')
     elif moves and moves.still > motion.STILL:
