@@ -117,7 +117,7 @@ setup(
     zip_safe=False,
     entry_points={
         'console_scripts': [
-            'selfdepth = selfdepth_ros.cli.main:main',
+            'selfdepth = selfdepth_ros.cli.main:process',
             'surround_depth = selfdepth_ros.nodes.start:surround_depth',
             'synthetic_rig = selfdepth_ros.nodes.start:synthetic_rig',
             'save_cloud = selfdepth_ros.nodes.start:save_cloud',

@@ -37,7 +37,7 @@ ARGUMENTS = (
         None,
     ),
     ('model', '', 'model.onnx or its folder; empty: as params_file says', None),
-    ('backend', '', 'auto, onnx or tensorrt; empty: as params_file says', None),
+    ('backend', '', 'auto, onnx, torch or tensorrt; empty: as params_file says', None),
     ('rig', '', "rig file, or 'topics' for CameraInfo and TF; empty: as params_file says", None),
     ('transport', '', 'raw or compressed images; empty: as params_file says', None),
     ('output_frame', '', 'frame of the cloud; empty: as params_file says', None),

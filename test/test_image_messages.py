@@ -84,19 +84,42 @@ def test_rgb8_is_not_copied():
     assert np.shares_memory(m.decode_image(msg), RGB)
 
 
+BYTES = {
+    **dict.fromkeys(('mono8', '8UC1'), 1),
+    **dict.fromkeys(('rgb8', 'bgr8', '8UC3'), 3),
+    **dict.fromkeys(('rgba8', 'bgra8', '8UC4'), 4),
+    **dict.fromkeys(('rgb16', 'bgr16'), 6),
+    **dict.fromkeys(('mono16', 'yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv'), 2),
+    **{
+        f'bayer_{p}{bits}': bits // 8 for p in ('rggb', 'bggr', 'gbrg', 'grbg') for bits in (8, 16)
+    },
+}
+"""Encoding -> bytes of a pixel."""
+PAIRS = {'yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv'}
+DEPTH_BYTES = {'32FC1': 4, '16UC1': 2, 'mono16': 2}
+SIDE = st.integers(-1, 9) | st.sampled_from([2**31 - 1, 2**31, 2**32 - 1])
+
+
+def test_these_are_all_encodings():
+    with pytest.raises(m.MessageError) as caught:
+        m.decode_image(image_msg('64FC2', 1, 1, 16, bytes(16)))
+    named = str(caught.value).partition('expected one of ')[2].partition(', or')[0]
+    assert named == ', '.join(sorted(BYTES))
+
+
 @given(
-    encoding=st.sampled_from(['rgb8', 'bgra8', 'mono8', 'mono16', 'bayer_rggb8', 'yuv422']),
-    height=st.integers(-1, 9),
-    width=st.integers(-1, 9),
-    step=st.integers(0, 64),
+    encoding=st.sampled_from(sorted(BYTES)),
+    height=SIDE,
+    width=SIDE,
+    step=st.integers(0, 64) | st.sampled_from([2**31, 2**32 - 1]),
     size=st.integers(0, 600),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_sizes_that_do_not_fit_the_data_are_refused(encoding, height, width, step, size):
-    bytes_per_pixel = {'rgb8': 3, 'bgra8': 4, 'mono16': 2, 'yuv422': 2}.get(encoding, 1)
+    bytes_per_pixel = BYTES[encoding]
     fits = height > 0 and width > 0 and step >= width * bytes_per_pixel and size == height * step
     msg = image_msg(encoding, height, width, step, bytes(size))
-    if fits and not (encoding == 'yuv422' and width % 2):
+    if fits and not (encoding in PAIRS and width % 2):
         assert m.decode_image(msg).shape == (height, width, 3)
     else:
         with pytest.raises(m.MessageError):
@@ -161,6 +184,61 @@ def test_any_legal_image_round_trips(size, encoding, padding, big, random):
     np.testing.assert_array_equal(m.decode_image(msg), rgb)
 
 
+@given(SIZES, st.sampled_from(sorted(BYTES)), st.integers(1, 9), st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_padding_and_byte_order_change_nothing_whatever_the_encoding(
+    size, encoding, padding, random
+):
+    height, width = size[0], size[1] + (encoding in PAIRS and size[1] % 2)
+    row = width * BYTES[encoding]
+    rows = np.frombuffer(random.randbytes(height * row), np.uint8).reshape(height, row)
+    plain = m.decode_image(image_msg(encoding, height, width, row, rows.tobytes()))
+    assert plain.shape == (height, width, 3) and plain.dtype == np.uint8
+    swapped = rows.view('u2').byteswap().view(np.uint8) if encoding.endswith('16') else rows
+    padded = np.pad(swapped, ((0, 0), (0, padding)), constant_values=random.randrange(256))
+    for data in (padded.tobytes(), array.array('B', padded.tobytes())):
+        msg = image_msg(encoding, height, width, row + padding, data, is_bigendian=1)
+        np.testing.assert_array_equal(m.decode_image(msg), plain)
+
+
+@given(
+    SIZES, st.sampled_from(sorted(DEPTH_BYTES)), st.integers(0, 9), st.booleans(),
+    st.randoms(use_true_random=False),
+)  # fmt: skip
+@settings(deadline=None)
+def test_any_legal_depth_round_trips(size, encoding, padding, big, random):
+    bits = random.randbytes(size[0] * size[1] * DEPTH_BYTES[encoding])
+    given_ = np.frombuffer(bits, f'<{"f4" if encoding == "32FC1" else "u2"}').reshape(size)
+    rows = given_.astype(given_.dtype.newbyteorder('>' if big else '<')).view(np.uint8)
+    padded = np.pad(rows, ((0, 0), (0, padding)), constant_values=7)
+    msg = image_msg(encoding, *size, padded.shape[1], padded.tobytes(), int(big))
+    found = m.decode_depth(msg)
+    if encoding == '32FC1':
+        np.testing.assert_array_equal(found, given_)
+    else:
+        np.testing.assert_array_equal(np.isnan(found), given_ == 0)
+        np.testing.assert_allclose(np.nan_to_num(found), given_ / 1000, rtol=1e-6)
+    assert found.dtype == np.float32
+    msg.data = msg.data[:-1]
+    with pytest.raises(m.MessageError):
+        m.decode_depth(msg)
+
+
+@given(
+    encoding=st.sampled_from(sorted(DEPTH_BYTES)), height=SIDE, width=SIDE,
+    step=st.integers(0, 64), size=st.integers(0, 600),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_depths_whose_sizes_do_not_fit_are_refused(encoding, height, width, step, size):
+    row = width * DEPTH_BYTES[encoding]
+    msg = image_msg(encoding, height, width, step, bytes(size))
+    if height > 0 and width > 0 and step >= row and size == height * step:
+        assert m.decode_depth(msg).shape == (height, width)
+    else:
+        with pytest.raises(m.MessageError):
+            m.decode_depth(msg)
+
+
 def compressed(pixels, ending):
     data = cv2.imencode(ending, pixels)[1].tobytes()
     return SimpleNamespace(format=ending[1:], data=data)
@@ -213,7 +291,10 @@ def test_depth_in_metres_and_millimetres():
         m.decode_depth(MAKE.image(0, 'camera', RGB, 'rgb8'))
 
 
-@pytest.mark.parametrize('array', [RGB.astype(np.float32), GREY, RGB[..., :2]])
+@pytest.mark.parametrize(
+    'array',
+    [RGB.astype(np.float32), GREY, RGB[..., :2], RGB[:0], RGB[:, :0], RGB[0, 0], RGB[None]],
+)
 def test_an_array_that_is_not_of_the_encoding_is_refused(array):
     with pytest.raises(m.MessageError, match='does not fit'):
         m.image_fields(array, 'rgb8')

@@ -4,6 +4,7 @@
 
 import math
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -189,6 +190,127 @@ def test_cloud_sizes_that_do_not_fit_are_refused(width, height, point_step, row_
     else:
         with pytest.raises(m.MessageError):
             m.points_from_cloud_msg(msg)
+
+
+KINDS = {'f4': 7, 'f8': 8, 'u4': 6, 'u1': 2, 'i2': 3, 'i4': 5}
+"""Type -> value of PointField.datatype."""
+
+
+class DrawnCloud(NamedTuple):
+    """A legal PointCloud2, and what was put into it."""
+
+    msg: Any
+    xyz: np.ndarray
+    rgb: np.ndarray | None
+    camera: np.ndarray | None
+
+
+@st.composite
+def legal_clouds(draw) -> DrawnCloud:
+    """Fields in any order with gaps between them, of any byte order, rows with padding."""
+    columns = [(axis, draw(st.sampled_from(['f4', 'f8']))) for axis in 'xyz']
+    columns += draw(st.sampled_from([[], [('rgb', 'f4')], [('rgb', 'u4')]]))
+    columns += draw(st.sampled_from([[], [('camera', 'u1')]]))
+    columns += draw(st.sampled_from([[], [('ring', 'i2'), ('label', 'i4')]]))
+    columns = draw(st.permutations(columns))
+    order = draw(st.sampled_from('<>'))
+    offsets, end = [], 0
+    for _, code in columns:
+        offsets.append(end + draw(st.integers(0, 5)))
+        end = offsets[-1] + np.dtype(code).itemsize
+    width, height = draw(st.integers(0, 4)), draw(st.integers(0, 3))
+    step = end + draw(st.integers(0, 5))
+    kind = np.dtype({
+        'names': [name for name, _ in columns], 'formats': [order + code for _, code in columns],
+        'offsets': offsets, 'itemsize': step,
+    })  # fmt: skip
+    count, rng = width * height, np.random.default_rng(draw(st.integers(0, 2**32)))
+    records = rng.integers(0, 256, (height, width * step), np.uint8).reshape(-1).view(kind)
+    known = dict(columns)
+    xyz = rng.normal(0, 30, (count, 3)).astype(np.float32)
+    xyz[rng.random((count, 3)) < 0.1] = draw(st.sampled_from([np.nan, np.inf, -np.inf]))
+    for axis, values in zip('xyz', xyz.T, strict=True):
+        records[axis] = values
+        if known[axis] == 'f8':  # is no place, though a double can say it
+            records[axis][np.isinf(values)] = 1e300
+    rows = np.pad(
+        records.view(np.uint8).reshape(height, width * step),
+        ((0, 0), (0, draw(st.integers(0, 9)))),
+    )
+    fields = [
+        m.PointFieldSpec(name, offset, KINDS[code])
+        for (name, code), offset in zip(columns, offsets, strict=True)
+    ]
+    msg = SimpleNamespace(
+        height=height, width=width, point_step=step, row_step=rows.shape[1],
+        is_bigendian=order == '>', fields=fields, data=rows.tobytes(),
+    )  # fmt: skip
+    rgb = camera = None
+    if 'rgb' in known:
+        offset = offsets[[name for name, _ in columns].index('rgb')]
+        word = records.view(np.uint8).reshape(-1, step)[:, offset : offset + 4]
+        rgb = word[:, 1:] if order == '>' else word[:, 2::-1]
+    if 'camera' in known:
+        camera = records['camera']
+    return DrawnCloud(msg, xyz, rgb, camera)
+
+
+@given(legal_clouds())
+@settings(deadline=None)
+def test_any_legal_cloud_is_read_as_it_was_written(drawn):
+    found = m.fields_from_cloud_msg(drawn.msg)
+    finite = np.isfinite(drawn.xyz).all(axis=1)
+    np.testing.assert_array_equal(found.points, drawn.xyz[finite])
+    for said, written in ((found.colors, drawn.rgb), (found.camera, drawn.camera)):
+        if said is None:
+            assert written is None or not len(drawn.xyz)
+        else:
+            np.testing.assert_array_equal(said, written[finite])
+
+
+ILLEGAL = {
+    'a byte is lost': lambda msg: {'data': msg.data[:-1]},
+    'a byte is too many': lambda msg: {'data': msg.data + b'7'},
+    'a row is lost': lambda msg: {'height': msg.height + 1},
+    'rows are too short': lambda msg: {'row_step': msg.width * msg.point_step - 1},
+    'a huge width': lambda msg: {'width': 2**32 - 1},
+    'a huge height': lambda msg: {'height': 2**32 - 1},
+    'both are huge': lambda msg: {'width': 2**32 - 1, 'height': 2**32 - 1},
+    'a huge point': lambda msg: {'point_step': 2**32 - 1},
+    'huge rows': lambda msg: {'row_step': 2**32 - 1},
+    'no z': lambda msg: {'fields': [f for f in msg.fields if f.name != 'z']},
+    'no field': lambda msg: {'fields': []},
+    'x is an integer': lambda msg: {
+        'fields': [f._replace(datatype=5) if f.name == 'x' else f for f in msg.fields]
+    },
+    'y of no type': lambda msg: {
+        'fields': [f._replace(datatype=99) if f.name == 'y' else f for f in msg.fields]
+    },
+    'z beyond the point': lambda msg: {
+        'fields': [f._replace(offset=msg.point_step - 3) if f.name == 'z' else f
+                   for f in msg.fields]
+    },
+    'z far beyond the point': lambda msg: {
+        'fields': [f._replace(offset=2**32 - 1) if f.name == 'z' else f for f in msg.fields]
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('how', ILLEGAL)
+@given(drawn=legal_clouds().filter(lambda drawn: len(drawn.xyz)))
+@settings(deadline=None, max_examples=25)
+def test_any_cloud_that_contradicts_itself_is_refused(how, drawn):
+    vars(drawn.msg).update(ILLEGAL[how](drawn.msg))
+    with pytest.raises(m.MessageError):
+        m.fields_from_cloud_msg(drawn.msg)
+
+
+def test_a_cloud_without_points_that_brings_data_is_refused():
+    empty = m.pack_xyz(np.zeros((0, 3)))
+    assert len(m.points_from_cloud_msg(MAKE.cloud(0, 'lidar', empty))) == 0
+    msg = MAKE.cloud(0, 'lidar', empty._replace(data=np.zeros(12, np.uint8)))
+    with pytest.raises(m.MessageError, match='12 bytes'):
+        m.points_from_cloud_msg(msg)
 
 
 def test_clouds_without_z_are_refused():

@@ -71,6 +71,12 @@ def test_every_field_is_read_back(drawn):
     assert packed.data.size == packed.row_step == packed.point_step * len(cloud)
     read = m.points_from_cloud_msg(MAKE.cloud(5, 'f', packed))
     np.testing.assert_array_equal(read, cloud.points)
+    whole = m.fields_from_cloud_msg(MAKE.cloud(5, 'f', packed))
+    if len(cloud):
+        np.testing.assert_array_equal(whole.colors, cloud.colors)
+        assert (whole.camera is None) == (extras.camera is None)
+    if len(cloud) and extras.camera is not None:
+        np.testing.assert_array_equal(whole.camera, cloud.camera)
 
 
 @given(values_of_clouds(), st.integers(1, 7), st.integers(3, 8), st.integers(0, 99))

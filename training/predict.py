@@ -61,17 +61,11 @@ class TrainedNetwork:
         scale: Scale = self.state.get('scale', 'metric')
         return scale
 
-    def infer(
-        self, images: UInt8[np.ndarray, 'n h w 3'], focal: Float[np.ndarray, ' n']
-    ) -> Float[np.ndarray, 'n h w']:
-        """Depth in metres, of the checkpoint's kind."""
-        return self.depth_and_confidence(images, focal)[0]
-
     @torch.no_grad()
     def depth_and_confidence(
         self, images: UInt8[np.ndarray, 'n h w 3'], focal: Float[np.ndarray, ' n']
     ) -> tuple[Float[np.ndarray, 'n h w'], Float[np.ndarray, 'n h w'] | None]:
-        """The depth, and its confidence where the network knows it."""
+        """The depth in metres, of the checkpoint's kind, and its confidence where it is known."""
         batch = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
         depth, confidence = self.network(batch, torch.from_numpy(focal).float())
         return depth.numpy(), None if confidence is None else confidence.numpy()

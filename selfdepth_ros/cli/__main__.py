@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m selfdepth_ros.cli`, for places where no script is installed."""
 
-from selfdepth_ros.cli.main import main
+from selfdepth_ros.cli.main import process
 
-raise SystemExit(main())
+raise SystemExit(process())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.cli.doctor_table import describe
-from selfdepth_ros.cli.main import Command, load
+from selfdepth_ros.cli.main import Command, dying_of_interrupts, load
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.files import write_file
 from selfdepth_ros.doctor.checkup import Checkup
@@ -21,7 +21,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Declare the command's arguments."""
     parser = subparsers.add_parser(
         'doctor', help='say whether a bag or a rig is fit',
-        epilog='Ends with 0 when it is trainable and deployable, with 1 when it is not.',
+        epilog='Ends with 0 when it is trainable and deployable, with 1 when it is not, with 2 '
+        'when it cannot be told, with 130 when interrupted.',
     )  # fmt: skip
     parser.add_argument('bag', nargs='?', type=Path, metavar='BAG', help='rosbag2 recording')
     parser.add_argument('--live', action='store_true', help='listen to the running cameras')
@@ -56,7 +57,8 @@ def _of_bag(args: argparse.Namespace, limits: ParallaxLimits) -> Checkup:
 
 def _live(args: argparse.Namespace, limits: ParallaxLimits) -> Checkup:
     """Listen to the graph; rclpy is needed only here."""
-    module = load('doctor --live', Command('selfdepth_ros.nodes.listening', '', 'ros'))
+    with dying_of_interrupts():
+        module = load('doctor --live', Command('selfdepth_ros.nodes.listening', '', 'ros'))
     checkup: Checkup = module.check_live(args.seconds, limits, args.mapping)
     return checkup
 

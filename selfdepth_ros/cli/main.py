@@ -9,8 +9,11 @@ So `selfdepth --help` is immediate and works on a robot without torch.
 import argparse
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import NamedTuple
 
@@ -48,6 +51,19 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 
+def process() -> int:
+    """`main` for a process: signals end it without a traceback, from here to its very end."""
+    try:
+        return main()
+    except KeyboardInterrupt:  # after the command's own end
+        return EXIT_INTERRUPTED
+    finally:
+        # What the interpreter still does prints what interrupts it.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit status of the process."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -74,12 +90,34 @@ def run(arguments: Sequence[str], commands: Mapping[str, Command]) -> int:
     asked = next((word for word in arguments if not word.startswith('-')), None)
     for name, command in commands.items():
         if name == asked:
-            modules[name] = load(name, command)
+            with dying_of_interrupts():
+                modules[name] = load(name, command)
             modules[name].add_parser(subparsers)
         else:
             subparsers.add_parser(name, help=command.summary)
     args = parser.parse_args(arguments)
     return int(modules[args.command].run(args) or 0)
+
+
+@contextmanager
+def dying_of_interrupts() -> Iterator[None]:
+    """Let SIGINT end the process at once, as SIGTERM does, while modules are imported.
+
+    As an exception it comes out of compiled modules as another one, or is printed and forgotten.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is not signal.default_int_handler or not _is_main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def load(name: str, command: Command) -> ModuleType:
@@ -103,4 +141,4 @@ def _complain(error: SelfdepthError) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    raise SystemExit(process())

@@ -58,7 +58,8 @@ def complaints(
 ) -> Iterator[str]:
     """Say what is odd about cameras, in sentences that name them."""
     fastest = max((camera.rate_hz for camera in cameras), default=0.0)
-    usual = float(np.nanmedian([c.sharpness for c in cameras])) if cameras else 0.0
+    known = [camera.sharpness for camera in cameras if not math.isnan(camera.sharpness)]
+    usual = float(np.median(known)) if known else 0.0
     for camera, raw in zip(cameras, seen, strict=True):
         told = [*_of_time(camera, fastest), *_of_pictures(camera, usual)]
         if raw.unreadable:

@@ -202,6 +202,8 @@ def _motion(observation: Observation, track: Track | None) -> MotionFigures | No
 
 def _with_parallax(sets: Sets, track: Track, limits: ParallaxLimits) -> int:
     """Sets that training can use: odometry reaches them, and neighbours in time show parallax."""
+    if not len(sets.present):
+        return 0
     poses, valid = interpolate_poses(*track, sets.stamps_ns.reshape(-1))
     reached = valid.reshape(sets.stamps_ns.shape).all(axis=1)
     position = poses.translation.reshape(*sets.stamps_ns.shape, 3).mean(axis=1)[reached]

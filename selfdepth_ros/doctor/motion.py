@@ -25,8 +25,8 @@ def of_poses(
     stamps_ns: Int64[np.ndarray, ' n'], poses: Float[np.ndarray, 'n 4 4'], source: str
 ) -> MotionFigures:
     """Figures of a track of two poses or more, in order of time."""
-    marks = np.arange(stamps_ns[0], stamps_ns[-1] + 1, _STEP_NS)
-    at = np.unique(np.append(np.searchsorted(stamps_ns, marks), len(stamps_ns) - 1))
+    _, first = np.unique((stamps_ns - stamps_ns[0]) // _STEP_NS, return_index=True)
+    at = np.unique(np.append(first, len(stamps_ns) - 1))
     seconds = np.diff(stamps_ns[at]) * 1e-9
     steps = (SE3(poses[at[:-1]]).inverse() @ SE3(poses[at[1:]])).log()
     moved_m, turned_deg = (

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from selfdepth_ros.bags.checks import usual_tolerance_ns
-from selfdepth_ros.core.sync import SurroundSync
+from selfdepth_ros.core.sync import SetReady, SurroundSync
 from selfdepth_ros.doctor.checkup import SetFigures
 from selfdepth_ros.doctor.observation import Observation
 
@@ -26,8 +26,9 @@ class Sets:
 
     def figures(self) -> SetFigures:
         """Return how many there are, and how far apart in time their images are."""
-        highest = np.where(self.present, self.stamps_ns, np.iinfo(np.int64).min).max(1, initial=0)
-        lowest = np.where(self.present, self.stamps_ns, np.iinfo(np.int64).max).min(1)
+        ends = np.iinfo(np.int64)
+        highest = np.where(self.present, self.stamps_ns, ends.min).max(1, initial=ends.min)
+        lowest = np.where(self.present, self.stamps_ns, ends.max).min(1, initial=ends.max)
         spread_ms = (highest - lowest) / 1e6 if len(self.present) else np.array([np.nan])
         median, high = np.percentile(spread_ms, [50, 95]).tolist()
         complete = int(self.present.all(axis=1).sum())
@@ -35,14 +36,9 @@ class Sets:
 
 
 def sets_of(observation: Observation, cameras: list[str]) -> Sets:
-    """Form the sets of some cameras."""
+    """Form the sets of some cameras; there is none without a camera."""
     tolerance_ns = usual_tolerance_ns(_period_ns(observation, cameras))
-    sync = SurroundSync(cameras, tolerance_ns, DEADLINE_NS)
-    ready = []
-    for received_ns, camera, stamp in observation.arrivals:
-        if camera in cameras:
-            ready += sync.push(camera, stamp, received_ns)
-    ready += sync.flush()
+    ready = _ready(observation, cameras, tolerance_ns) if cameras else []
     shape = len(ready), len(cameras)
     stamps = [[item.stamp_ns if s is None else s for s in item.members] for item in ready]
     present = [[s is not None for s in item.members] for item in ready]
@@ -50,6 +46,15 @@ def sets_of(observation: Observation, cameras: list[str]) -> Sets:
         np.array(stamps, np.int64).reshape(shape), np.array(present, bool).reshape(shape),
         tolerance_ns,
     )  # fmt: skip
+
+
+def _ready(observation: Observation, cameras: list[str], tolerance_ns: int) -> list[SetReady]:
+    sync = SurroundSync(cameras, tolerance_ns, DEADLINE_NS)
+    ready = []
+    for received_ns, camera, stamp in observation.arrivals:
+        if camera in cameras:
+            ready += sync.push(camera, stamp, received_ns)
+    return ready + sync.flush()
 
 
 def _period_ns(observation: Observation, cameras: list[str]) -> int | None:

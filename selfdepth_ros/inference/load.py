@@ -11,6 +11,7 @@ from selfdepth_ros.inference.engine import DepthEngine, EngineError
 
 BACKENDS = {
     'onnx': 'selfdepth_ros.inference.onnx_engine:OnnxEngine',
+    'torch': 'selfdepth_ros.inference.torch_engine:TorchEngine',
     'tensorrt': 'selfdepth_ros.inference.tensorrt_engine:TensorRtEngine',
 }
 """Backend -> class with a class method `load(path, threads)`."""

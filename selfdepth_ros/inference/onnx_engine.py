@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from selfdepth_ros.core.errors import ManifestError
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference.engine import DepthPrediction, EngineError, check_batch
 from selfdepth_ros.inference.graph import METADATA_KEY
+from selfdepth_ros.inference.interface import EXPORT, Tensor, check_interface, find_manifest
 
 PROVIDERS = ('CUDAExecutionProvider', 'CPUExecutionProvider')
 """Where to run, best first; those that this onnxruntime does not have are left out."""
-_EXPORT = 'export the model again with `selfdepth export`'
-_INPUTS = {'images': ('tensor(uint8)', 4), 'focal': ('tensor(float)', 1)}
-_OUTPUTS = {'depth': ('tensor(float)', 3), 'confidence': ('tensor(float)', 3)}
 
 
 class OnnxEngine:
@@ -35,8 +32,10 @@ class OnnxEngine:
         Raises EngineError when the file is no such model or does not belong to its manifest.
         """
         session = _session(path, threads)
-        manifest = _manifest(path, session)
-        _check_interface(path, session, manifest)
+        embedded = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        manifest = find_manifest(path, embedded)
+        inputs, outputs = _tensors(session.get_inputs()), _tensors(session.get_outputs())
+        check_interface(path, manifest, inputs, outputs)
         return cls(session, manifest)
 
     @property
@@ -64,7 +63,7 @@ class OnnxEngine:
         except _runtime_errors() as cause:
             raise EngineError(
                 f'the model {self._manifest.name!r} failed on {len(images)} images: {cause}; it '
-                f'should take any batch size: {_EXPORT}'
+                f'should take any batch size: {EXPORT}'
             ) from cause
         return DepthPrediction(*results)
 
@@ -108,51 +107,5 @@ def _session(path: Path, threads: int) -> Any:
         ) from cause
 
 
-def _manifest(path: Path, session: Any) -> Manifest:
-    """The model.yaml beside the file when there is one, else the embedded manifest."""
-    beside = path.with_suffix('.yaml')
-    embedded = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    try:
-        if beside.is_file():
-            manifest = Manifest.load(beside)
-            manifest.check_file(path)
-            return manifest
-        if embedded:
-            return Manifest.from_json(embedded)
-    except ManifestError as cause:
-        raise EngineError(str(cause)) from cause
-    raise EngineError(
-        f'{path} has no manifest: neither {beside.name} beside it nor {METADATA_KEY} in its '
-        f'metadata; without one its depths mean nothing: {_EXPORT}'
-    )
-
-
-def _check_interface(path: Path, session: Any, manifest: Manifest) -> None:
-    outputs = ['depth', *(['confidence'] if manifest.has_confidence else [])]
-    wanted_out = {name: _OUTPUTS[name] for name in outputs}
-    _check_tensors(path, 'inputs', session.get_inputs(), _INPUTS)
-    _check_tensors(path, 'outputs', session.get_outputs(), wanted_out)
-    shape = session.get_inputs()[[i.name for i in session.get_inputs()].index('images')].shape
-    size = (manifest.height, manifest.width, 3)
-    if any(isinstance(n, int) and n != m for n, m in zip(shape[1:], size, strict=True)):
-        raise EngineError(
-            f'{path} takes images of shape {shape}, its manifest says (N, {size[0]}, {size[1]}, '
-            f'3); the two are not of one export: {_EXPORT}'
-        )
-
-
-def _check_tensors(
-    path: Path, kind: str, found: list[Any], expected: dict[str, tuple[str, int]]
-) -> None:
-    have = {item.name: (item.type, len(item.shape)) for item in found}
-    if have != expected:
-        raise EngineError(
-            f'{path} has the {kind} {_words(have)}; expected {_words(expected)}. It is no model '
-            f'of this package, or of another version: {_EXPORT}'
-        )
-
-
-def _words(tensors: dict[str, tuple[str, int]]) -> str:
-    return ', '.join(
-        f'{name}: {kind} of {rank} dimensions' for name, (kind, rank) in tensors.items()
-    )
+def _tensors(found: list[Any]) -> dict[str, Tensor]:
+    return {item.name: Tensor(item.type, tuple(item.shape)) for item in found}

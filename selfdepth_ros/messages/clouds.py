@@ -189,14 +189,15 @@ def fields_from_cloud_msg(msg: Any) -> CloudFields:
     point_step, row_step = int(msg.point_step), int(msg.row_step)
     data = np.frombuffer(msg.data, np.uint8)
     size = f'cloud of {width}x{height}, point step {point_step}, row step {row_step}'
-    if width * height == 0:
-        return CloudFields(np.zeros((0, 3), np.float32), None, None)
     if row_step < width * point_step or data.size != height * row_step:
         raise MessageError(f'{size}: does not agree with {data.size} bytes of data')
+    if width * height == 0:
+        return CloudFields(np.zeros((0, 3), np.float32), None, None)
     rows = data.reshape(height, row_step)[:, : width * point_step]
     kind = _record_dtype(fields, point_step, msg.is_bigendian)
     records = np.ascontiguousarray(rows).view(kind).ravel()
-    points = np.stack([records[axis] for axis in 'xyz'], axis=1).astype(np.float32)
+    with np.errstate(over='ignore'):  # a double beyond float32 is no place either
+        points = np.stack([records[axis] for axis in 'xyz'], axis=1).astype(np.float32)
     finite = np.isfinite(points).all(axis=1)
     colors = camera = None
     if 'rgb' in kind.names:

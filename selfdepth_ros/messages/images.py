@@ -146,11 +146,12 @@ def decode_depth(msg: Any) -> NDArray[np.float32]:
 def image_fields(array: NDArray[Any], encoding: str) -> ImageFields:
     """Return the Image fields for an array (H, W) or (H, W, channels); little-endian.
 
-    Raises MessageError when the array's type or channels are not those of `encoding`.
+    Raises MessageError when it is empty, or its type or channels are not those of `encoding`.
     """
     layout = _LAYOUTS.get(encoding) or _DEPTH_LAYOUTS.get(encoding)
     channels = 1 if array.ndim == 2 else array.shape[-1]
-    if layout is None or array.dtype != np.dtype(layout.dtype) or channels != layout.channels:
+    kind = None if layout is None else (np.dtype(layout.dtype), layout.channels)
+    if array.ndim not in (2, 3) or not array.size or kind != (array.dtype, channels):
         raise MessageError(
             f'array of {array.dtype} {array.shape} does not fit the encoding {encoding!r}'
         )

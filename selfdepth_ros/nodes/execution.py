@@ -3,7 +3,9 @@
 """From a node to a process: executor, signals, exit status."""
 
 import signal
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
@@ -47,6 +49,12 @@ class Stop:
         self.asked = self.held = False
         for number in _STOP:
             signal.signal(number, self._ask)
+
+    def release(self) -> None:
+        """Raise the KeyboardInterrupt that was held; from now on signals interrupt at once."""
+        self.held = False
+        if self.asked:
+            raise KeyboardInterrupt
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         again, self.asked = self.asked, True
@@ -109,6 +117,37 @@ def run(
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+@contextmanager
+def listening(name: str) -> Iterator[tuple[Node, Callable[[float], None]]]:
+    """A node, and a function that lets it hear what comes for so many seconds.
+
+    SIGINT and SIGTERM end that with KeyboardInterrupt, between two callbacks; so do they at any
+    later time, when the node is gone.
+    """
+    stop = Stop()
+    stop.held = True
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    node = None
+    try:
+        node = Node(name)
+        executor = make_executor()
+        executor.add_node(node)
+
+        def spin(seconds: float) -> None:
+            end_s = time.monotonic() + seconds
+            while not stop.asked and (left_s := end_s - time.monotonic()) > 0:
+                executor.spin_once(timeout_sec=min(left_s, _PATIENCE_S))
+            if stop.asked:
+                raise KeyboardInterrupt
+
+        yield node, spin
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+        stop.release()
 
 
 def _spin(node: Node, ended: Callable[[], bool]) -> None:

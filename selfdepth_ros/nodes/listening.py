@@ -2,14 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A check-up of the running graph: cameras, TF and odometry, listened to for some seconds."""
 
-import contextlib
 import functools
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import rclpy
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.qos import (
@@ -24,8 +21,9 @@ from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE, discover, load_mappi
 from selfdepth_ros.doctor.checkup import Checkup
 from selfdepth_ros.doctor.examination import ParallaxLimits, examine
 from selfdepth_ros.doctor.observation import TF, TF_STATIC, Observation
-from selfdepth_ros.nodes.execution import make_executor
+from selfdepth_ros.nodes import execution
 
+_NAME = 'selfdepth_doctor'
 _DISCOVERY_S, _PATIENCE_S = 2.0, 15.0
 """How long a graph takes to show all its topics, and how long the first camera is waited for."""
 _LOOK_EVERY = 5
@@ -43,8 +41,9 @@ _LATCHED = QoSProfile(
 
 
 def check_live(seconds: float, limits: ParallaxLimits, mapping: Path | None = None) -> Checkup:
-    """Listen for so long. Raises BagError when there is no camera on the graph."""
-    with _node() as (node, spin):
+    """Listen for so long. Raises BagError when there is no camera on the graph, and
+    KeyboardInterrupt on SIGINT and SIGTERM."""
+    with execution.listening(_NAME) as (node, spin):
         give_up_s = time.monotonic() + _PATIENCE_S
         while not _PICTURES & set(_topics(node).values()) and time.monotonic() < give_up_s:
             spin(0.2)
@@ -64,26 +63,6 @@ def check_live(seconds: float, limits: ParallaxLimits, mapping: Path | None = No
 def _topics(node: Node) -> dict[str, str]:
     """Types of all topics that are known by now."""
     return {name: kinds[0] for name, kinds in node.get_topic_names_and_types()}
-
-
-@contextlib.contextmanager
-def _node() -> Iterator[tuple[Node, Any]]:
-    """A node, and a function that lets it hear what comes for so many seconds."""
-    rclpy.init(args=[])
-    node = Node('selfdepth_doctor')
-    executor = make_executor()
-    executor.add_node(node)
-
-    def spin(seconds: float) -> None:
-        end_s = time.monotonic() + seconds
-        while (left_s := end_s - time.monotonic()) > 0:
-            executor.spin_once(timeout_sec=min(left_s, 0.1))
-
-    try:
-        yield node, spin
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
 
 
 def _listen(node: Node, observation: Observation, there: dict[str, str]) -> list[str]:

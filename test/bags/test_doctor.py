@@ -8,9 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from selfdepth_ros.bags.discovery import discover
+from selfdepth_ros.bags.report import BagReport
+from selfdepth_ros.bags.storage import BagStorage
+from selfdepth_ros.cli.doctor_table import describe
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.parallax import LEAST_CHANGE
+from selfdepth_ros.doctor.examination import ParallaxLimits, examine
+from selfdepth_ros.doctor.motion import of_poses
+from selfdepth_ros.doctor.observation import Observation
 
 
 @pytest.fixture
@@ -167,3 +176,36 @@ def test_json_has_no_nan(examined, record):
     _, _, figures = examined(record(frames=4, odometry=False, no_transform=('camera_left',)))
     assert figures['blind_deg'] is None
     assert np.isfinite(figures['seconds'])
+
+
+@pytest.fixture(scope='module')
+def heard(recorded):
+    """The topics of a bag, and its messages as they came."""
+    bag = recorded(())
+    storage = BagStorage(bag, BagReport(bag))
+    topics = discover(storage.topics, storage.counts)
+    return topics, set(storage.topics), list(storage.messages(Observation(topics).wanted))
+
+
+@settings(max_examples=100, deadline=None)
+@given(rng=st.randoms(use_true_random=False))
+def test_whatever_part_of_the_messages_arrives_there_is_a_verdict(heard, rng):
+    """A live graph on a busy machine: of any topic all, some or none is heard."""
+    topics, there, messages = heard
+    observation = Observation(topics, 5)
+    share = {topic: rng.choice([0, 0, 0.1, 0.5, 1]) for topic in observation.wanted}
+    for topic, received_ns, msg in messages:
+        if rng.random() < share[topic]:
+            observation.take(topic, received_ns, msg)
+    checkup = examine(observation, 'heard', ParallaxLimits(0.25, 1.8, 8), there, size_bytes=1)
+    assert describe(checkup)
+    assert json.loads(checkup.to_json())
+    fit = any(camera.images and camera.infos for camera in observation.cameras.values())
+    assert fit or not (checkup.trainable.yes or checkup.deployable.yes)
+    assert all(verdict.because for verdict in (checkup.trainable, checkup.deployable))
+
+
+def test_odometry_whose_clock_leaps_by_decades_is_examined_in_little_memory():
+    stamps_ns = np.array([1, 2, 3, 1_700_000_000], np.int64) * 1_000_000_000
+    figures = of_poses(stamps_ns, np.tile(np.eye(4), (4, 1, 1)), '/odom')
+    assert (figures.distance_m, figures.still) == (0, 1)

@@ -4,8 +4,11 @@
 
 import importlib.util
 import json
+import random
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from rclpy.qos import QoSReliabilityPolicy as Reliability
@@ -38,3 +41,33 @@ def test_running_cameras_are_examined(scene, cameras, listener, tmp_path) -> Non
     else:
         assert 'TF cannot be heard' in str(found['warnings'])
         assert 'no chain of transforms' in str(found['deployable'])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_any_moment_ends_it_without_a_traceback(
+    scene, cameras, listener, number
+) -> None:
+    """From the command's first line on: while it imports, starts, listens, judges and ends."""
+    images = listener.listen(Image, '/a/image_raw', reliability=Reliability.BEST_EFFORT)
+    listener.wait(lambda: images, 'an image')
+    begin = (
+        'import sys; from selfdepth_ros.cli.main import process; print("begun", flush=True); '
+        'sys.exit(process())'
+    )
+    draw, statuses = random.Random(int(number)), []
+    for step in range(6):
+        command = [sys.executable, '-c', begin, 'doctor', '--live', '--seconds', '1']
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as doctor:
+            assert doctor.stdout.readline() == 'begun\n'
+            delay_s = draw.uniform(0.7 * step, 0.7 * (step + 1))
+            time.sleep(delay_s)  # the moment that is tried, nothing is waited for
+            doctor.send_signal(number)
+            printed, errors = doctor.communicate()
+        assert errors == '', (delay_s, errors)
+        finished = 'deployable: no' in printed or 'deployable: yes' in printed
+        assert doctor.returncode in (130, -number, *((0, 1) if finished else ())), delay_s
+        statuses.append(doctor.returncode)
+    assert {130, -number} & set(statuses), 'not one came before its end'

@@ -52,6 +52,19 @@ def test_the_cloud_is_what_the_pipeline_makes_of_the_images(
     )
 
 
+def test_the_backend_torch_makes_the_same_cloud(scene, surround, listener) -> None:
+    node = surround(model=scene.model, backend='torch')
+    clouds = listener.listen(PointCloud2, POINTS)
+    last = listener.diagnostics()
+    expected = scene.expected().cloud
+    listener.wait(lambda: complete(clouds, len(expected)), 'a whole cloud')
+    found = points_from_cloud_msg(complete(clouds, len(expected))[0])
+    np.testing.assert_allclose(found, expected.points, 1e-5, 1e-5)
+    listener.wait(lambda: 'torch' in str(last(1)), 'the engine on /diagnostics')
+    assert node.stop() == 0
+    assert 'Traceback' not in node.log
+
+
 def test_a_dead_camera_makes_the_cloud_partial_and_is_named(scene, surround, listener) -> None:
     rig = scene.folder / 'rig_of_four.yaml'
     node = surround(model=scene.model, rig=rig, diagnostics_period_s=0.2)

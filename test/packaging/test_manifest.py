@@ -19,7 +19,7 @@ ROBOT_NEEDS = re.findall(
     r'[\w-]+',
     """
     cv_bridge diagnostic_msgs geometry_msgs launch launch_ros lifecycle_msgs message_filters
-    nav_msgs rclpy rviz2 sensor_msgs sensor_msgs_py std_msgs std_srvs tf2_msgs tf2_ros
+    nav_msgs rclpy rviz2 sensor_msgs std_msgs std_srvs tf2_msgs tf2_ros
     python3-numpy python3-opencv python3-yaml
     """,
 )

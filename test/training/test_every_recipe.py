@@ -72,6 +72,8 @@ def test_it_exports_and_says_the_same(trained, tmp_path):
     said = load_engine(tmp_path / 'model').infer(images, focal).depth
     expected = load_model(out).infer(images, focal).depth * (2 if factor else 1)
     assert np.abs(said / expected - 1).max() < 1e-2
+    by_torch = load_engine(tmp_path / 'model', 'torch', threads=1).infer(images, focal).depth
+    assert np.abs(by_torch / said - 1).max() < 1e-2
     used = {node.op_type for node in onnx.load(tmp_path / 'model' / 'model.onnx').graph.node}
     assert used - FRIENDLY == set()
 

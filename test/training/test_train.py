@@ -24,9 +24,9 @@ from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.samples import DataError
 from selfdepth_training.evaluate import EvaluationConfig, evaluate
+from selfdepth_training.loaded import load_model
 from selfdepth_training.metrics import DepthMetrics
 from selfdepth_training.networks import DepthNetwork
-from selfdepth_training.predict import TrainedNetwork, surround_predictor
 from selfdepth_training.train import TrainingError, train
 
 TINY = (
@@ -163,8 +163,7 @@ def test_learning_lowers_the_error_against_the_truth_it_is_never_shown(
     def scores(name: str, *settings: str) -> DepthMetrics:
         config = load_recipe('fsm', [*TINY, 'data.width=160', 'data.height=96', *settings])
         train([street.bag], tmp_path / name, config, cache_root=cache_root)
-        network = TrainedNetwork.load(tmp_path / name)
-        predict = surround_predictor(network.infer, street.rig, 160, 96, 'z_depth')
+        predict = load_model(tmp_path / name).predictor(street.rig, flip=False)
         return evaluate(predict, reader, street.rig, EvaluationConfig(every=8)).mean.metric
 
     fast = ('optimizer.learning_rate=1e-2', 'optimizer.warmup=0.1', 'data.jitter=0.0')
@@ -252,8 +251,10 @@ def test_without_odometry_the_motion_is_learned_too(record, tmp_path):
     assert any(name.startswith('ego_motion.') for name in state['learner'])
     assert state['config']['network']['head'] == 'sigmoid'
     assert all(value.isfinite().all() for value in state['learner'].values())
-    depth = TrainedNetwork.load(tmp_path / 'run').infer(
-        np.zeros((1, 64, 96, 3), np.uint8), np.array([80], np.float32)
+    depth = (
+        load_model(tmp_path / 'run')
+        .infer(np.zeros((1, 64, 96, 3), np.uint8), np.array([80], np.float32))
+        .depth
     )
     assert depth.shape == (1, 64, 96)
 
