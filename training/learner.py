@@ -240,7 +240,8 @@ class SurroundLearner(nn.Module):
         means = stamps.mean(1)
         rates = motions / torch.diff(means)[:, None]
         offsets = stamps - means[NOW]
-        poses = SE3.exp(rates[[0, 1, 1], None, :] * offsets[..., None])
+        with torch.autocast(images.device.type, enabled=False):
+            poses = SE3.exp(rates[[0, 1, 1], None, :] * offsets[..., None])
         # The middle frame is the later one of the first pair and the earlier one of the second.
         explained = None if masks is None else torch.stack([masks[0, :, 1], masks[1, :, 0]], 1)
         return Motion(poses, learned=True, explained=explained)

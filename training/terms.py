@@ -129,6 +129,8 @@ TERMS: dict[str, Term] = {
 
 
 def sample_losses(scene: Scene) -> dict[str, Tensor]:
-    """Every term that has a part in this step, by name."""
-    found = {name: term(scene) for name, term in TERMS.items()}
+    """Every term that has a part in this step, by name; in float32 under autocast too, where
+    eight bits of mantissa would look pixels up some pixels aside."""
+    with torch.autocast(scene.images.device.type, enabled=False):
+        found = {name: term(scene) for name, term in TERMS.items()}
     return {name: value for name, value in found.items() if value is not None}
