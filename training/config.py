@@ -34,6 +34,9 @@ class NetworkConfig:
     so on (Godard et al. 2017). The coarser ones are learned from and then thrown away."""
     pose_width: int = knob(16, low=8, high=64)
     """Channels of the first stage of the ego motion network, used where odometry is missing."""
+    refinements: int = knob(0, low=0, high=10)
+    """Gauss-Newton steps on features that refine what the ego motion network says, and that
+    gradients pass (Tang and Tan, "BA-Net", 2019); 0: none."""
     decoder: tuple[int, int, int, int] = (16, 32, 64, 128)
     """Channels of the decoder at 1/2, 1/4, 1/8 and 1/16 of the input size."""
     head: Literal['histogram', 'sigmoid'] = 'histogram'
@@ -101,6 +104,18 @@ class LossConfig:
     """Weight of the edge-aware smoothness of the mean-normalised inverse depth."""
     temporal: float = knob(1.0, low=0.0, high=10.0)
     """Weight of each camera's error against itself before and after."""
+    feature_metric: float = knob(0.0, low=0.0, high=10.0)
+    """Weight of the same comparison with features instead of colours (Shu et al. 2020)."""
+    features: Literal['learned', 'encoder'] = 'learned'
+    """Which features: 'learned' by an autoencoder beside the depth network; 'encoder' are those of
+    the depth network as they are, which nothing is learned for (after Zhan et al. 2018)."""
+    feature_channels: int = knob(16, low=4, high=128)
+    """Channels of the autoencoder's features, at half of the image's size."""
+    discriminative: float = knob(1.0, low=0.0, high=10.0)
+    """Weight, in the autoencoder's loss, of how steep features are where the image is plain. Shu
+    et al. have 1e-3, for features without bounds; these lie in -1..1, and 1e-3 changes nothing."""
+    convergent: float = knob(1.0, low=0.0, high=10.0)
+    """Weight, in the autoencoder's loss, of how much features bend; see `discriminative`."""
     spatial: float = knob(0.1, low=0.0, high=10.0)
     """Weight of the spatial and spatio-temporal terms (Guizilini et al. 2022)."""
     spatial_times: Literal['both', 'now'] = 'both'
@@ -117,6 +132,9 @@ class LossConfig:
     velocity: float = knob(0.0, low=0.0, high=10.0)
     """Weight of the difference, in metres, between the distance that a learned motion and that
     odometry moved (Guizilini et al., "3D packing", 2020), which makes it metric."""
+    agreement: float = knob(0.0, low=0.0, high=10.0)
+    """Weight of the distance between what the networks say and what network.refinements make of
+    it: metres and radians of the motion, logarithms of each camera's depth."""
     motion_from: float = knob(0.1, low=0.0, high=1.0)
     """Fraction of the training before learned motion may teach depth (without odometry)."""
     hint: float = knob(1.0, low=0.0, high=10.0)
@@ -186,15 +204,29 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         data, loss = self.data, self.loss
+        over_time = loss.temporal or loss.feature_metric
         if loss.explainability and (data.with_odometry, data.without_odometry) != _BOTH_LEARNED:
             raise ConfigError(
                 'loss.explainability: found a mask, which the network of a learned motion says, '
                 'expected data.with_odometry and data.without_odometry to be learned.'
             )
-        if data.without_odometry == 'still' and (loss.temporal or loss.spatial_times != 'now'):
+        if self.network.refinements and 'learned' not in (
+            data.with_odometry, data.without_odometry,
+        ):  # fmt: skip
+            raise ConfigError(
+                'network.refinements: found steps that refine a learned motion, expected '
+                'data.with_odometry or data.without_odometry to be learned.'
+            )
+        if loss.feature_metric and loss.hint and loss.images_from:
+            raise ConfigError(
+                'loss.feature_metric: found features with steps on hints alone, which compare no '
+                'images, expected loss.images_from 0 or loss.hint 0.'
+            )
+        if data.without_odometry == 'still' and (over_time or loss.spatial_times != 'now'):
             raise ConfigError(
                 "data.without_odometry: found 'still' with terms that compare images of different "
-                "times, expected loss.temporal 0 and loss.spatial_times 'now'."
+                'times, expected loss.temporal and loss.feature_metric 0 and loss.spatial_times '
+                "'now'."
             )
 
 

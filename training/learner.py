@@ -20,6 +20,7 @@ from selfdepth_training.data.samples import (
     ViewBatch,
     jitter,
 )
+from selfdepth_training.features import FEATURES
 from selfdepth_training.flip import flip_fused
 from selfdepth_training.geometry import RigGeometry, common_depth_kind
 from selfdepth_training.losses.combine import COMBINE
@@ -31,6 +32,7 @@ from selfdepth_training.losses.surround import (
     to_float,
 )
 from selfdepth_training.networks import DepthNetwork, EgoMotionNetwork
+from selfdepth_training.refine import refined
 from selfdepth_training.scene import Motion, Scene
 from selfdepth_training.terms import hint_loss, sample_losses
 
@@ -50,7 +52,8 @@ class SurroundLearner(nn.Module):
 
     One recording may have another rig than the next; `rigs[i]` belongs to `sample.source == i`,
     and has its self-occlusion masks. With `learn_motion`, recordings without odometry are learned
-    from too: a second network then says how the robot moved.
+    from too: a second network then says how the robot moved. Where the recipe compares features,
+    another one may say them. Neither is exported.
     """
 
     def __init__(self, config: TrainConfig, rigs: list[Rig], learn_motion: bool) -> None:
@@ -64,6 +67,12 @@ class SurroundLearner(nn.Module):
         self.ego_motion = (
             EgoMotionNetwork(config.network.pose_width, config.loss.explainability > 0)
             if learn_motion
+            else None
+        )
+        self.refinements = config.network.refinements if learn_motion else 0
+        self.features = (
+            FEATURES[config.loss.features](config.loss, self.refinements > 0)
+            if config.loss.feature_metric or self.refinements
             else None
         )
         self._geometry: dict[tuple[int, int, torch.device], SurroundReprojection] = {}
@@ -210,12 +219,15 @@ class SurroundLearner(nn.Module):
     ) -> Scene:
         loss = self.config.loss
         motion = self._motion(sample)
+        features = None if self.features is None else self.features(_planes(sample), self.depth)
         scene = Scene(
             sample, images, focal, logits,
             self._inverse_depths(logits, focal),
             motion, NOW, progress, self.level_at(progress), loss, self.depth,
-            lambda level: self.reprojection(sample.source, level, images.device),
+            lambda level: self.reprojection(sample.source, level, images.device), features,
         )  # fmt: skip
+        if self.refinements and motion.learned:
+            scene = refined(scene, self.refinements)
         if loss.spatial_times == 'now' or not scene.motion_teaches:
             return scene
         return replace(scene, other_time=(BEFORE, AFTER)[int(rng.integers(2))])
@@ -231,7 +243,7 @@ class SurroundLearner(nn.Module):
             return Motion(SE3(sample.world_from_body), learned=False)
         if self.ego_motion is None:
             return Motion(SE3(sample.at_rest), learned=False)
-        images = to_float(sample.images.flatten(0, 1)).unflatten(0, sample.images.shape[:2])
+        images = _planes(sample)
         geometry = self.reprojection(sample.source, 0, images.device).geometry
         motions, masks = self.ego_motion.explained(
             images[[BEFORE, NOW]], images[[NOW, AFTER]], geometry.body_from_camera
@@ -240,7 +252,13 @@ class SurroundLearner(nn.Module):
         means = stamps.mean(1)
         rates = motions / torch.diff(means)[:, None]
         offsets = stamps - means[NOW]
-        poses = SE3.exp(rates[[0, 1, 1], None, :] * offsets[..., None])
+        with torch.autocast(images.device.type, enabled=False):
+            poses = SE3.exp(rates[[0, 1, 1], None, :] * offsets[..., None])
         # The middle frame is the later one of the first pair and the earlier one of the second.
         explained = None if masks is None else torch.stack([masks[0, :, 1], masks[1, :, 0]], 1)
         return Motion(poses, learned=True, explained=explained)
+
+
+def _planes(sample: RigSample) -> Float[Tensor, 't c 3 h w']:
+    """All images of a sample, in 0..1."""
+    return to_float(sample.images.flatten(0, 1)).unflatten(0, sample.images.shape[:2])

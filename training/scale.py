@@ -58,7 +58,8 @@ def _has_metres(cache: FrameCache, rig: Rig, config: TrainConfig) -> bool:
     odometry = cache.world_from_body is not None
     if odometry and data.with_odometry == 'learned' and loss.velocity:
         return True
-    over_time = loss.temporal or loss.hint or (loss.spatial and loss.spatial_times == 'both')
+    compared = loss.temporal or loss.feature_metric or loss.hint
+    over_time = compared or (loss.spatial and loss.spatial_times == 'both')
     if odometry and data.with_odometry == 'known' and over_time:
         return True
     estimated = not odometry and data.without_odometry == 'visual' and over_time

@@ -6,15 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import LossConfig
 from selfdepth_training.data.samples import RigSample
+from selfdepth_training.features import Features
 from selfdepth_training.losses.surround import SurroundReprojection, Views, surround_views
 from selfdepth_training.networks import DepthNetwork
+
+
+class Refinement(NamedTuple):
+    """What aligning the features of before and after with those of now has found."""
+
+    pose: Float[Tensor, '2 4 4']
+    """Left factor of the body's poses before and after."""
+    log_factor: Float[Tensor, '2 c']
+    """Logarithm of what would have each camera's depth fit better."""
+    gained: Bool[Tensor, ' 2']
+    """False where nothing better was found, and nothing is changed."""
 
 
 class Motion(NamedTuple):
@@ -26,6 +38,9 @@ class Motion(NamedTuple):
     """An ego motion network says so."""
     explained: Float[Tensor, 'c 2 y x'] | None = None
     """How much of each image before and after explains (0..1), as the network says it."""
+    said: SE3 | None = None
+    """What the network said, where that was refined, and by what:"""
+    refinement: Refinement | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,8 @@ class Scene:
     network: DepthNetwork
     tables: Callable[[int], SurroundReprojection]
     """Reprojection of this sample's rig by pyramid level."""
+    features: Features | None = None
+    """Of all frames, where the recipe compares features."""
     _views: dict[int, Views] = field(default_factory=dict)
     _depths: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
@@ -71,6 +88,15 @@ class Scene:
                 self.sample, self.motion.world_from_body, geometry, level
             )
         return self._views[level]
+
+    def feature_views(self, level: int) -> Views:
+        """The features at a pyramid level (1 or coarser) in place of the images.
+
+        They carry no gradient: features that everything is alike by would please any comparison.
+        """
+        assert self.features is not None
+        maps = self.features.at(level).detach()
+        return self.views(level)._replace(images=maps.contiguous())
 
     def depth(self, scale: int, level: int) -> Float[Tensor, 'c y x']:
         """Depth of a scale in metres, at the size of the geometry of a pyramid level."""

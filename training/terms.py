@@ -3,6 +3,7 @@
 """The terms of the loss: a small table. Which of them count, and when, is the recipe's."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -12,10 +13,18 @@ from torch.nn import functional
 from selfdepth_training.config import LossConfig
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.losses import edge_aware_smoothness
+from selfdepth_training.losses.combine import Reprojection
+from selfdepth_training.losses.features import feature_error
 from selfdepth_training.losses.labels import LABEL_ERRORS
 from selfdepth_training.losses.motion import velocity_error
 from selfdepth_training.losses.photometric import masked_mean
-from selfdepth_training.losses.surround import reprojection_loss
+from selfdepth_training.losses.surround import (
+    AFTER,
+    BEFORE,
+    SurroundReprojection,
+    Views,
+    reprojection_loss,
+)
 from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.scene import Scene
 
@@ -66,20 +75,44 @@ def _temporal(scene: Scene) -> Tensor | None:
     losses = []
     for scale in range(len(scene.inverse)):
         level = scene.level_of(scale)
-        tables, views = scene.tables(level), scene.views(level)
-        depth = scene.depth(scale, level)
-        explained = scene.motion.explained
-        if explained is not None:
-            size = [side * tables.factor for side in tables.geometry.size]
-            explained = functional.interpolate(explained, size, mode='bilinear')
-        found = tables.temporal(
-            views,
-            depth if scene.motion_teaches else depth.detach(),
-            scene.progress >= loss.automask_from,
-            explained,
-        )
+        found = _over_time(scene, scene.tables(level), scene.views(level), scale, level)
         losses.append(reprojection_loss(found))
     return loss.temporal * _mean(losses)
+
+
+def _feature_metric(scene: Scene) -> Tensor | None:
+    """The same by features, whose size is half of the images' at most."""
+    loss = scene.loss
+    if not loss.feature_metric:
+        return None
+    losses = []
+    for scale in range(len(scene.inverse)):
+        level = max(scene.level_of(scale), 1)
+        tables = replace(scene.tables(level), unlike=feature_error)
+        found = _over_time(scene, tables, scene.feature_views(level), scale, level)
+        losses.append(reprojection_loss(found))
+    return loss.feature_metric * _mean(losses)
+
+
+def _over_time(
+    scene: Scene, tables: SurroundReprojection, views: Views, scale: int, level: int
+) -> Reprojection:
+    depth = scene.depth(scale, level)
+    explained = scene.motion.explained
+    if explained is not None:
+        size = [side * tables.factor for side in tables.geometry.size]
+        explained = functional.interpolate(explained, size, mode='bilinear')
+    return tables.temporal(
+        views,
+        depth if scene.motion_teaches else depth.detach(),
+        scene.progress >= scene.loss.automask_from,
+        explained,
+    )
+
+
+def _autoencoder(scene: Scene) -> Tensor | None:
+    """What the features learn by themselves, and nobody else learns from."""
+    return None if scene.features is None else scene.features.loss
 
 
 def _spatial(scene: Scene) -> Tensor | None:
@@ -114,6 +147,22 @@ def _velocity(scene: Scene) -> Tensor | None:
     return scene.loss.velocity * velocity_error(poses, measured.to(poses))
 
 
+def _agreement(scene: Scene) -> Tensor | None:
+    """What the networks say, and what refining makes of it: of the motion in metres and radians,
+    of the depths as logarithms. A robot has the networks alone, which are to need no refinement.
+    """
+    motion = scene.motion
+    if not scene.loss.agreement or motion.said is None or motion.refinement is None:
+        return None
+    better = motion.world_from_body.matrix.detach()
+    apart = (motion.said.matrix - better)[[BEFORE, AFTER], :, :3].abs().mean()
+    log_depth = scene.depth(0, 1).log()
+    factor = motion.refinement.log_factor.detach().mean(0)[:, None, None]
+    return scene.loss.agreement * (
+        apart + (log_depth - (log_depth.detach() + factor)).abs().mean()
+    )
+
+
 def _mean(values: list[Tensor]) -> Tensor:
     return torch.stack(values).sum() / len(values)
 
@@ -122,13 +171,18 @@ TERMS: dict[str, Term] = {
     'smoothness': _smoothness,
     'hint': _hint,
     'temporal': _temporal,
+    'feature_metric': _feature_metric,
+    'autoencoder': _autoencoder,
     'spatial': _spatial,
     'explainability': _explainability,
     'velocity': _velocity,
+    'agreement': _agreement,
 }
 
 
 def sample_losses(scene: Scene) -> dict[str, Tensor]:
-    """Every term that has a part in this step, by name."""
-    found = {name: term(scene) for name, term in TERMS.items()}
+    """Every term that has a part in this step, by name; in float32 under autocast too, where
+    eight bits of mantissa would look pixels up some pixels aside."""
+    with torch.autocast(scene.images.device.type, enabled=False):
+        found = {name: term(scene) for name, term in TERMS.items()}
     return {name: value for name, value in found.items() if value is not None}

@@ -7,6 +7,7 @@ the middle one of three frames; the sources are the same camera before and after
 neighbour now (spatial) and the neighbour before or after (spatio-temporal).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,11 +25,15 @@ from selfdepth_training.warp import SampleGrid, sample, source_grid, upsampled
 
 BEFORE, NOW, AFTER = 0, 1, 2
 
+PixelError = Callable[[Tensor, Tensor], Tensor]
+"""From two batches of views (n, k, h, w) to how unlike they are (n, h, w)."""
+
 
 class Views(NamedTuple):
     """Surround frames (before, now, after, and at times more) of one rig, at one image size."""
 
-    images: Float[Tensor, 't c 3 h w']
+    images: Float[Tensor, 't c k h w']
+    """Colours, or features."""
     present: Bool[Tensor, 't c']
     world_from_camera: SE3
     """Batch (T, C): each camera's pose at its own stamp."""
@@ -57,7 +62,7 @@ def to_float(images: UInt8[Tensor, 'n h w 3']) -> Float[Tensor, 'n 3 h w']:
 class WarpedViews(NamedTuple):
     """Source views as the target cameras would see them, and where that is known."""
 
-    images: Float[Tensor, 'n 3 h w']
+    images: Float[Tensor, 'n k h w']
     valid: Bool[Tensor, 'n h w']
 
 
@@ -73,6 +78,8 @@ class SurroundReprojection:
     ssim_weight: float
     combine: Combine = least
     """What counts of the errors against two sources."""
+    unlike: PixelError | None = None
+    """How unlike two views are per pixel; None: the photometric error."""
 
     def temporal(
         self, views: Views, depth: Float[Tensor, 'c h w'], automask: bool,
@@ -98,7 +105,7 @@ class SurroundReprojection:
         valid = valid & views.present[NOW][:, None, None]
         if automask:
             with torch.no_grad():
-                still = fast(photometric_error)(targets, sources.contiguous(), self.ssim_weight)
+                still = self._error(targets, sources.contiguous())
             valid = valid & (found.error < still.unflatten(0, (-1, 2)).amin(1))
         return Reprojection(found.error, valid)
 
@@ -152,10 +159,17 @@ class SurroundReprojection:
         self, targets: Tensor, view: WarpedViews, factor: Tensor | None = None
     ) -> Reprojection:
         """Error of each pair of consecutive views."""
-        error = fast(photometric_error)(targets, view.images, self.ssim_weight)
+        error = self._error(targets, view.images)
         if factor is not None:
             error = error * factor.flatten(0, 1)
         return self.combine(error.unflatten(0, (-1, 2)), view.valid.unflatten(0, (-1, 2)))
+
+    def _error(
+        self, targets: Float[Tensor, 'n k h w'], views: Float[Tensor, 'n k h w']
+    ) -> Float[Tensor, 'n h w']:
+        if self.unlike is not None:
+            return self.unlike(targets, views)
+        return fast(photometric_error)(targets, views, self.ssim_weight)
 
     def _enlarged(self, mask: Bool[Tensor, 'n h w']) -> Bool[Tensor, 'n y x']:
         return mask.repeat_interleave(self.factor, 1).repeat_interleave(self.factor, 2)

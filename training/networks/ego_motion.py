@@ -60,8 +60,7 @@ class EgoMotionNetwork(nn.Module):
         features = torch.relu(self.squeeze(encoded[-1]))
         with torch.autocast(features.device.type, enabled=False):
             answers = self.head(features.float()).mean((2, 3)).unflatten(0, earlier.shape[:2])
-        camera_twist = OUTPUT_SCALE * answers[..., :6]
-        body_twist = carried(camera_twist, body_from_camera)
+            body_twist = carried(OUTPUT_SCALE * answers[..., :6], body_from_camera)
         translation_weight, rotation_weight = answers[..., 6:].softmax(1).unbind(-1)
         twist = torch.cat(
             [
