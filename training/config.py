@@ -18,17 +18,21 @@ _BOTH_LEARNED = 'learned', 'learned'
 class NetworkConfig:
     """The depth network, and the ego motion network."""
 
-    backbone: Literal['resnet', 'lite'] = 'resnet'
-    """The encoder: ResNet, or a light one with dilated depthwise convolutions
-    and attention between channels (Zhang et al., "Lite-Mono", 2023)."""
+    backbone: Literal['resnet', 'lite', 'packnet'] = 'resnet'
+    """The encoder: ResNet, a light one with dilated depthwise convolutions and attention between
+    channels (Zhang et al., "Lite-Mono", 2023), or packing (Guizilini et al., "PackNet", 2020)."""
     layers: Literal[18, 34] = 18
     """Depth of the ResNet encoder (He et al. 2016)."""
     encoder: tuple[int, int, int, int, int] = (16, 32, 48, 96, 192)
     """Channels of the encoder at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size. Multiples of 16
     fill the vectors of a processor: 24 channels take as long as 32."""
-    upsampling: Literal['nearest', 'subpixel'] = 'nearest'
+    upsampling: Literal['nearest', 'subpixel', 'unpack'] = 'nearest'
     """How the decoder doubles its size: 'nearest' repeats pixels, 'subpixel' has channels for each
-    of the four finer ones (Pillai et al., "SuperDepth", 2019)."""
+    of the four finer ones (Pillai et al., "SuperDepth", 2019), 'unpack' sorts these first."""
+    pack_features: Literal[1, 2, 4, 8] = 8
+    """Features of the 3D convolutions of packing and unpacking."""
+    pack_blocks: tuple[int, int, int, int] = (2, 2, 3, 3)
+    """Residual blocks of the encoder 'packnet' at 1/2, 1/4, 1/8 and 1/16 of the input size."""
     scales: int = knob(1, low=1, high=4)
     """Sizes at which the decoder says a depth while it is trained: 1/2 of the input size, 1/4 and
     so on (Godard et al. 2017). The coarser ones are learned from and then thrown away."""
@@ -203,8 +207,15 @@ class TrainConfig:
     learns from it, and the result is marked as relative."""
 
     def __post_init__(self) -> None:
-        data, loss = self.data, self.loss
+        data, loss, network = self.data, self.loss, self.network
         over_time = loss.temporal or loss.feature_metric
+        if network.upsampling == 'unpack' and any(
+            4 * width % network.pack_features for width in network.decoder
+        ):
+            raise ConfigError(
+                f'network.decoder: found {network.decoder} with {network.pack_features} features '
+                'of unpacking, expected four times each to be a multiple of them. Change either.'
+            )
         if loss.explainability and (data.with_odometry, data.without_odometry) != _BOTH_LEARNED:
             raise ConfigError(
                 'loss.explainability: found a mask, which the network of a learned motion says, '

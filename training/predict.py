@@ -22,6 +22,7 @@ from selfdepth_training.config import TrainConfig
 from selfdepth_training.evaluate import Predictor
 from selfdepth_training.flip import mirrored_share
 from selfdepth_training.networks import DepthNetwork
+from selfdepth_training.networks.composed import deployed
 from selfdepth_training.scale import Scale
 
 # Images uint8 (n, h, w, 3) RGB and focal lengths (n,) in pixels in, depth (n, h, w) metres out.
@@ -53,7 +54,8 @@ class TrainedNetwork:
                 f'Found a checkpoint of another version in {path} ({error}), expected one that '
                 'this version wrote. Train again, or use the version that wrote it.'
             ) from error
-        return cls(network.eval().to(memory_format=torch.channels_last), config, state)
+        network = deployed(network.eval())
+        return cls(network.to(memory_format=torch.channels_last), config, state)
 
     @property
     def scale(self) -> Scale:

@@ -17,8 +17,9 @@ def parameters_of(recipe: str) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def test_the_light_network_has_at_most_4_million_parameters():
+def test_the_light_network_and_the_slim_one_have_at_most_4_million_parameters():
     assert parameters_of('lite') <= 4e6
+    assert parameters_of('packnet-slim') <= 4e6 < 100e6 < parameters_of('packnet')
 
 
 def test_attention_lets_the_light_encoder_see_the_whole_image():

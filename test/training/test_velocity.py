@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.config import DataConfig
+from selfdepth_training.data.samples import RigSample, SampleSource
 from selfdepth_training.losses.motion import distances, velocity_error
+from selfdepth_training.losses.surround import to_float
+from selfdepth_training.networks import EgoMotionNetwork
+
+STEPS = 160
 
 
 @pytest.fixture
@@ -47,3 +53,36 @@ def test_a_motion_of_nothing_has_a_gradient_that_is_a_number(driven):
     still = driven[:1].expand(3, -1, -1, -1).clone().requires_grad_()
     velocity_error(still, driven).backward()
     assert still.grad.isfinite().all()
+
+
+def test_it_alone_gives_a_learned_motion_its_scale_within_2_percent(street):
+    """The ego motion network on four samples, trained with nothing else."""
+    torch.manual_seed(0)
+    network = EgoMotionNetwork(8)
+    source = SampleSource([street.cache], DataConfig())
+    samples = [source.draw(0, step) for step in range(4)]
+    body_from_camera = SE3(torch.from_numpy(street.rig.body_from_cameras().matrix))
+
+    def poses(sample: RigSample) -> tuple[torch.Tensor, torch.Tensor]:
+        """Learned and measured, of three frames."""
+        images = to_float(sample.images.flatten(0, 1)).unflatten(0, sample.images.shape[:2])
+        before, after = network(images[[0, 1]], images[[1, 2]], body_from_camera)
+        steps = torch.stack([-before, torch.zeros(6), after]).double()
+        measured = sample.world_from_body
+        return SE3.exp(steps).matrix[:, None].expand_as(measured), measured
+
+    def ratio() -> float:
+        """Of the distances learned and measured."""
+        with torch.no_grad():
+            ways = [[distances(each).sum() for each in poses(sample)] for sample in samples]
+        learned, measured = torch.tensor(ways).sum(0)
+        return (learned / measured).item()
+
+    assert ratio() < 0.5, 'it begins with a motion that is not metric'
+    optimizer = torch.optim.Adam(network.parameters())
+    for step in range(STEPS):
+        optimizer.param_groups[0]['lr'] = 3e-3 * (1 - step / STEPS)
+        optimizer.zero_grad()
+        velocity_error(*poses(samples[step % 4])).backward()
+        optimizer.step()
+    assert ratio() == pytest.approx(1, abs=0.02)

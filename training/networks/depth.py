@@ -29,9 +29,10 @@ class DepthNetwork(nn.Module):
         self.encoder = ENCODERS[config.backbone](config)
         channels = self.encoder.channels
         self.ups = nn.ModuleList()
+        level = UPSAMPLERS[config.upsampling](config)
         inputs = channels[-1]
         for skip, outputs in zip(channels[-2::-1], config.decoder[::-1], strict=True):
-            self.ups.append(UPSAMPLERS[config.upsampling](inputs, skip, outputs))
+            self.ups.append(level(inputs, skip, outputs))
             inputs = outputs
         self.head = HEADS[config.head](inputs, config)
         coarser = config.decoder[1 : config.scales]
