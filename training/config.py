@@ -79,6 +79,9 @@ class DataConfig:
     labels: Literal['sweep', 'lidar'] = 'sweep'
     """Where the hints come from: 'sweep' compares the images themselves, 'lidar' projects the
     recording's LiDAR."""
+    body_masks: bool = True
+    """Measure where each camera sees the robot itself, which never changes while it drives, and
+    learn nothing from there. Without, only masks that the rig has already count."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
     flip_fusion: bool = False

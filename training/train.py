@@ -83,7 +83,8 @@ def train(
     fabric = _fabric(config)
     fabric.launch()
     caches = _caches(fabric, bags, cache_root or out / 'cache', config)
-    rigs = [with_self_occlusion(cache.rig, cache) for cache in caches]
+    measure = config.data.body_masks
+    rigs = [with_self_occlusion(c.rig, c) if measure else c.rig for c in caches]
     scale = scale_of(caches, rigs, config)
     warn_of(scale)
     if config.data.without_odometry == 'visual':
