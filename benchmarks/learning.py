@@ -35,6 +35,7 @@ from learning_plan import (
 )
 from learning_report import write_report
 
+from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_training.config import RECIPES
 
 WORK = Path(__file__).with_name('learning_work.py')
@@ -98,11 +99,11 @@ def _arguments() -> argparse.Namespace:
 
 
 def _plan(args: argparse.Namespace) -> Plan:
-    bags = args.bags or _streets(args, 'train', TRAIN_SEED, args.streets)
-    held_out = args.held_out or _streets(args, 'held_out', HELD_OUT_SEED, 3)
-    missing = [str(bag) for bag in (*bags, *held_out) if not bag.exists()]
+    missing = [str(bag) for bag in (*args.bags, *args.held_out) if not bag.exists()]
     if missing:
         raise BenchmarkError(f'Found no {", ".join(missing)}, expected bags. Check the paths.')
+    bags = args.bags or _streets(args, 'train', TRAIN_SEED, args.streets)
+    held_out = args.held_out or _streets(args, 'held_out', HELD_OUT_SEED, 3)
     return Plan(
         tuple(str(bag.resolve()) for bag in bags),
         tuple(str(bag.resolve()) for bag in held_out),
@@ -213,4 +214,7 @@ def _last_words(log: Path) -> str:
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except SelfdepthError as error:
+        raise SystemExit(f'learning: error: {error}') from error

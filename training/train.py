@@ -33,6 +33,7 @@ from selfdepth_training.masks import with_self_occlusion
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
+from selfdepth_training.parallel import share_norms
 from selfdepth_training.scale import Scale, scale_of, warn_of
 
 log = logging.getLogger(__name__)
@@ -174,6 +175,8 @@ def _start(
     """A fresh learner and its optimizers, the same for the same seed."""
     seed_everything(config.seed, verbose=False)
     learner = SurroundLearner(config, rigs, learn_motion)
+    if fabric.world_size > 1:
+        share_norms(learner.depth)
     learner.to(memory_format=torch.channels_last)
     learner, *optimizers = fabric.setup(learner, *optimizers_of(learner, config.optimizer))
     return learner, optimizers
