@@ -10,6 +10,7 @@ serves the whole rig, a generalised camera (Pless, "Using many cameras as one", 
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -25,6 +26,7 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache
+from selfdepth_training.data.folder import as_cache_error, kept
 from selfdepth_training.data.samples import RigSample
 from selfdepth_training.geometry import RigGeometry, depth_kind
 from selfdepth_training.hints import LEVEL, swept_depth
@@ -74,12 +76,19 @@ def with_visual_odometry(
     self-occlusion masks. The world is the body at the first frame. Raises OdometryError when too
     little can be tracked.
     """
-    path = cache.folder / FILE_NAME
-    if not path.exists():
+
+    def estimate(path: Path) -> None:
         poses = _estimate(cache, rig, config, progress)
-        with appearing(path) as file:
+        with as_cache_error(path.parent), appearing(path) as file:
             np.save(file, poses)
-    return replace(cache, world_from_body=np.load(path))
+
+    def read(path: Path) -> Float[np.ndarray, 'f c 4 4']:
+        poses: np.ndarray = np.load(path)
+        if poses.shape != (*cache.stamps_ns.shape, 4, 4):
+            raise ValueError(f'poses of shape {poses.shape}')
+        return poses
+
+    return replace(cache, world_from_body=kept(cache.folder / FILE_NAME, read, estimate))
 
 
 def _estimate(

@@ -53,6 +53,7 @@ class Scene:
     """Reprojection of this sample's rig by pyramid level."""
     _views: dict[int, Views] = field(default_factory=dict)
     _depths: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    _still: dict[int, Tensor] = field(default_factory=dict)
 
     @property
     def motion_teaches(self) -> bool:
@@ -71,6 +72,12 @@ class Scene:
                 self.sample, self.motion.world_from_body, geometry, level
             )
         return self._views[level]
+
+    def still_error(self, level: int) -> Float[Tensor, 'c y x']:
+        """What auto-masking compares with at a pyramid level, the same for every scale."""
+        if level not in self._still:
+            self._still[level] = self.tables(level).still_error(self.views(level))
+        return self._still[level]
 
     def depth(self, scale: int, level: int) -> Float[Tensor, 'c y x']:
         """Depth of a scale in metres, at the size of the geometry of a pyramid level."""

@@ -72,11 +72,13 @@ def _temporal(scene: Scene) -> Tensor | None:
         if explained is not None:
             size = [side * tables.factor for side in tables.geometry.size]
             explained = functional.interpolate(explained, size, mode='bilinear')
+        automask = scene.progress >= loss.automask_from
         found = tables.temporal(
             views,
             depth if scene.motion_teaches else depth.detach(),
-            scene.progress >= loss.automask_from,
+            automask,
             explained,
+            scene.still_error(level) if automask else None,
         )
         losses.append(reprojection_loss(found))
     return loss.temporal * _mean(losses)

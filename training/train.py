@@ -28,7 +28,7 @@ from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import RigGeometry, common_depth_kind
 from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.labels import LABELS
-from selfdepth_training.learner import SurroundLearner
+from selfdepth_training.learner import Losses, SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
@@ -143,11 +143,7 @@ def _run(
         batch = feed.batch(step, progress)
         losses = learner(batch, progress, [config.seed, step, fabric.global_rank])
         if not torch.isfinite(losses.total):
-            raise TrainingError(
-                f'Found a loss of {losses.total.item()} at step {step} ({batch.describe()}), '
-                'expected a number. The checkpoint of an earlier step is intact; lower '
-                'optimizer.learning_rate or look at these frames.'
-            )
+            raise _not_a_number(losses, step, batch.describe())
         fabric.backward(losses.total)
         if config.optimizer.clip:
             fabric.clip_gradients(learner, optimizers[0], max_norm=config.optimizer.clip)
@@ -167,6 +163,15 @@ def _run(
     if board is not None:
         board.close()
     return out / FILE_NAME
+
+
+def _not_a_number(losses: Losses, step: int, frames: str) -> TrainingError:
+    broken = [name for name, term in losses.terms.items() if not torch.isfinite(term)]
+    return TrainingError(
+        f'Found a loss of {losses.total.item()} at step {step}, of {" and ".join(broken)} '
+        f'({frames}), expected a number. The checkpoint of an earlier step is intact; lower '
+        'optimizer.learning_rate or look at these frames.'
+    )
 
 
 def _start(
