@@ -37,9 +37,11 @@ def both(street, tmp_path_factory) -> dict[int, Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize('case', CASES)
 def test_losses_gradients_and_statistics_are_those_of_one_process(both, case):
-    """Measured, as shares of their length: gradients within 5e-4, statistics within 7e-5. Were each
-    process to normalize its own images, gradients would be off by up to .07 and statistics by .004;
-    were pixels with hints to count alike by process, gradients by .009."""
+    """Measured, as shares of their length: gradients within 5e-4, statistics within 7e-5.
+
+    Were each process to normalize its own images, gradients would be off by up to .07 and
+    statistics by .004; were pixels with hints to count alike by process, gradients by .009.
+    """
     alone, together = both[1][case], both[2][case]
     assert len(alone) == 3 and len({step['loss'] for step in alone}) == 3
     for one, two in zip(alone, together, strict=True):
