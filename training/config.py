@@ -89,6 +89,9 @@ class DataConfig:
     witnesses: int = knob(0, low=0, high=4)
     """How many views of the frames around must agree with a sweep's hint. In dense traffic most
     chance matches have none; on streets that mostly stand it drops more right hints than wrong."""
+    body_masks: bool = True
+    """Measure where each camera sees the robot itself, which never changes while it drives, and
+    learn nothing from there. Without, only masks that the rig has already count."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
     flip_fusion: bool = False

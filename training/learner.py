@@ -32,6 +32,7 @@ from selfdepth_training.losses.surround import (
     to_float,
 )
 from selfdepth_training.networks import DepthNetwork, EgoMotionNetwork
+from selfdepth_training.parallel import share_of
 from selfdepth_training.refine import refined
 from selfdepth_training.scene import Motion, Scene
 from selfdepth_training.terms import hint_loss, sample_losses
@@ -114,7 +115,7 @@ class SurroundLearner(nn.Module):
         )
         logits = self._logits(images, rng)[0]
         hint = hint_loss(self.config.loss, self.depth, logits, focal, batch.hint, progress)
-        return {'hint': hint}
+        return {'hint': hint * share_of(batch.hint.sure.sum())}
 
     def _surround_losses(
         self, samples: list[RigSample], progress: float, rng: np.random.Generator

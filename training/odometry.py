@@ -11,6 +11,7 @@ known; without any overlap they come from the motion so far, in a unit of their 
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -24,6 +25,7 @@ from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.corners import OdometryError, Tracks
 from selfdepth_training.data.cache import FrameCache
+from selfdepth_training.data.folder import as_cache_error, kept
 from selfdepth_training.geometry import depth_kind
 from selfdepth_training.landmarks import Landmarks
 from selfdepth_training.overlap_depths import OverlapDepths
@@ -69,12 +71,19 @@ def with_visual_odometry(
     self-occlusion masks. The world is the body at the first frame. Raises OdometryError when too
     little can be tracked.
     """
-    path = cache.folder / FILE_NAME
-    if not path.exists():
+
+    def estimate(path: Path) -> None:
         poses = _estimate(cache, rig, config, progress)
-        with appearing(path) as file:
+        with as_cache_error(path.parent), appearing(path) as file:
             np.save(file, poses)
-    return replace(cache, world_from_body=np.load(path))
+
+    def read(path: Path) -> Float[np.ndarray, 'f c 4 4']:
+        poses: np.ndarray = np.load(path)
+        if poses.shape != (*cache.stamps_ns.shape, 4, 4):
+            raise ValueError(f'poses of shape {poses.shape}')
+        return poses
+
+    return replace(cache, world_from_body=kept(cache.folder / FILE_NAME, read, estimate))
 
 
 def _estimate(

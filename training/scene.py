@@ -70,6 +70,7 @@ class Scene:
     """Of all frames, where the recipe compares features."""
     _views: dict[int, Views] = field(default_factory=dict)
     _depths: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    _still: dict[int, Tensor] = field(default_factory=dict)
 
     @property
     def motion_teaches(self) -> bool:
@@ -97,6 +98,12 @@ class Scene:
         assert self.features is not None
         maps = self.features.at(level).detach()
         return self.views(level)._replace(images=maps.contiguous())
+
+    def still_error(self, level: int) -> Float[Tensor, 'c y x']:
+        """What auto-masking compares with at a pyramid level, the same for every scale."""
+        if level not in self._still:
+            self._still[level] = self.tables(level).still_error(self.views(level))
+        return self._still[level]
 
     def depth(self, scale: int, level: int) -> Float[Tensor, 'c y x']:
         """Depth of a scale in metres, at the size of the geometry of a pyramid level."""

@@ -75,7 +75,8 @@ def _temporal(scene: Scene) -> Tensor | None:
     losses = []
     for scale in range(len(scene.inverse)):
         level = scene.level_of(scale)
-        found = _over_time(scene, scene.tables(level), scene.views(level), scale, level)
+        still = scene.still_error(level) if scene.progress >= loss.automask_from else None
+        found = _over_time(scene, scene.tables(level), scene.views(level), scale, level, still)
         losses.append(reprojection_loss(found))
     return loss.temporal * _mean(losses)
 
@@ -95,8 +96,14 @@ def _feature_metric(scene: Scene) -> Tensor | None:
 
 
 def _over_time(
-    scene: Scene, tables: SurroundReprojection, views: Views, scale: int, level: int
+    scene: Scene,
+    tables: SurroundReprojection,
+    views: Views,
+    scale: int,
+    level: int,
+    still: Tensor | None = None,
 ) -> Reprojection:
+    """`still`: the error of the unwarped views, where it is known already."""
     depth = scene.depth(scale, level)
     explained = scene.motion.explained
     if explained is not None:
@@ -107,6 +114,7 @@ def _over_time(
         depth if scene.motion_teaches else depth.detach(),
         scene.progress >= scene.loss.automask_from,
         explained,
+        still,
     )
 
 

@@ -28,11 +28,12 @@ from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import RigGeometry, common_depth_kind
 from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.labels import LABELS
-from selfdepth_training.learner import SurroundLearner
+from selfdepth_training.learner import Losses, SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
+from selfdepth_training.parallel import share_norms
 from selfdepth_training.scale import Scale, scale_of, warn_of
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,8 @@ def train(
     fabric = _fabric(config)
     fabric.launch()
     caches = _caches(fabric, bags, cache_root or out / 'cache', config)
-    rigs = [with_self_occlusion(cache.rig, cache) for cache in caches]
+    measure = config.data.body_masks
+    rigs = [with_self_occlusion(c.rig, c) if measure else c.rig for c in caches]
     scale = scale_of(caches, rigs, config)
     warn_of(scale)
     if config.data.without_odometry == 'visual':
@@ -141,11 +143,7 @@ def _run(
         batch = feed.batch(step, progress)
         losses = learner(batch, progress, [config.seed, step, fabric.global_rank])
         if not torch.isfinite(losses.total):
-            raise TrainingError(
-                f'Found a loss of {losses.total.item()} at step {step} ({batch.describe()}), '
-                'expected a number. The checkpoint of an earlier step is intact; lower '
-                'optimizer.learning_rate or look at these frames.'
-            )
+            raise _not_a_number(losses, step, batch.describe())
         fabric.backward(losses.total)
         if config.optimizer.clip:
             fabric.clip_gradients(learner, optimizers[0], max_norm=config.optimizer.clip)
@@ -167,12 +165,23 @@ def _run(
     return out / FILE_NAME
 
 
+def _not_a_number(losses: Losses, step: int, frames: str) -> TrainingError:
+    broken = [name for name, term in losses.terms.items() if not torch.isfinite(term)]
+    return TrainingError(
+        f'Found a loss of {losses.total.item()} at step {step}, of {" and ".join(broken)} '
+        f'({frames}), expected a number. The checkpoint of an earlier step is intact; lower '
+        'optimizer.learning_rate or look at these frames.'
+    )
+
+
 def _start(
     fabric: Fabric, config: TrainConfig, rigs: list[Rig], learn_motion: bool
 ) -> tuple[Any, list[Any]]:
     """A fresh learner and its optimizers, the same for the same seed."""
     seed_everything(config.seed, verbose=False)
     learner = SurroundLearner(config, rigs, learn_motion)
+    if fabric.world_size > 1:
+        share_norms(learner.depth)
     learner.to(memory_format=torch.channels_last)
     learner, *optimizers = fabric.setup(learner, *optimizers_of(learner, config.optimizer))
     return learner, optimizers

@@ -89,6 +89,34 @@ def test_a_motion_that_all_cameras_agree_on_is_returned_whatever_the_weights(see
     assert torch.allclose(found, body_twist[:, 0].float(), atol=1e-5)
 
 
+@pytest.mark.parametrize('wrong', range(6))
+def test_a_camera_that_disagrees_counts_for_its_weight_and_the_others_recover_its_motion(wrong):
+    """Five cameras say the body's motion, one says another.
+
+    At equal weights a sixth of its error is left, with less trust in it less; the common motion,
+    carried back to the camera, is its own.
+    """
+    rig = extrinsics()
+    truth = torch.tensor([0.8, 0.03, -0.01, 0.002, -0.004, 0.05], dtype=torch.float64)
+    camera_truth = carried(truth.expand(1, 6, 6), rig.inverse())
+    error = torch.tensor([0.1, -0.2, 0.15, 0.02, 0.03, -0.01], dtype=torch.float64)
+    off = torch.zeros(1, 6, 6, dtype=torch.float64)
+    off[0, wrong] = error
+    in_body = carried(off, rig)[0, wrong]
+    network = EgoMotionNetwork(width=8).eval()
+    for trust, share in ((0.0, 1 / 6), (-3.0, 1 / (1 + 5 * np.exp(3.0))), (-30.0, 0.0)):
+        weights = torch.zeros(1, 6, 2, dtype=torch.float64)
+        weights[0, wrong] = trust
+        network.head = _Answers(
+            torch.cat([(camera_truth + off) / OUTPUT_SCALE, weights], -1).float()
+        )
+        with torch.no_grad():
+            found = network(*(frame[:1] for frame in pair_of_frames()), rig).double()
+        assert torch.allclose(found[0], truth + share * in_body, atol=1e-6)
+    recovered = carried(found[:, None].expand(1, 6, 6), rig.inverse())[0, wrong]
+    assert torch.allclose(recovered, camera_truth[0, wrong], atol=1e-5)
+
+
 def test_a_fresh_network_says_hardly_moved():
     torch.manual_seed(0)
     network = EgoMotionNetwork(width=8).eval()

@@ -60,6 +60,23 @@ def test_a_projection_is_kept_and_read_again(street):
     assert torch.equal(first.depth, again.depth) and torch.equal(first.sure, again.sure)
 
 
+@pytest.mark.parametrize('how', ['shorter', 'other', 'of fewer frames'])
+def test_a_damaged_projection_is_made_again(street, how, caplog):
+    expected = LidarDepth(street.cache, progress=False).of(4)
+    file = street.cache.folder / FILE_NAME
+    data = file.read_bytes()
+    if how == 'of fewer frames':
+        with np.load(file) as stored:
+            parts = dict(stored)
+        np.savez(file, ends=parts['ends'][:-1], pixels=parts['pixels'], depths=parts['depths'])
+    else:
+        file.write_bytes(data[: len(data) // 2] if how == 'shorter' else b'{{' + data[:-90])
+    found = LidarDepth(street.cache, progress=False).of(4)
+    assert 'is made again' in caplog.text
+    assert torch.equal(found.depth, expected.depth)
+    assert file.stat().st_size == len(data)
+
+
 def test_a_bag_without_lidar_is_one_clear_error(record, tmp_path):
     config = load_recipe('supervised', ['data.width=96', 'data.height=64', 'steps=1'])
     with pytest.raises(DataError, match=r'Found no LiDAR in .*Record with the LiDAR on'):

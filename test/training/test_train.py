@@ -3,6 +3,7 @@
 """Real, tiny trainings: what they write, what they refuse, and that a kill changes nothing."""
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.core.rig import load_rig
-from selfdepth_training.checkpoint import load_checkpoint
+from selfdepth_training.checkpoint import load_checkpoint, save_checkpoint
 from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.samples import DataError
 from selfdepth_training.evaluate import EvaluationConfig, evaluate
@@ -213,11 +214,41 @@ def test_a_loss_that_is_nan_stops_the_training_and_keeps_the_checkpoint(
 
     monkeypatch.setattr(DepthNetwork, 'hint_error', breaks_at_the_third)
     config = tiny('steps=5', 'checkpoint_seconds=0')
-    with pytest.raises(TrainingError, match=r'loss of nan at step 2 .*frame.*learning_rate'):
+    with pytest.raises(
+        TrainingError, match=r'loss of nan at step 2, of hint .*frame.*learning_rate'
+    ):
         train([street.bag], tmp_path, config, cache_root=cache_root)
     state = load_checkpoint(tmp_path)
     assert state['step'] == 2
     assert all(value.isfinite().all() for value in state['learner'].values())
+
+
+def test_a_disk_that_fills_up_is_one_clear_line_and_the_training_can_go_on(
+    command, trained, tmp_path, monkeypatch, capsys
+):
+    """The system refuses larger files from the third checkpoint on, as a full disk would."""
+    out, saved, limits = tmp_path / 'run', [], resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def save(path: Path, state: dict) -> None:
+        if len(saved) == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
+        save_checkpoint(path, state)
+        saved.append(state['step'])
+
+    monkeypatch.setattr('selfdepth_training.train.save_checkpoint', save)
+    try:
+        assert main(command(out, '--set=checkpoint_seconds=0')) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('selfdepth: error: Found that') and 'free space and --resume' in error
+    assert load_checkpoint(out)['step'] == saved[-1] == 2
+    assert [f.name for f in out.iterdir() if 'part' in f.name] == []
+
+    monkeypatch.undo()
+    assert main(command(out, '--resume')) == 0
+    resumed, whole = load_checkpoint(out), load_checkpoint(trained)
+    assert different(resumed['learner'], whole['learner']) == []
 
 
 def test_without_odometry_and_without_overlap_there_is_no_scale_to_learn(record, tmp_path, capsys):

@@ -6,13 +6,20 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from selfdepth_ros.core.errors import SelfdepthError
+
+log = logging.getLogger(__name__)
+
+Kept = TypeVar('Kept')
 
 _HEADER_BYTES = 128
 
@@ -51,6 +58,17 @@ def as_cache_error(root: Path) -> Iterator[None]:
             f'the frame cache cannot be written below {root}: {error.strerror or error}; free '
             'space there, or choose another cache folder'
         ) from error
+
+
+def kept(path: Path, read: Callable[[Path], Kept], write: Callable[[Path], None]) -> Kept:
+    """Return what a file holds: written where there is none, and anew where it is damaged."""
+    if path.exists():
+        try:
+            return read(path)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            log.warning('%s is damaged (%s); it is made again.', path, error)
+    write(path)
+    return read(path)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.files import appearing
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.data.cache import FrameCache
+from selfdepth_training.data.folder import as_cache_error, kept
 from selfdepth_training.data.samples import DataError, SureDepth
 from selfdepth_training.truth import SWEEP_TOLERANCE_NS, lidar_truth
 
@@ -31,12 +32,11 @@ class LidarDepth:
     def __init__(self, cache: FrameCache, progress: bool = True) -> None:
         path = cache.folder / FILE_NAME
         self._shape = (cache.images.shape[1], *(side // 2 for side in cache.images.shape[2:4]))
-        if not path.exists():
-            _project(cache, self._shape, path, progress)
-        with np.load(path) as stored:
-            self._ends, self._pixels, self._depths = (
-                stored[name] for name in ('ends', 'pixels', 'depths')
-            )
+        self._ends, self._pixels, self._depths = kept(
+            path,
+            lambda path: _read(path, len(cache)),
+            lambda path: _project(cache, self._shape, path, progress),
+        )
 
     def of(self, frame: int) -> SureDepth:
         """Z-depths (c, h, w) in metres, and where there are any."""
@@ -45,6 +45,14 @@ class LidarDepth:
         depth[self._pixels[part]] = self._depths[part]
         found = torch.from_numpy(depth.reshape(self._shape))
         return SureDepth(found, found > 0)
+
+
+def _read(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    with np.load(path) as stored:
+        ends, pixels, depths = (stored[name] for name in ('ends', 'pixels', 'depths'))
+    if ends.shape != (frames + 1,) or not len(pixels) == len(depths) == ends[-1]:
+        raise ValueError(f'{len(ends) - 1} frames, {len(pixels)} and {len(depths)} points')
+    return ends, pixels, depths
 
 
 def _project(cache: FrameCache, shape: tuple[int, int, int], path: Path, progress: bool) -> None:
@@ -98,7 +106,7 @@ def _shrunk(at: Int[np.ndarray, ' n'], size: int, smaller: int) -> Int[np.ndarra
 def _save(found: list[list[np.ndarray]], path: Path) -> None:
     rows = [np.concatenate([np.zeros((0, 2)), *images]) for images in found]
     every = np.concatenate(rows)
-    with appearing(path) as file:
+    with as_cache_error(path.parent), appearing(path) as file:
         np.savez(
             file,
             ends=np.cumsum([0, *(len(row) for row in rows)]),

@@ -15,6 +15,9 @@ from torch.nn import functional
 log = logging.getLogger(__name__)
 
 C1, C2 = 0.01**2, 0.03**2
+# Kinds of input (sizes, with or without a gradient) that a function is compiled for before torch
+# gives up and runs it uncompiled: four sizes of image, in time and across, with and without.
+KINDS_COMPILED = 64
 
 
 def _mean3x3(x: Tensor) -> Tensor:
@@ -60,7 +63,17 @@ def fast(error: PhotometricError) -> PhotometricError:
         log.warning('Found no C++ compiler: the loss runs uncompiled, several times slower. '
                     'Install g++ for full speed.')  # fmt: skip
         return error
+    _allow_kinds(KINDS_COMPILED)
     return torch.compile(error, dynamic=False)
+
+
+def _allow_kinds(count: int) -> None:
+    """Raise torch's own limit, 8, which the terms of one training exceed."""
+    from torch._dynamo import config
+
+    # It had the second name before torch 2.6.
+    name = 'recompile_limit' if hasattr(config, 'recompile_limit') else 'cache_size_limit'
+    setattr(config, name, max(getattr(config, name), count))
 
 
 def masked_mean(values: Float[Tensor, '*s'], valid: Bool[Tensor, '*s']) -> Tensor:

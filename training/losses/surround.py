@@ -84,12 +84,14 @@ class SurroundReprojection:
     def temporal(
         self, views: Views, depth: Float[Tensor, 'c h w'], automask: bool,
         explained: Float[Tensor, 'c 2 y x'] | None = None,
+        still: Float[Tensor, 'c y x'] | None = None,
     ) -> Reprojection:  # fmt: skip
         """Own camera before and after: minimum reprojection, auto-masking (Monodepth2).
 
         Auto-masking drops pixels that an unwarped source explains better than the warped ones:
         things that move along with the robot, and views from standstill. `explained`, of before
-        and after, is a factor of the error (Zhou et al. 2017).
+        and after, is a factor of the error (Zhou et al. 2017). `still` is the `still_error` of
+        these views, where it is known already.
         """
         columns = slice(None)
         cameras = range(len(self.geometry.cameras))
@@ -104,10 +106,16 @@ class SurroundReprojection:
         valid = found.valid & self._enlarged(self.geometry.visible)
         valid = valid & views.present[NOW][:, None, None]
         if automask:
-            with torch.no_grad():
-                still = self._error(targets, sources.contiguous())
-            valid = valid & (found.error < still.unflatten(0, (-1, 2)).amin(1))
+            still = self.still_error(views) if still is None else still
+            valid = valid & (found.error < still)
         return Reprojection(found.error, valid)
+
+    @torch.no_grad()
+    def still_error(self, views: Views) -> Float[Tensor, 'c y x']:
+        """Least error of the own camera before and after, unwarped: it knows no depth."""
+        sources = views.images[[BEFORE, AFTER]].transpose(0, 1).flatten(0, 1).contiguous()
+        targets = views.images[NOW].repeat_interleave(2, 0)
+        return self._error(targets, sources).unflatten(0, (-1, 2)).amin(1)
 
     def spatial(
         self, views: Views, depth: Float[Tensor, 'c h w'], other_time: int
