@@ -39,6 +39,10 @@ class NetworkConfig:
     head: Literal['histogram', 'sigmoid'] = 'histogram'
     """How the last layer says a depth: 'histogram' has a likelihood for each of some intervals of
     log depth, so that outlines are sharper and it knows how sure it is; 'sigmoid' one number."""
+    confidence: bool = False
+    """Whether one number ('sigmoid') also learns how sure it is, in layers of its own that leave
+    the depth as it is (training/sureness.py); a histogram always knows. Without hints the images
+    are warped nine more times in each step, without gradient and at half of their size."""
     intervals: int = knob(32, low=8, high=256)
     """Intervals of log depth that the histogram has."""
     min_depth_m: float = knob(0.5, unit='m', low=0.01, high=10.0)
@@ -169,6 +173,9 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    init: str = ''
+    """Weights to begin with: a training, or a state dict (.pt, .pth, .safetensors) of a ResNet
+    with torchvision's names (training/initial.py); empty: random ones."""
     steps: int = knob(4000, low=1, high=10_000_000)
     """Steps of the whole training; `--minutes` replaces it by what fits into that time."""
     seed: int = knob(0, low=0, high=2**31 - 1)
