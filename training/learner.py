@@ -32,6 +32,7 @@ from selfdepth_training.losses.surround import (
 )
 from selfdepth_training.networks import DepthNetwork, EgoMotionNetwork
 from selfdepth_training.scene import Motion, Scene
+from selfdepth_training.sureness import against_hint
 from selfdepth_training.terms import hint_loss, sample_losses
 
 # Image pyramid: full, half, quarter and eighth size.
@@ -105,7 +106,10 @@ class SurroundLearner(nn.Module):
         )
         logits = self._logits(images, rng)[0]
         hint = hint_loss(self.config.loss, self.depth, logits, focal, batch.hint, progress)
-        return {'hint': hint}
+        terms = {'hint': hint}
+        if self.depth.learns_confidence:
+            terms['sureness'] = against_hint(self.depth, logits, focal, batch.hint)
+        return terms
 
     def _surround_losses(
         self, samples: list[RigSample], progress: float, rng: np.random.Generator

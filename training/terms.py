@@ -18,6 +18,7 @@ from selfdepth_training.losses.photometric import masked_mean
 from selfdepth_training.losses.surround import reprojection_loss
 from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.scene import Scene
+from selfdepth_training.sureness import sureness_loss
 
 Term = Callable[[Scene], Tensor | None]
 """Weighted loss of one sample; None where it has no part in this step."""
@@ -125,6 +126,7 @@ TERMS: dict[str, Term] = {
     'spatial': _spatial,
     'explainability': _explainability,
     'velocity': _velocity,
+    'sureness': sureness_loss,
 }
 
 
