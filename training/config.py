@@ -138,6 +138,12 @@ class LossConfig:
     """Fraction of the training before the spatial terms begin."""
     automask_from: float = knob(0.5, low=0.0, high=1.0)
     """Fraction of the training before pixels that the unwarped source fits better are dropped."""
+    rigidity: float = knob(0.0, low=0.0, high=100.0)
+    """How strongly pixels whose depth disagrees with those before and after, as what moves by
+    itself does, count less in the temporal term (losses/rigidity.py): their weight is 1 less so
+    many times `difference / sum` of the depths; 1: as Bian et al. 2019, 20: with a tenth of
+    difference nothing is left, 0: off. From automask_from on. The network then looks at both
+    neighbouring frames as well, without gradient, in each step on images: three images for one."""
     coarse_until: tuple[float, float, float] = (0.02, 0.08, 0.88)
     """Fractions of the training seen at 1/8, 1/4 and 1/2 of the image size: coarse images have a
     wide basin of convergence, full ones the accuracy."""

@@ -175,7 +175,7 @@ class SurroundLearner(nn.Module):
 
     def _logits(
         self, images: Float[Tensor, 'n 3 h w'], rng: np.random.Generator
-    ) -> list[Float[Tensor, 'n k _ _']]:
+    ) -> list[Float[Tensor, 'n _ _ _']]:
         """Answers for the images, which the network sees jittered and at times mirrored."""
         shown = jitter(images, self.config.data.jitter, rng)
         flip = self.config.data.flip and bool(rng.integers(2))
@@ -186,7 +186,7 @@ class SurroundLearner(nn.Module):
 
     def _fusable(
         self, images: Float[Tensor, 'n 3 h w'], rng: np.random.Generator
-    ) -> list[list[Float[Tensor, 'n k _ _']]]:
+    ) -> list[list[Float[Tensor, 'n _ _ _']]]:
         """Answers for the images, and those for their mirror images, mirrored back."""
         shown = jitter(images, self.config.data.jitter, rng)
         both = torch.cat([shown, shown.flip(-1)]).contiguous(memory_format=torch.channels_last)
@@ -194,7 +194,7 @@ class SurroundLearner(nn.Module):
         return [[straight for straight, _ in pairs], [other.flip(-1) for _, other in pairs]]
 
     def _inverse_depths(
-        self, logits: list[Float[Tensor, 'c k _ _']], focal: Float[Tensor, ' c']
+        self, logits: list[Float[Tensor, 'c _ _ _']], focal: Float[Tensor, ' c']
     ) -> list[Float[Tensor, 'c 1 _ _']]:
         """Inverse depth by scale, of both sides together where they are fused."""
         found = [self.depth.to_inverse_depth(each, focal) for each in logits]
@@ -208,7 +208,7 @@ class SurroundLearner(nn.Module):
         sample: RigSample,
         images: Float[Tensor, 'c 3 h w'],
         focal: Float[Tensor, ' c'],
-        logits: list[Float[Tensor, 'c k _ _']],
+        logits: list[Float[Tensor, 'c _ _ _']],
         progress: float,
         rng: np.random.Generator,
     ) -> Scene:
@@ -220,9 +220,25 @@ class SurroundLearner(nn.Module):
             motion, NOW, progress, self.level_at(progress), loss, self.depth,
             lambda level: self.reprojection(sample.source, level, images.device),
         )  # fmt: skip
+        if loss.rigidity and loss.temporal and progress >= loss.automask_from:
+            scene = replace(scene, neighbours=self._neighbours(sample, focal))
         if loss.spatial_times == 'now' or not scene.motion_teaches:
             return scene
         return replace(scene, other_time=(BEFORE, AFTER)[int(rng.integers(2))])
+
+    @torch.no_grad()
+    def _neighbours(
+        self, sample: RigSample, focal: Float[Tensor, ' c']
+    ) -> Float[Tensor, '2 c 1 y x']:
+        """Inverse depths before and after.
+
+        Normalized by their batch, as the middle ones are: running means would make all of them
+        disagree a little.
+        """
+        images = to_float(sample.images[[BEFORE, AFTER]].flatten(0, 1))
+        logits = self.depth.logits(images.contiguous(memory_format=torch.channels_last))
+        inverse = self.depth.to_inverse_depth(logits, focal.repeat(2))
+        return inverse.unflatten(0, (2, -1))
 
     def _motion(self, sample: RigSample) -> Motion:
         """Odometry's, the learned one, or none where nothing of the loss asks for it.

@@ -15,6 +15,7 @@ from selfdepth_training.losses import edge_aware_smoothness
 from selfdepth_training.losses.labels import LABEL_ERRORS
 from selfdepth_training.losses.motion import velocity_error
 from selfdepth_training.losses.photometric import masked_mean
+from selfdepth_training.losses.rigidity import inconsistency, rigid_weight
 from selfdepth_training.losses.surround import reprojection_loss
 from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.scene import Scene
@@ -79,8 +80,21 @@ def _temporal(scene: Scene) -> Tensor | None:
             scene.progress >= loss.automask_from,
             explained,
         )
+        weight = _rigid(scene, level)
+        if weight is not None:
+            found = found._replace(error=found.error * weight)
         losses.append(reprojection_loss(found))
     return loss.temporal * _mean(losses)
+
+
+def _rigid(scene: Scene, level: int) -> Tensor | None:
+    """What each pixel of the images counts by loss.rigidity; None where all count alike."""
+    neighbours = scene.neighbour_depths(level)
+    if neighbours is None:
+        return None
+    tables = scene.tables(level)
+    found = inconsistency(tables, scene.views(level), scene.depth(0, level).detach(), neighbours)
+    return tables.enlarged(rigid_weight(found, scene.loss.rigidity))
 
 
 def _spatial(scene: Scene) -> Tensor | None:

@@ -14,7 +14,7 @@ from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference import load_engine
 from selfdepth_training.checkpoint import load_checkpoint
-from selfdepth_training.config import load_recipe
+from selfdepth_training.config import RECIPES, load_recipe
 from selfdepth_training.data.samples import SampleSource, SureDepth
 from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.predict import TrainedNetwork
@@ -121,6 +121,21 @@ def test_a_hint_teaches_whether_the_depth_is_within_a_quarter_of_it(true_scene):
         against_hint(network, doubt, focal, hint).backward()
         assert not doubt.grad[:, 0].any(), 'the depth learns nothing of it'
         assert ((doubt.grad[:, 1] < 0) == bool(right)).all(), factor
+
+
+@pytest.mark.parametrize('recipe', sorted(path.stem for path in RECIPES.glob('*.yaml')))
+def test_every_recipe_can_be_sure(recipe, street, cache_root, tmp_path):
+    settings = *SMALL, *SURE, *LESS, 'data.frames=4', 'network.pose_width=8', 'steps=2'
+    if recipe == 'lite':
+        settings = *settings, 'network.encoder=[16, 16, 16, 32, 32]'
+    train([street.bag], tmp_path / 'run', load_recipe(recipe, settings), cache_root=cache_root)
+    learner = load_checkpoint(tmp_path / 'run')['learner']
+    own = {name: value for name, value in learner.items() if 'sureness' in name}
+    assert len(own) == 4 and all(value.abs().sum() > 0 for value in own.values())
+    network = TrainedNetwork.load(tmp_path / 'run')
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
+    _, confidence = network.depth_and_confidence(images, np.array([70, 90], np.float32))
+    assert confidence.shape == (2, 64, 96) and confidence.std() > 0
 
 
 # Here the network has seen the street, and little of it; figures are those of a test, no more.

@@ -64,7 +64,7 @@ class DepthNetwork(nn.Module):
         """Raw answers of the head for images in 0..1, at half of their size."""
         return self.head(self._decoded(images)[0])
 
-    def all_logits(self, images: Float[Tensor, 'n 3 h w']) -> list[Float[Tensor, 'n k _ _']]:
+    def all_logits(self, images: Float[Tensor, 'n 3 h w']) -> list[Float[Tensor, 'n _ _ _']]:
         """The same, followed by those of the coarser heads: 1/4 of the size, 1/8 and so on."""
         heads = [self.head, *self.coarser_heads]
         return [head(x) for head, x in zip(heads, self._decoded(images), strict=False)]
