@@ -46,6 +46,10 @@ class NetworkConfig:
     head: Literal['histogram', 'sigmoid'] = 'histogram'
     """How the last layer says a depth: 'histogram' has a likelihood for each of some intervals of
     log depth, so that outlines are sharper and it knows how sure it is; 'sigmoid' one number."""
+    confidence: bool = False
+    """Whether one number ('sigmoid') also learns how sure it is, in layers of its own that leave
+    the depth as it is (training/sureness.py); a histogram always knows. Without hints the images
+    are warped nine more times in each step, without gradient and at half of their size."""
     intervals: int = knob(32, low=8, high=256)
     """Intervals of log depth that the histogram has."""
     min_depth_m: float = knob(0.5, unit='m', low=0.01, high=10.0)
@@ -162,6 +166,12 @@ class LossConfig:
     """Fraction of the training before the spatial terms begin."""
     automask_from: float = knob(0.5, low=0.0, high=1.0)
     """Fraction of the training before pixels that the unwarped source fits better are dropped."""
+    rigidity: float = knob(0.0, low=0.0, high=100.0)
+    """How strongly pixels whose depth disagrees with those before and after, as what moves by
+    itself does, count less in the temporal term (losses/rigidity.py): their weight is 1 less so
+    many times `difference / sum` of the depths; 1: as Bian et al. 2019, 20: with a tenth of
+    difference nothing is left, 0: off. From automask_from on. The network then looks at both
+    neighbouring frames as well, without gradient, in each step on images: three images for one."""
     coarse_until: tuple[float, float, float] = (0.02, 0.08, 0.88)
     """Fractions of the training seen at 1/8, 1/4 and 1/2 of the image size: coarse images have a
     wide basin of convergence, full ones the accuracy."""
@@ -197,6 +207,9 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    init: str = ''
+    """Weights to begin with: a training, or a state dict (.pt, .pth, .safetensors) of a ResNet
+    with torchvision's names (training/initial.py); empty: random ones."""
     steps: int = knob(4000, low=1, high=10_000_000)
     """Steps of the whole training; `--minutes` replaces it by what fits into that time."""
     seed: int = knob(0, low=0, high=2**31 - 1)

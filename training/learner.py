@@ -35,6 +35,7 @@ from selfdepth_training.networks import DepthNetwork, EgoMotionNetwork
 from selfdepth_training.parallel import share_of
 from selfdepth_training.refine import refined
 from selfdepth_training.scene import Motion, Scene
+from selfdepth_training.sureness import against_hint
 from selfdepth_training.terms import hint_loss, sample_losses
 
 # Image pyramid: full, half, quarter and eighth size.
@@ -115,7 +116,11 @@ class SurroundLearner(nn.Module):
         )
         logits = self._logits(images, rng)[0]
         hint = hint_loss(self.config.loss, self.depth, logits, focal, batch.hint, progress)
-        return {'hint': hint * share_of(batch.hint.sure.sum())}
+        terms = {'hint': hint}
+        if self.depth.learns_confidence:
+            terms['sureness'] = against_hint(self.depth, logits, focal, batch.hint)
+        share = share_of(batch.hint.sure.sum())
+        return {name: value * share for name, value in terms.items()}
 
     def _surround_losses(
         self, samples: list[RigSample], progress: float, rng: np.random.Generator
@@ -181,7 +186,7 @@ class SurroundLearner(nn.Module):
 
     def _logits(
         self, images: Float[Tensor, 'n 3 h w'], rng: np.random.Generator
-    ) -> list[Float[Tensor, 'n k _ _']]:
+    ) -> list[Float[Tensor, 'n _ _ _']]:
         """Answers for the images, which the network sees jittered and at times mirrored."""
         shown = jitter(images, self.config.data.jitter, rng)
         flip = self.config.data.flip and bool(rng.integers(2))
@@ -192,7 +197,7 @@ class SurroundLearner(nn.Module):
 
     def _fusable(
         self, images: Float[Tensor, 'n 3 h w'], rng: np.random.Generator
-    ) -> list[list[Float[Tensor, 'n k _ _']]]:
+    ) -> list[list[Float[Tensor, 'n _ _ _']]]:
         """Answers for the images, and those for their mirror images, mirrored back."""
         shown = jitter(images, self.config.data.jitter, rng)
         both = torch.cat([shown, shown.flip(-1)]).contiguous(memory_format=torch.channels_last)
@@ -200,7 +205,7 @@ class SurroundLearner(nn.Module):
         return [[straight for straight, _ in pairs], [other.flip(-1) for _, other in pairs]]
 
     def _inverse_depths(
-        self, logits: list[Float[Tensor, 'c k _ _']], focal: Float[Tensor, ' c']
+        self, logits: list[Float[Tensor, 'c _ _ _']], focal: Float[Tensor, ' c']
     ) -> list[Float[Tensor, 'c 1 _ _']]:
         """Inverse depth by scale, of both sides together where they are fused."""
         found = [self.depth.to_inverse_depth(each, focal) for each in logits]
@@ -214,7 +219,7 @@ class SurroundLearner(nn.Module):
         sample: RigSample,
         images: Float[Tensor, 'c 3 h w'],
         focal: Float[Tensor, ' c'],
-        logits: list[Float[Tensor, 'c k _ _']],
+        logits: list[Float[Tensor, 'c _ _ _']],
         progress: float,
         rng: np.random.Generator,
     ) -> Scene:
@@ -229,9 +234,25 @@ class SurroundLearner(nn.Module):
         )  # fmt: skip
         if self.refinements and motion.learned:
             scene = refined(scene, self.refinements)
+        if loss.rigidity and loss.temporal and progress >= loss.automask_from:
+            scene = replace(scene, neighbours=self._neighbours(sample, focal))
         if loss.spatial_times == 'now' or not scene.motion_teaches:
             return scene
         return replace(scene, other_time=(BEFORE, AFTER)[int(rng.integers(2))])
+
+    @torch.no_grad()
+    def _neighbours(
+        self, sample: RigSample, focal: Float[Tensor, ' c']
+    ) -> Float[Tensor, '2 c 1 y x']:
+        """Inverse depths before and after.
+
+        Normalized by their batch, as the middle ones are: running means would make all of them
+        disagree a little.
+        """
+        images = to_float(sample.images[[BEFORE, AFTER]].flatten(0, 1))
+        logits = self.depth.logits(images.contiguous(memory_format=torch.channels_last))
+        inverse = self.depth.to_inverse_depth(logits, focal.repeat(2))
+        return inverse.unflatten(0, (2, -1))
 
     def _motion(self, sample: RigSample) -> Motion:
         """Odometry's, the learned one, or none where nothing of the loss asks for it.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from selfdepth_training.config import OptimizerConfig
 from selfdepth_training.learner import SurroundLearner
+from selfdepth_training.networks.heads import HistogramHead
 
 # Quintic whose iteration drives every singular value towards one (Jordan et al. 2024).
 A, B, C = 3.4445, -4.7750, 2.0315
@@ -22,7 +23,8 @@ def optimizers_of(
 ) -> list[torch.optim.Optimizer]:
     """AdamW, and Muon when its rate is not zero. Each group keeps its peak rate as 'peak'."""
     hidden = learner.depth.hidden_weights() if config.muon_rate else []
-    head = [learner.depth.head.weight] if learner.depth.has_confidence else []
+    histogram = isinstance(learner.depth.head, HistogramHead)
+    head = [learner.depth.head.weight] if histogram else []
     taken = set(map(id, [*hidden, *head]))
     rest = [p for p in learner.parameters() if id(p) not in taken]
     groups = [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
@@ -51,7 +52,7 @@ class Scene:
     images: Float[Tensor, 'c 3 h w']
     """The middle frame's, in 0..1."""
     focal: Float[Tensor, ' c']
-    logits: list[Float[Tensor, 'c k _ _']]
+    logits: list[Float[Tensor, 'c _ _ _']]
     """Answers from fine (half of the images' size) to coarse."""
     inverse: list[Float[Tensor, 'c 1 _ _']]
     """The same as inverse depths, in 1/m."""
@@ -68,6 +69,8 @@ class Scene:
     """Reprojection of this sample's rig by pyramid level."""
     features: Features | None = None
     """Of all frames, where the recipe compares features."""
+    neighbours: Float[Tensor, '2 c 1 y x'] | None = None
+    """Inverse depths before and after, without gradient, where loss.rigidity asks for them."""
     _views: dict[int, Views] = field(default_factory=dict)
     _depths: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     _still: dict[int, Tensor] = field(default_factory=dict)
@@ -110,6 +113,13 @@ class Scene:
         if (scale, level) not in self._depths:
             self._depths[scale, level] = 1 / self._resized(self.inverse[scale], level)[:, 0]
         return self._depths[scale, level]
+
+    def neighbour_depths(self, level: int) -> Float[Tensor, '2 c y x'] | None:
+        """Depths before and after, as `depth` of the finest scale."""
+        if self.neighbours is None:
+            return None
+        resized = [self._resized(each, level)[:, 0] for each in self.neighbours]
+        return 1 / torch.stack(resized)
 
     def _resized(self, inverse: Tensor, level: int) -> Tensor:
         size = self.tables(level).geometry.size

@@ -18,6 +18,7 @@ from selfdepth_training.losses.features import feature_error
 from selfdepth_training.losses.labels import LABEL_ERRORS
 from selfdepth_training.losses.motion import velocity_error
 from selfdepth_training.losses.photometric import masked_mean
+from selfdepth_training.losses.rigidity import inconsistency, rigid_weight
 from selfdepth_training.losses.surround import (
     AFTER,
     BEFORE,
@@ -27,6 +28,7 @@ from selfdepth_training.losses.surround import (
 )
 from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.scene import Scene
+from selfdepth_training.sureness import sureness_loss
 
 Term = Callable[[Scene], Tensor | None]
 """Weighted loss of one sample; None where it has no part in this step."""
@@ -77,6 +79,9 @@ def _temporal(scene: Scene) -> Tensor | None:
         level = scene.level_of(scale)
         still = scene.still_error(level) if scene.progress >= loss.automask_from else None
         found = _over_time(scene, scene.tables(level), scene.views(level), scale, level, still)
+        weight = _rigid(scene, level)
+        if weight is not None:
+            found = found._replace(error=found.error * weight)
         losses.append(reprojection_loss(found))
     return loss.temporal * _mean(losses)
 
@@ -121,6 +126,16 @@ def _over_time(
 def _autoencoder(scene: Scene) -> Tensor | None:
     """What the features learn by themselves, and nobody else learns from."""
     return None if scene.features is None else scene.features.loss
+
+
+def _rigid(scene: Scene, level: int) -> Tensor | None:
+    """What each pixel of the images counts by loss.rigidity; None where all count alike."""
+    neighbours = scene.neighbour_depths(level)
+    if neighbours is None:
+        return None
+    tables = scene.tables(level)
+    found = inconsistency(tables, scene.views(level), scene.depth(0, level).detach(), neighbours)
+    return tables.enlarged(rigid_weight(found, scene.loss.rigidity))
 
 
 def _spatial(scene: Scene) -> Tensor | None:
@@ -185,6 +200,7 @@ TERMS: dict[str, Term] = {
     'explainability': _explainability,
     'velocity': _velocity,
     'agreement': _agreement,
+    'sureness': sureness_loss,
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric, seed_everything
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -27,9 +28,11 @@ from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import RigGeometry, common_depth_kind
 from selfdepth_training.hints import LEVEL as HINT_LEVEL
+from selfdepth_training.initial import Match, matched, read_weights
 from selfdepth_training.labels import LABELS
 from selfdepth_training.learner import Losses, SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
+from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
@@ -68,7 +71,8 @@ def train(
 
     `minutes` bounds the whole run, cache included: the step time is measured once and the number
     of steps is then frozen in the checkpoint. `resume` continues `out` bit for bit on a CPU.
-    Raises TrainingError, CalibrationError, BagError or CheckpointError, each with what to do.
+    Raises TrainingError, CalibrationError, BagError, CheckpointError or WeightsError, each with
+    what to do.
     """
     started = time.monotonic()
     state = load_checkpoint(out) if resume else None
@@ -80,6 +84,9 @@ def train(
     if state is not None:
         config = config_from_dict(TrainConfig, state['config'])
         _require_same_bags(bags, state['bags'])
+    elif config.init:
+        # Said before anything is computed.
+        _initial(config, nn.ModuleDict({'depth': DepthNetwork(config.network, 1.0)}))
     keep_memory()
     fabric = _fabric(config)
     fabric.launch()
@@ -124,6 +131,10 @@ def _run(
         for optimizer, saved in zip(optimizers, state['optimizers'], strict=True):
             optimizer.load_state_dict(saved)
         first, seconds = state['step'], state['seconds']
+    elif config.init:
+        match = _initial(config, learner.module)
+        learner.module.load_state_dict(match.taken, strict=False)
+        log.info('%s\n%s', config.init, match.told())
     learner.train()
     begun = time.monotonic()
     feed.prepare(range(first, plan.steps), plan.steps)
@@ -187,6 +198,12 @@ def _start(
     return learner, optimizers
 
 
+def _initial(config: TrainConfig, network: nn.Module) -> Match:
+    """What of the weights to begin with fits a learner; WeightsError when there is nothing."""
+    path = Path(config.init)
+    return matched(read_weights(path), network, path)
+
+
 def _feed(fabric: Fabric, rigs: list[Rig], source: SampleSource, config: TrainConfig) -> Feed:
     """What steps are fed; hints that measuring the pace has asked for are kept."""
     size = config.data.width >> HINT_LEVEL, config.data.height >> HINT_LEVEL
@@ -224,9 +241,9 @@ def _with_teachable_head(config: TrainConfig, learn_motion: bool) -> TrainConfig
         return config
     log.info(
         'The motion is learned with the images, which teach one depth per pixel: network.head is '
-        'sigmoid instead of %s, and there is no confidence',
-        config.network.head,
-    )
+        'sigmoid instead of %s, and there is %s confidence (network.confidence)',
+        config.network.head, 'a' if config.network.confidence else 'no',
+    )  # fmt: skip
     return replace(config, network=replace(config.network, head='sigmoid'))
 
 

@@ -20,6 +20,11 @@ from selfdepth_training.baseline import fit_row_baseline
 from selfdepth_training.evaluate import Evaluation, EvaluationError, evaluate
 from selfdepth_training.loaded import load_model
 from selfdepth_training.protocols import EvaluationProtocol
+from selfdepth_training.reliability import (
+    Reliability,
+    reliability_table,
+    reliability_to_dict,
+)
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -45,9 +50,13 @@ def run(args: argparse.Namespace) -> int:
     print(masks_told(rig))
     bar = evaluation_bar(reader, config)
     model = load_model(args.model)
-    predict = model.predictor(rig, config.flip)
-    scores = evaluate(predict, reader, rig, config, bar, scale=model.scale)
+    sureness = Reliability(config, model.scale)
+    predict = model.predictor(rig, config.flip, sureness.hear)
+    scores = evaluate(predict, reader, rig, config, bar, sureness.watch, model.scale)
     results = {'protocol': protocol.to_dict(), 'model': _told(scores, str(args.model), protocol)}
+    if deciles := sureness.deciles():
+        print(reliability_table(deciles))
+        results['model']['confidence'] = reliability_to_dict(deciles)
     if args.baseline:
         rows = fit_row_baseline([BagReader(bag) for bag in args.baseline], rig, config)
         constant = evaluate(lambda frame: rows, reader, rig, config, bar)

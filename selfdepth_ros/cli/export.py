@@ -7,9 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.cli.protocol import with_masks
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_training.export import export, in_metres
+from selfdepth_training.loaded import load_model
+from selfdepth_training.platt import fitted, measured_on, scaled, with_scaling
 from selfdepth_training.predict import TrainedNetwork
+from selfdepth_training.reliability import calibration_error
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -26,6 +31,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help='metres of one unit of depth, for a training of relative scale (`selfdepth evaluate` '
         'measures it)',
     )  # fmt: skip
+    parser.add_argument(
+        '--calibrate', type=Path, metavar='BAG',
+        help='make the confidence say how often depths are right on this bag with LiDAR or depth '
+        'truth (one that was not learned from)',
+    )  # fmt: skip
+    parser.add_argument('--rig', type=Path, help='for --calibrate: rig file with masks to use')
     parser.add_argument('--metrics', type=Path, help='JSON of `selfdepth evaluate` to record')
     return parser
 
@@ -33,6 +44,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Export and check against torch."""
     trained = in_metres(TrainedNetwork.load(args.checkpoint), args.scale)
+    trained, calibration = _calibrated(trained, args)
     state, config = trained.state, trained.config
     metrics = json.loads(args.metrics.read_text('utf-8')) if args.metrics else {}
     manifest = Manifest(
@@ -55,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
             'planned_steps': state['steps'],
             'minutes': round(state['seconds'] / 60, 1),
             'scale': 'metric' if args.scale is None else f'relative, times {args.scale:g}',
+            'calibration': calibration,
             'metrics': metrics,
         },
     )
@@ -62,3 +75,19 @@ def run(args: argparse.Namespace) -> int:
     size = path.stat().st_size / 1e6
     print(f'{path} ({size:.1f} MB): 99 % of the depths within {difference:.1e} of torch')
     return 0
+
+
+def _calibrated(
+    trained: TrainedNetwork, args: argparse.Namespace
+) -> tuple[TrainedNetwork, dict[str, Any]]:
+    """The network with its confidence calibrated where that is asked for, and the record of it."""
+    if args.calibrate is None:
+        return trained, {}
+    reader = BagReader(args.calibrate)
+    rig = with_masks(reader.rig(), args.rig)
+    before = measured_on(load_model(args.checkpoint), reader, rig)
+    scaling = fitted(before)
+    off = [calibration_error(each.deciles()) for each in (before, scaled(before, scaling))]
+    print(f'confidence on {args.calibrate}: off by {off[0]:.3f}, calibrated {off[1]:.3f}')
+    record = {'bag': str(args.calibrate), **scaling._asdict()}
+    return with_scaling(trained, scaling), record

@@ -24,6 +24,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--minutes', type=float, help='length of the whole run, cache included')
     parser.add_argument('--steps', type=int, help='number of steps, instead of --minutes')
     parser.add_argument('--seed', type=int, help='seed of weights and samples')
+    parser.add_argument(
+        '--init', metavar='WEIGHTS',
+        help='begin with these: a training, or a state dict (torch.save, .safetensors) of a '
+        'ResNet18 or 34 with the names of torchvision, '
+        'with --set network.encoder=[64,64,128,256,512]',
+    )  # fmt: skip
     parser.add_argument('--resume', action='store_true', help='go on with the training in --out')
     parser.add_argument('--cache', type=Path, help='folder of frame caches (default: OUT/cache)')
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
@@ -34,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, and say what comes next."""
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     settings = list(args.settings)
-    for name in ('steps', 'seed'):
+    for name in ('steps', 'seed', 'init'):
         if getattr(args, name) is not None:
             settings.append(f'{name}={getattr(args, name)}')
     config = load_recipe(args.recipe, settings)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional
 
@@ -103,7 +103,7 @@ class SurroundReprojection:
         targets = views.images[NOW].repeat_interleave(2, 0)
         view = self._warp(sources, grids)
         found = self._combined(targets, view, explained)
-        valid = found.valid & self._enlarged(self.geometry.visible)
+        valid = found.valid & self.enlarged(self.geometry.visible)
         valid = valid & views.present[NOW][:, None, None]
         if automask:
             still = self.still_error(views) if still is None else still
@@ -140,7 +140,7 @@ class SurroundReprojection:
         view = self._warp(torch.cat(sources), grids)
         target = torch.cat(targets)
         found = self._combined(target, view._replace(images=match_brightness(view, target)))
-        valid = found.valid & self._enlarged(torch.stack(visible))
+        valid = found.valid & self.enlarged(torch.stack(visible))
         return Reprojection(found.error, valid & views.present[NOW, crops, None, None])
 
     def _grid(
@@ -179,7 +179,8 @@ class SurroundReprojection:
             return self.unlike(targets, views)
         return fast(photometric_error)(targets, views, self.ssim_weight)
 
-    def _enlarged(self, mask: Bool[Tensor, 'n h w']) -> Bool[Tensor, 'n y x']:
+    def enlarged(self, mask: Shaped[Tensor, 'n h w']) -> Shaped[Tensor, 'n y x']:
+        """What is told at the size of the geometry, at that of the images."""
         return mask.repeat_interleave(self.factor, 1).repeat_interleave(self.factor, 2)
 
 

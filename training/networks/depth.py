@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The depth network: image and focal length in, metric depth out."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from selfdepth_training.config import NetworkConfig
-from selfdepth_training.networks.heads import HEADS, HistogramHead
+from selfdepth_training.networks.heads import HEADS, HistogramHead, SigmoidHead
 from selfdepth_training.networks.zoo import ENCODERS, UPSAMPLERS
 
 # Images in 0..1 are centred by these; fixed, so that a checkpoint and its export agree.
@@ -35,8 +37,10 @@ class DepthNetwork(nn.Module):
             self.ups.append(level(inputs, skip, outputs))
             inputs = outputs
         self.head = HEADS[config.head](inputs, config)
-        coarser = config.decoder[1 : config.scales]
-        self.coarser_heads = nn.ModuleList(HEADS[config.head](c, config) for c in coarser)
+        coarser, plain = config.decoder[1 : config.scales], replace(config, confidence=False)
+        self.coarser_heads = nn.ModuleList(HEADS[config.head](c, plain) for c in coarser)
+        # What becomes of the confidence; export may put a calibration here (training/platt.py).
+        self.calibration: nn.Module = nn.Identity()
         self.register_buffer('reference_focal', torch.tensor(float(reference_focal)))
 
     def hidden_weights(self) -> list[nn.Parameter]:
@@ -50,13 +54,18 @@ class DepthNetwork(nn.Module):
     @property
     def has_confidence(self) -> bool:
         """Whether its head knows how sure it is."""
-        return isinstance(self.head, HistogramHead)
+        return isinstance(self.head, HistogramHead) or self.learns_confidence
+
+    @property
+    def learns_confidence(self) -> bool:
+        """Whether how sure it is must be taught beside the depth."""
+        return isinstance(self.head, SigmoidHead) and self.head.sureness is not None
 
     def logits(self, images: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n k y x']:
         """Raw answers of the head for images in 0..1, at half of their size."""
         return self.head(self._decoded(images)[0])
 
-    def all_logits(self, images: Float[Tensor, 'n 3 h w']) -> list[Float[Tensor, 'n k _ _']]:
+    def all_logits(self, images: Float[Tensor, 'n 3 h w']) -> list[Float[Tensor, 'n _ _ _']]:
         """The same, followed by those of the coarser heads: 1/4 of the size, 1/8 and so on."""
         heads = [self.head, *self.coarser_heads]
         return [head(x) for head, x in zip(heads, self._decoded(images), strict=False)]
@@ -95,7 +104,7 @@ class DepthNetwork(nn.Module):
         logits = self.logits(images)
         depth = 1 / _doubled(self.to_inverse_depth(logits, focal))
         confidence = self.head.confidence(logits)
-        return depth, None if confidence is None else _doubled(confidence)
+        return depth, None if confidence is None else _doubled(self.calibration(confidence))
 
     def _scale(self, focal: Tensor) -> Float[Tensor, 'n 1 1 1']:
         """What the reference camera sees at one metre, this one sees at 1 / scale."""

@@ -12,11 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import skip_init
 
 from selfdepth_training.config import NetworkConfig
 
 # A relative error below 25 %: abs(depth - true) < true / 4.
 NEAREST_TRUE, FARTHEST_TRUE = 1 / 1.25, 1 / 0.75
+SURENESS_CHANNELS = 16
 
 
 class Head(Protocol):
@@ -41,7 +43,12 @@ class Head(Protocol):
 
 
 class SigmoidHead(nn.Conv2d):
-    """One number: inverse depth through a sigmoid between fixed bounds (Godard et al. 2017)."""
+    """One number: inverse depth through a sigmoid between fixed bounds (Godard et al. 2017).
+
+    With `network.confidence` a second channel is the logit of how likely its relative error is
+    below 25 %. Its layers hang on the features without a gradient, and draw no random numbers of
+    the training's: the depth is learned as it is without them.
+    """
 
     def __init__(self, inputs: int, config: NetworkConfig) -> None:
         super().__init__(inputs, 1, 3, padding=1)
@@ -50,22 +57,28 @@ class SigmoidHead(nn.Conv2d):
         share = (1 / config.initial_depth_m - self.far) / (self.near - self.far)
         nn.init.normal_(self.weight, std=1e-3)
         nn.init.constant_(self.bias, math.log(share / (1 - share)))
+        self.sureness = _sureness(inputs) if config.confidence else None
 
     def forward(self, features: Tensor) -> Tensor:
         """In float32 under autocast too: 8 bits of mantissa are depth steps of half a percent."""
         with torch.autocast(features.device.type, enabled=False):
-            return super().forward(features.float())
+            features = features.float()
+            said = super().forward(features)
+            if self.sureness is None:
+                return said
+            return torch.cat([said, self.sureness(features.detach())], 1)
 
     def inverse_depth(self, logits: Tensor) -> Tensor:
         """See `Head`."""
-        return self.far + (self.near - self.far) * torch.sigmoid(logits)
+        return self.far + (self.near - self.far) * torch.sigmoid(logits[:, :1].contiguous())
 
     def hint_error(self, logits: Tensor, depth_m: Tensor) -> Tensor:
         """Difference of the logarithms."""
         return (torch.log(self.inverse_depth(logits)[:, 0]) + torch.log(depth_m)).abs()
 
-    def confidence(self, logits: Tensor) -> None:
-        """It has none."""
+    def confidence(self, logits: Tensor) -> Tensor | None:
+        """As learned (training/sureness.py); None without `network.confidence`."""
+        return None if self.sureness is None else torch.sigmoid(logits[:, 1:])
 
 
 class HistogramHead(nn.Conv2d):
@@ -140,6 +153,17 @@ class HistogramHead(nn.Conv2d):
     def _share_below(self, place: Float[Tensor, 'n 1 y x']) -> Float[Tensor, 'n k y x']:
         """Share of each interval that is nearer than a place."""
         return (place - self.index).clamp(0, 1)
+
+
+def _sureness(inputs: int) -> nn.Sequential:
+    """Two convolutions that end in one logit, which is zero until they learn."""
+    middle = skip_init(nn.Conv2d, inputs, SURENESS_CHANNELS, 3, padding=1)
+    last = skip_init(nn.Conv2d, SURENESS_CHANNELS, 1, 1)
+    own = torch.Generator().manual_seed(0)
+    nn.init.kaiming_normal_(middle.weight, nonlinearity='relu', generator=own)
+    for zero in (middle.bias, last.weight, last.bias):
+        nn.init.zeros_(zero)
+    return nn.Sequential(middle, nn.ReLU(), last)
 
 
 def _likelihood(logits: Float[Tensor, 'n k y x']) -> Float[Tensor, 'n k y x']:
