@@ -36,9 +36,10 @@ class NetworkConfig:
     """Channels of the first stage of the ego motion network, used where odometry is missing."""
     decoder: tuple[int, int, int, int] = (16, 32, 64, 128)
     """Channels of the decoder at 1/2, 1/4, 1/8 and 1/16 of the input size."""
-    head: Literal['histogram', 'sigmoid'] = 'histogram'
+    head: Literal['histogram', 'sigmoid', 'laplace'] = 'histogram'
     """How the last layer says a depth: 'histogram' has a likelihood for each of some intervals of
-    log depth, so that outlines are sharper and it knows how sure it is; 'sigmoid' one number."""
+    log depth, so that outlines are sharper and it knows how sure it is; 'sigmoid' one number;
+    'laplace' one number and how far off it may be, which hints teach."""
     intervals: int = knob(32, low=8, high=256)
     """Intervals of log depth that the histogram has."""
     min_depth_m: float = knob(0.5, unit='m', low=0.01, high=10.0)
@@ -76,9 +77,15 @@ class DataConfig:
     with_odometry: Literal['known', 'learned'] = 'known'
     """What becomes of the recording's odometry: 'known' takes its poses for true; 'learned' trains
     an ego motion network all the same, which loss.velocity may hold to odometry's distances."""
-    labels: Literal['sweep', 'lidar'] = 'sweep'
-    """Where the hints come from: 'sweep' compares the images themselves, 'lidar' projects the
-    recording's LiDAR."""
+    labels: Literal['sweep', 'sgm', 'lidar'] = 'sweep'
+    """Where the hints come from: 'sweep' and 'sgm' compare the images themselves, by a plane sweep
+    and by semi-global matching (OpenCV's); 'lidar' projects the recording's LiDAR."""
+    matching: Literal['fixed', 'random'] = 'fixed'
+    """Settings of 'sgm': 'fixed' takes, of eight, what reprojects best, pixel by pixel; 'random'
+    draws one for each frame, which is worse and takes less time (Watson et al. 2019)."""
+    left_right_px: float = knob(0.0, unit='px', low=0.0, high=10.0)
+    """Largest difference that 'sgm' bears between a disparity and that of its match, matched the
+    other way round (Tosi et al. 2019); 0: it does not look, which takes half of the time."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
     flip_fusion: bool = False
@@ -119,9 +126,13 @@ class LossConfig:
     hint: float = knob(1.0, low=0.0, high=10.0)
     """Weight of the distance to the hint (data.labels): for the head a cross-entropy of the
     histogram, a difference of log depths of one number."""
-    hint_error: Literal['head', 'log_l1', 'silog', 'berhu'] = 'head'
+    hint_error: Literal['head', 'log_l1', 'log1p', 'silog', 'berhu'] = 'head'
     """How the distance to a hint is measured: 'head' as the network's head does it; differences of
-    log depths: absolute, scale-invariant (Eigen et al. 2014), reverse Huber (Laina et al.)."""
+    log depths: absolute, scale-invariant (Eigen et al. 2014), reverse Huber (Laina et al.); and
+    'log1p', the logarithm of one and the metres between (Watson et al. 2019)."""
+    hint_where: Literal['everywhere', 'better'] = 'everywhere'
+    """Which hints count: all, or those that reproject better than the network's depth and than an
+    image that did not move (Watson et al. 2019), in the images that the recipe compares."""
     hint_fades: bool = True
     """Whether hints count less and less until loss.hint_until, or alike until then."""
     images_from: float = knob(1.0, low=0.0, high=1.0)
@@ -187,6 +198,18 @@ class TrainConfig:
             raise ConfigError(
                 'loss.explainability: found a mask, which the network of a learned motion says, '
                 'expected data.with_odometry and data.without_odometry to be learned.'
+            )
+        if loss.hint_where == 'better' and (
+            loss.images_from or not (loss.temporal or loss.spatial)
+        ):
+            raise ConfigError(
+                "loss.hint_where: found 'better' in steps that compare no images, expected "
+                'loss.images_from 0 and loss.temporal or loss.spatial above 0.'
+            )
+        if self.network.head == 'laplace' and not (loss.hint and loss.hint_error == 'head'):
+            raise ConfigError(
+                "network.head: found 'laplace' where nothing teaches how far off it may be, "
+                "expected loss.hint above 0 and loss.hint_error 'head'."
             )
         if data.without_odometry == 'still' and (loss.temporal or loss.spatial_times != 'now'):
             raise ConfigError(

@@ -12,6 +12,7 @@ from selfdepth_training.data.lidar import LidarDepth
 from selfdepth_training.data.samples import SampleSource, SureDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.hints import SweepHints
+from selfdepth_training.sgm.labels import SgmLabels
 
 
 @runtime_checkable
@@ -41,5 +42,6 @@ class LidarLabels:
 
 LABELS: dict[str, Callable[[SampleSource, list[RigGeometry], TrainConfig], Labels]] = {
     'sweep': SweepHints,
+    'sgm': SgmLabels,
     'lidar': LidarLabels,
 }

@@ -22,7 +22,7 @@ def optimizers_of(
 ) -> list[torch.optim.Optimizer]:
     """AdamW, and Muon when its rate is not zero. Each group keeps its peak rate as 'peak'."""
     hidden = learner.depth.hidden_weights() if config.muon_rate else []
-    head = [learner.depth.head.weight] if learner.depth.has_confidence else []
+    head = [learner.depth.head.weight] if learner.config.network.head == 'histogram' else []
     taken = set(map(id, [*hidden, *head]))
     rest = [p for p in learner.parameters() if id(p) not in taken]
     groups = [

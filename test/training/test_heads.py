@@ -107,7 +107,7 @@ def test_hints_beyond_the_ends_are_said_as_the_bounds(name):
         head.hint_error(logits, torch.tensor([[[0.01, 1e4]]])).sum().backward()
         optimizer.step()
     said = 1 / head.inverse_depth(logits)[0, 0, 0]
-    torch.testing.assert_close(said, torch.tensor(head.bounds_m), rtol=0.01, atol=0)
+    torch.testing.assert_close(said, torch.tensor(head.bounds_m), rtol=0.02, atol=0)
 
 
 @pytest.mark.parametrize('logits', [

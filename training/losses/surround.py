@@ -97,10 +97,16 @@ class SurroundReprojection:
         valid = found.valid & self._enlarged(self.geometry.visible)
         valid = valid & views.present[NOW][:, None, None]
         if automask:
-            with torch.no_grad():
-                still = fast(photometric_error)(targets, sources.contiguous(), self.ssim_weight)
-            valid = valid & (found.error < still.unflatten(0, (-1, 2)).amin(1))
+            valid = valid & (found.error < self.unmoved(views))
         return Reprojection(found.error, valid)
+
+    @torch.no_grad()
+    def unmoved(self, views: Views) -> Float[Tensor, 'c y x']:
+        """Least error of the images before and after as they are."""
+        sources = views.images[[BEFORE, AFTER]].transpose(0, 1).flatten(0, 1).contiguous()
+        targets = views.images[NOW].repeat_interleave(2, 0)
+        error = fast(photometric_error)(targets, sources, self.ssim_weight)
+        return error.unflatten(0, (-1, 2)).amin(1)
 
     def spatial(
         self, views: Views, depth: Float[Tensor, 'c h w'], other_time: int

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfdepth_training.config import NetworkConfig
-from selfdepth_training.networks.heads import HEADS, HistogramHead
+from selfdepth_training.networks.heads import HEADS
 from selfdepth_training.networks.zoo import ENCODERS, UPSAMPLERS
 
 # Images in 0..1 are centred by these; fixed, so that a checkpoint and its export agree.
@@ -49,7 +49,7 @@ class DepthNetwork(nn.Module):
     @property
     def has_confidence(self) -> bool:
         """Whether its head knows how sure it is."""
-        return isinstance(self.head, HistogramHead)
+        return self.head.has_confidence
 
     def logits(self, images: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n k y x']:
         """Raw answers of the head for images in 0..1, at half of their size."""

@@ -17,6 +17,8 @@ from selfdepth_training.config import NetworkConfig
 
 # A relative error below 25 %: abs(depth - true) < true / 4.
 NEAREST_TRUE, FARTHEST_TRUE = 1 / 1.25, 1 / 0.75
+# Mean deviations of log depth that can be learned: half a percent, and a factor of e.
+LOG_WIDTHS = math.log(0.005), 1.0
 
 
 class Head(Protocol):
@@ -24,6 +26,8 @@ class Head(Protocol):
 
     bounds_m: tuple[float, float]
     """The nearest and the farthest depth that it can say."""
+    has_confidence: bool
+    """Whether it knows how sure it is."""
 
     def __call__(self, features: Float[Tensor, 'n c y x']) -> Float[Tensor, 'n k y x']:
         """Raw answers, float32."""
@@ -43,8 +47,11 @@ class Head(Protocol):
 class SigmoidHead(nn.Conv2d):
     """One number: inverse depth through a sigmoid between fixed bounds (Godard et al. 2017)."""
 
+    has_confidence = False
+    channels = 1
+
     def __init__(self, inputs: int, config: NetworkConfig) -> None:
-        super().__init__(inputs, 1, 3, padding=1)
+        super().__init__(inputs, self.channels, 3, padding=1)
         self.bounds_m = config.min_depth_m, config.max_depth_m
         self.near, self.far = 1 / config.min_depth_m, 1 / config.max_depth_m
         share = (1 / config.initial_depth_m - self.far) / (self.near - self.far)
@@ -64,8 +71,47 @@ class SigmoidHead(nn.Conv2d):
         """Difference of the logarithms."""
         return (torch.log(self.inverse_depth(logits)[:, 0]) + torch.log(depth_m)).abs()
 
-    def confidence(self, logits: Tensor) -> None:
+    def confidence(self, logits: Tensor) -> Tensor | None:
         """It has none."""
+        return None
+
+
+class LaplaceHead(SigmoidHead):
+    """A second number beside it: how far off it may be.
+
+    What is told is taken for drawn from a Laplace distribution of log depth around what is said;
+    its width is learned as its likelihood has it, so that labels which no image explains pull less
+    (Kendall and Gal, "What uncertainties do we need in Bayesian deep learning for computer
+    vision?", 2017; Klodt and Vedaldi 2018).
+    """
+
+    has_confidence = True
+    channels = 2
+
+    def __init__(self, inputs: int, config: NetworkConfig) -> None:
+        super().__init__(inputs, config)
+        nn.init.zeros_(self.bias[1:])
+
+    def inverse_depth(self, logits: Tensor) -> Tensor:
+        """See `Head`."""
+        return super().inverse_depth(logits[:, :1])
+
+    def hint_error(self, logits: Tensor, depth_m: Tensor) -> Tensor:
+        """Negative log likelihood, but for a constant."""
+        log_width = self._log_width(logits)[:, 0]
+        return super().hint_error(logits, depth_m) * torch.exp(-log_width) + log_width
+
+    def confidence(self, logits: Tensor) -> Tensor:
+        """Likelihood of the depths for which the error of what is said is below 25 %."""
+        narrowness = torch.exp(-self._log_width(logits))
+        nearer = torch.exp(math.log(NEAREST_TRUE) * narrowness)
+        farther = torch.exp(-math.log(FARTHEST_TRUE) * narrowness)
+        return 1 - (nearer + farther) / 2
+
+    def _log_width(self, logits: Tensor) -> Float[Tensor, 'n 1 y x']:
+        """Logarithm of the mean deviation of log depth, between bounds."""
+        narrowest, widest = LOG_WIDTHS
+        return narrowest + (widest - narrowest) * torch.sigmoid(logits[:, 1:])
 
 
 class HistogramHead(nn.Conv2d):
@@ -75,6 +121,8 @@ class HistogramHead(nn.Conv2d):
     A distribution keeps both apart (Fu et al., "Deep ordinal regression network", 2018), and says
     how sure it is. Its median is the depth that the absolute error of the logarithm asks for.
     """
+
+    has_confidence = True
 
     def __init__(self, inputs: int, config: NetworkConfig) -> None:
         super().__init__(inputs, config.intervals, 1)
@@ -149,4 +197,4 @@ def _likelihood(logits: Float[Tensor, 'n k y x']) -> Float[Tensor, 'n k y x']:
     return weights / weights.sum(1, keepdim=True)
 
 
-HEADS = {'histogram': HistogramHead, 'sigmoid': SigmoidHead}
+HEADS = {'histogram': HistogramHead, 'sigmoid': SigmoidHead, 'laplace': LaplaceHead}
