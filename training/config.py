@@ -77,9 +77,16 @@ class DataConfig:
     with_odometry: Literal['known', 'learned'] = 'known'
     """What becomes of the recording's odometry: 'known' takes its poses for true; 'learned' trains
     an ego motion network all the same, which loss.velocity may hold to odometry's distances."""
-    labels: Literal['sweep', 'sgm', 'lidar'] = 'sweep'
+    labels: Literal['sweep', 'sgm', 'lidar', 'topic', 'onnx'] = 'sweep'
     """Where the hints come from: 'sweep' and 'sgm' compare the images themselves, by a plane sweep
-    and by semi-global matching (OpenCV's); 'lidar' projects the recording's LiDAR."""
+    and by semi-global matching (OpenCV's); 'lidar' projects the recording's LiDAR; 'topic'
+    takes its depth images (data.label_topic), of a depth camera or another network; 'onnx' asks a
+    network (data.label_model)."""
+    label_model: str = ''
+    """Model of 'onnx': a folder or file as `selfdepth export` writes them."""
+    label_topic: str = '/{camera}/depth'
+    """Topics of the depth images of 'topic': 32FC1 or 16UC1, z-depth, with the field of view and
+    the stamps of each camera's pictures; {camera} stands for its name."""
     matching: Literal['fixed', 'random'] = 'fixed'
     """Settings of 'sgm': 'fixed' takes, of eight, what reprojects best, pixel by pixel; 'random'
     draws one for each frame, which is worse and takes less time (Watson et al. 2019)."""
@@ -205,6 +212,11 @@ class TrainConfig:
             raise ConfigError(
                 "loss.hint_where: found 'better' in steps that compare no images, expected "
                 'loss.images_from 0 and loss.temporal or loss.spatial above 0.'
+            )
+        if (data.labels == 'onnx') != bool(data.label_model):
+            raise ConfigError(
+                f'data.label_model: found {data.label_model!r} with data.labels {data.labels!r}, '
+                "expected a model with 'onnx' and none without."
             )
         if self.network.head == 'laplace' and not (loss.hint and loss.hint_error == 'head'):
             raise ConfigError(

@@ -36,6 +36,7 @@ def log_metres(
 
     Watson et al., "Self-supervised monocular depth hints", 2019, their log L1.
     """
+    told = torch.where(sure, told, said.detach())  # the others may be anything
     return masked_mean(torch.log1p((said.exp() - told.exp()).abs()), sure)
 
 
