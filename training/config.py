@@ -43,9 +43,10 @@ class NetworkConfig:
     gradients pass (Tang and Tan, "BA-Net", 2019); 0: none."""
     decoder: tuple[int, int, int, int] = (16, 32, 64, 128)
     """Channels of the decoder at 1/2, 1/4, 1/8 and 1/16 of the input size."""
-    head: Literal['histogram', 'sigmoid'] = 'histogram'
+    head: Literal['histogram', 'sigmoid', 'laplace'] = 'histogram'
     """How the last layer says a depth: 'histogram' has a likelihood for each of some intervals of
-    log depth, so that outlines are sharper and it knows how sure it is; 'sigmoid' one number."""
+    log depth, so that outlines are sharper and it knows how sure it is; 'sigmoid' one number;
+    'laplace' one number and how far off it may be, which hints teach."""
     confidence: bool = False
     """Whether one number ('sigmoid') also learns how sure it is, in layers of its own that leave
     the depth as it is (training/sureness.py); a histogram always knows. Without hints the images
@@ -87,15 +88,28 @@ class DataConfig:
     with_odometry: Literal['known', 'learned'] = 'known'
     """What becomes of the recording's odometry: 'known' takes its poses for true; 'learned' trains
     an ego motion network all the same, which loss.velocity may hold to odometry's distances."""
-    labels: Literal['sweep', 'lidar'] = 'sweep'
-    """Where the hints come from: 'sweep' compares the images themselves, 'lidar' projects the
-    recording's LiDAR."""
     witnesses: int = knob(0, low=0, high=4)
     """How many views of the frames around must agree with a sweep's hint. In dense traffic most
     chance matches have none; on streets that mostly stand it drops more right hints than wrong."""
     body_masks: bool = True
     """Measure where each camera sees the robot itself, which never changes while it drives, and
     learn nothing from there. Without, only masks that the rig has already count."""
+    labels: Literal['sweep', 'sgm', 'lidar', 'topic', 'onnx'] = 'sweep'
+    """Where the hints come from: 'sweep' and 'sgm' compare the images themselves, by a plane sweep
+    and by semi-global matching (OpenCV's); 'lidar' projects the recording's LiDAR; 'topic'
+    takes its depth images (data.label_topic), of a depth camera or another network; 'onnx' asks a
+    network (data.label_model)."""
+    label_model: str = ''
+    """Model of 'onnx': a folder or file as `selfdepth export` writes them."""
+    label_topic: str = '/{camera}/depth'
+    """Topics of the depth images of 'topic': 32FC1 or 16UC1, z-depth, with the field of view and
+    the stamps of each camera's pictures; {camera} stands for its name."""
+    matching: Literal['fixed', 'random'] = 'fixed'
+    """Settings of 'sgm': 'fixed' takes, of eight, what reprojects best, pixel by pixel; 'random'
+    draws one for each frame, which is worse and takes less time (Watson et al. 2019)."""
+    left_right_px: float = knob(0.0, unit='px', low=0.0, high=10.0)
+    """Largest difference that 'sgm' bears between a disparity and that of its match, matched the
+    other way round (Tosi et al. 2019); 0: it does not look, which takes half of the time."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
     flip_fusion: bool = False
@@ -151,9 +165,13 @@ class LossConfig:
     hint: float = knob(1.0, low=0.0, high=10.0)
     """Weight of the distance to the hint (data.labels): for the head a cross-entropy of the
     histogram, a difference of log depths of one number."""
-    hint_error: Literal['head', 'log_l1', 'silog', 'berhu'] = 'head'
+    hint_error: Literal['head', 'log_l1', 'log1p', 'silog', 'berhu'] = 'head'
     """How the distance to a hint is measured: 'head' as the network's head does it; differences of
-    log depths: absolute, scale-invariant (Eigen et al. 2014), reverse Huber (Laina et al.)."""
+    log depths: absolute, scale-invariant (Eigen et al. 2014), reverse Huber (Laina et al.); and
+    'log1p', the logarithm of one and the metres between (Watson et al. 2019)."""
+    hint_where: Literal['everywhere', 'better'] = 'everywhere'
+    """Which hints count: all, or those that reproject better than the network's depth and than an
+    image that did not move (Watson et al. 2019), in the images that the recipe compares."""
     hint_fades: bool = True
     """Whether hints count less and less until loss.hint_until, or alike until then."""
     images_from: float = knob(1.0, low=0.0, high=1.0)
@@ -248,6 +266,23 @@ class TrainConfig:
             raise ConfigError(
                 'loss.feature_metric: found features with steps on hints alone, which compare no '
                 'images, expected loss.images_from 0 or loss.hint 0.'
+            )
+        if loss.hint_where == 'better' and (
+            loss.images_from or not (loss.temporal or loss.spatial)
+        ):
+            raise ConfigError(
+                "loss.hint_where: found 'better' in steps that compare no images, expected "
+                'loss.images_from 0 and loss.temporal or loss.spatial above 0.'
+            )
+        if (data.labels == 'onnx') != bool(data.label_model):
+            raise ConfigError(
+                f'data.label_model: found {data.label_model!r} with data.labels {data.labels!r}, '
+                "expected a model with 'onnx' and none without."
+            )
+        if self.network.head == 'laplace' and not (loss.hint and loss.hint_error == 'head'):
+            raise ConfigError(
+                "network.head: found 'laplace' where nothing teaches how far off it may be, "
+                "expected loss.hint above 0 and loss.hint_error 'head'."
             )
         if data.without_odometry == 'still' and (over_time or loss.spatial_times != 'now'):
             raise ConfigError(

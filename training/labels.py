@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the depths that a network is told come from: a table of labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
 
 from selfdepth_training.config import TrainConfig
+from selfdepth_training.data.depth_topic import TopicDepth
 from selfdepth_training.data.lidar import LidarDepth
 from selfdepth_training.data.samples import SampleSource, SureDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.hints import SweepHints
+from selfdepth_training.sgm.labels import SgmLabels
+from selfdepth_training.teacher import TeacherLabels
 
 
 @runtime_checkable
@@ -22,13 +25,19 @@ class Labels(Protocol):
         """Depths of a frame of a recording, of the rig's kind, at half of the training size."""
 
 
-class LidarLabels:
-    """What the LiDAR measured. Raises DataError when a recording has none."""
+@runtime_checkable
+class ZDepths(Protocol):
+    """Z-depths of the frames of one recording."""
 
-    def __init__(
-        self, source: SampleSource, geometries: list[RigGeometry], config: TrainConfig
-    ) -> None:
-        self._depths = [LidarDepth(cache) for cache in source.caches]
+    def of(self, frame: int) -> SureDepth:
+        """Z-depths (c, h, w) at half of the training size, on the CPU."""
+
+
+class StoredLabels:
+    """Z-depths that lie beside the frame caches, as depths of the rig's kind."""
+
+    def __init__(self, depths: Sequence[ZDepths], geometries: list[RigGeometry]) -> None:
+        self._depths = depths
         # Metres of depth along one metre of z: 1 where the depth is the z-depth.
         self._per_z = [1 / g.rays[..., 2].clamp(min=1e-3) for g in geometries]
         self._visible = [geometry.visible for geometry in geometries]
@@ -39,7 +48,29 @@ class LidarLabels:
         return SureDepth(depth * self._per_z[recording], sure & self._visible[recording])
 
 
+class LidarLabels(StoredLabels):
+    """What the LiDAR measured. Raises DataError when a recording has none."""
+
+    def __init__(
+        self, source: SampleSource, geometries: list[RigGeometry], config: TrainConfig
+    ) -> None:
+        super().__init__([LidarDepth(cache) for cache in source.caches], geometries)
+
+
+class TopicLabels(StoredLabels):
+    """What depth images of the recording say. Raises DataError when it has none."""
+
+    def __init__(
+        self, source: SampleSource, geometries: list[RigGeometry], config: TrainConfig
+    ) -> None:
+        topic = config.data.label_topic
+        super().__init__([TopicDepth(cache, topic) for cache in source.caches], geometries)
+
+
 LABELS: dict[str, Callable[[SampleSource, list[RigGeometry], TrainConfig], Labels]] = {
     'sweep': SweepHints,
+    'sgm': SgmLabels,
     'lidar': LidarLabels,
+    'topic': TopicLabels,
+    'onnx': TeacherLabels,
 }

@@ -67,4 +67,4 @@ def _has_metres(cache: FrameCache, rig: Rig, config: TrainConfig) -> bool:
 
 
 def _labelled(config: TrainConfig) -> bool:
-    return config.data.labels == 'lidar' and config.loss.hint > 0
+    return config.data.labels in ('lidar', 'topic', 'onnx') and config.loss.hint > 0

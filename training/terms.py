@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from selfdepth_training.better import reprojects_better
 from selfdepth_training.config import LossConfig
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.losses import edge_aware_smoothness
@@ -47,6 +48,8 @@ def _hint(scene: Scene) -> Tensor | None:
     hint = scene.sample.hint
     if hint is None:
         return None
+    if scene.loss.hint_where == 'better':
+        hint = hint._replace(sure=hint.sure & reprojects_better(scene, hint))
     return hint_loss(scene.loss, scene.network, scene.logits[0], scene.focal, hint, scene.progress)
 
 

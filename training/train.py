@@ -237,7 +237,7 @@ def _with_motion(
 
 def _with_teachable_head(config: TrainConfig, learn_motion: bool) -> TrainConfig:
     """Where the motion is learned, images teach from the start, and they know no histogram."""
-    if not learn_motion or config.network.head == 'sigmoid':
+    if not learn_motion or config.network.head != 'histogram':
         return config
     log.info(
         'The motion is learned with the images, which teach one depth per pixel: network.head is '

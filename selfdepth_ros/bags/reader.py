@@ -207,8 +207,20 @@ class BagReader:
 
     def depth_truth(self) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
         """Yield (camera index, stamp_ns, z-depth (H, W) metres); nothing without truth."""
-        index = {depth_truth_topic(cam): i for i, cam in enumerate(self.topics.cameras)}
-        dropped = self.report.begin('depth truth')
+        topics = [depth_truth_topic(camera) for camera in self.topics.cameras]
+        return self._depths(topics, 'depth truth')
+
+    def depth_images(self, pattern: str) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+        """Yield the same of other topics: `pattern` with the camera's name for {camera}."""
+        topics = [pattern.replace('{camera}', camera.name) for camera in self.topics.cameras]
+        return self._depths(topics, 'depth images')
+
+    def _depths(
+        self, topics: list[str], what: str
+    ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+        """Yield the depth images of topics, one for each camera."""
+        index = {topic: camera for camera, topic in enumerate(topics)}
+        dropped = self.report.begin(what)
         for topic, _, msg in self._storage.messages(list(index), dropped):
             try:
                 depth = decode_depth(msg)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far a depth is from the one that is told: a table of losses.
 
-All compare logarithms, so that ten percent count alike near and far.
+All but one compare logarithms, so that ten percent count alike near and far.
 """
 
 from collections.abc import Callable
@@ -27,6 +27,17 @@ def log_l1(
 ) -> Tensor:
     """Mean absolute difference: what a few wrong labels cannot pull far."""
     return masked_mean((said - told).abs(), sure)
+
+
+def log_metres(
+    said: Float[Tensor, 'n y x'], told: Float[Tensor, 'n y x'], sure: Bool[Tensor, 'n y x']
+) -> Tensor:
+    """Mean of log(1 + metres between): a metre off counts, how many more hardly does.
+
+    Watson et al., "Self-supervised monocular depth hints", 2019, their log L1.
+    """
+    told = torch.where(sure, told, said.detach())  # the others may be anything
+    return masked_mean(torch.log1p((said.exp() - told.exp()).abs()), sure)
 
 
 def scale_invariant(
@@ -58,6 +69,7 @@ def berhu(
 
 LABEL_ERRORS: dict[str, LabelError] = {
     'log_l1': log_l1,
+    'log1p': log_metres,
     'silog': scale_invariant,
     'berhu': berhu,
 }

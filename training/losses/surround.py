@@ -185,8 +185,8 @@ class SurroundReprojection:
 
 
 def match_brightness(
-    view: WarpedViews, target: Float[Tensor, 'n 3 h w']
-) -> Float[Tensor, 'n 3 h w']:
+    view: WarpedViews, target: Float[Tensor, 'n k h w']
+) -> Float[Tensor, 'n k h w']:
     """Give the warped view the target's mean and spread of brightness where both are known.
 
     Two cameras seldom agree on exposure; VFDepth (Kim et al. 2022) aligns overlaps alike. The

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfdepth_training.config import NetworkConfig
-from selfdepth_training.networks.heads import HEADS, HistogramHead, SigmoidHead
+from selfdepth_training.networks.heads import HEADS, SigmoidHead
 from selfdepth_training.networks.zoo import ENCODERS, UPSAMPLERS
 
 # Images in 0..1 are centred by these; fixed, so that a checkpoint and its export agree.
@@ -54,7 +54,7 @@ class DepthNetwork(nn.Module):
     @property
     def has_confidence(self) -> bool:
         """Whether its head knows how sure it is."""
-        return isinstance(self.head, HistogramHead) or self.learns_confidence
+        return self.head.has_confidence
 
     @property
     def learns_confidence(self) -> bool:

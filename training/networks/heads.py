@@ -6,6 +6,7 @@ Depths are those that a camera of the reference focal length would have; `DepthN
 """
 
 import math
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -19,6 +20,8 @@ from selfdepth_training.config import NetworkConfig
 # A relative error below 25 %: abs(depth - true) < true / 4.
 NEAREST_TRUE, FARTHEST_TRUE = 1 / 1.25, 1 / 0.75
 SURENESS_CHANNELS = 16
+# Mean deviations of log depth that can be learned: half a percent, and a factor of e.
+LOG_WIDTHS = math.log(0.005), 1.0
 
 
 class Head(Protocol):
@@ -26,6 +29,10 @@ class Head(Protocol):
 
     bounds_m: tuple[float, float]
     """The nearest and the farthest depth that it can say."""
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether it knows how sure it is."""
 
     def __call__(self, features: Float[Tensor, 'n c y x']) -> Float[Tensor, 'n k y x']:
         """Raw answers, float32."""
@@ -50,14 +57,21 @@ class SigmoidHead(nn.Conv2d):
     the training's: the depth is learned as it is without them.
     """
 
+    channels = 1
+
     def __init__(self, inputs: int, config: NetworkConfig) -> None:
-        super().__init__(inputs, 1, 3, padding=1)
+        super().__init__(inputs, self.channels, 3, padding=1)
         self.bounds_m = config.min_depth_m, config.max_depth_m
         self.near, self.far = 1 / config.min_depth_m, 1 / config.max_depth_m
         share = (1 / config.initial_depth_m - self.far) / (self.near - self.far)
         nn.init.normal_(self.weight, std=1e-3)
         nn.init.constant_(self.bias, math.log(share / (1 - share)))
         self.sureness = _sureness(inputs) if config.confidence else None
+
+    @property
+    def has_confidence(self) -> bool:
+        """See `Head`."""
+        return self.sureness is not None
 
     def forward(self, features: Tensor) -> Tensor:
         """In float32 under autocast too: 8 bits of mantissa are depth steps of half a percent."""
@@ -81,6 +95,44 @@ class SigmoidHead(nn.Conv2d):
         return None if self.sureness is None else torch.sigmoid(logits[:, 1:])
 
 
+class LaplaceHead(SigmoidHead):
+    """A second number beside it: how far off it may be.
+
+    What is told is taken for drawn from a Laplace distribution of log depth around what is said;
+    its width is learned as its likelihood has it, so that labels which no image explains pull less
+    (Kendall and Gal, "What uncertainties do we need in Bayesian deep learning for computer
+    vision?", 2017; Klodt and Vedaldi 2018).
+    """
+
+    has_confidence = True
+    channels = 2
+
+    def __init__(self, inputs: int, config: NetworkConfig) -> None:
+        super().__init__(inputs, replace(config, confidence=False))
+        nn.init.zeros_(self.bias[1:])
+
+    def inverse_depth(self, logits: Tensor) -> Tensor:
+        """See `Head`."""
+        return super().inverse_depth(logits[:, :1])
+
+    def hint_error(self, logits: Tensor, depth_m: Tensor) -> Tensor:
+        """Negative log likelihood, but for a constant."""
+        log_width = self._log_width(logits)[:, 0]
+        return super().hint_error(logits, depth_m) * torch.exp(-log_width) + log_width
+
+    def confidence(self, logits: Tensor) -> Tensor:
+        """Likelihood of the depths for which the error of what is said is below 25 %."""
+        narrowness = torch.exp(-self._log_width(logits))
+        nearer = torch.exp(math.log(NEAREST_TRUE) * narrowness)
+        farther = torch.exp(-math.log(FARTHEST_TRUE) * narrowness)
+        return 1 - (nearer + farther) / 2
+
+    def _log_width(self, logits: Tensor) -> Float[Tensor, 'n 1 y x']:
+        """Logarithm of the mean deviation of log depth, between bounds."""
+        narrowest, widest = LOG_WIDTHS
+        return narrowest + (widest - narrowest) * torch.sigmoid(logits[:, 1:])
+
+
 class HistogramHead(nn.Conv2d):
     """How likely each of some intervals of log depth is; the answer is their median.
 
@@ -88,6 +140,8 @@ class HistogramHead(nn.Conv2d):
     A distribution keeps both apart (Fu et al., "Deep ordinal regression network", 2018), and says
     how sure it is. Its median is the depth that the absolute error of the logarithm asks for.
     """
+
+    has_confidence = True
 
     def __init__(self, inputs: int, config: NetworkConfig) -> None:
         super().__init__(inputs, config.intervals, 1)
@@ -173,4 +227,4 @@ def _likelihood(logits: Float[Tensor, 'n k y x']) -> Float[Tensor, 'n k y x']:
     return weights / weights.sum(1, keepdim=True)
 
 
-HEADS = {'histogram': HistogramHead, 'sigmoid': SigmoidHead}
+HEADS = {'histogram': HistogramHead, 'sigmoid': SigmoidHead, 'laplace': LaplaceHead}

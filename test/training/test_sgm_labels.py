@@ -1,0 +1,142 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Labels of semi-global matching against the true depths of the street."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from selfdepth_ros.core.errors import ConfigError
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.config import load_recipe
+from selfdepth_training.data.samples import SampleSource, SureDepth
+from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.labels import LABELS
+from selfdepth_training.losses.combine import UNSEEN
+from selfdepth_training.losses.surround import surround_views
+from selfdepth_training.sgm.labels import LEVEL, SgmLabels, _errors, _pairs
+
+CPU = torch.device('cpu')
+SIZE = 'data.width=160', 'data.height=96'
+
+
+def labels_of(street, *settings: str, cache=None, kind: str = 'z_depth') -> SgmLabels:
+    config = load_recipe('hints-hard', [*SIZE, *settings])
+    geometry = RigGeometry.of(street.rig, 80, 48, kind, CPU)
+    return LABELS['sgm'](SampleSource([cache or street.cache], config.data), [geometry], config)
+
+
+def halved(depth: torch.Tensor) -> torch.Tensor:
+    return 1 / torch.nn.functional.avg_pool2d(1 / depth[:, None], 2)[:, 0]
+
+
+def off(found: SureDepth, street, frame: int, cameras=slice(None)) -> torch.Tensor:
+    """Relative errors of what is told, within 60 m."""
+    true = halved(street.depth(frame))
+    near = found.sure & (true < 60)
+    return (found.depth / true - 1).abs()[cameras][near[cameras]]
+
+
+@pytest.fixture(scope='module')
+def labels(street) -> SgmLabels:
+    return labels_of(street)
+
+
+def test_every_camera_is_told_depths_and_most_are_right(labels, street):
+    """Of images 160 pixels wide: the share of what stands within 60 m that is told, the median
+    error, and the share off by more than a quarter."""
+    frame = labels.source.entries[8][1]
+    found = labels.of(0, frame, CPU)
+    assert found.depth.shape == (6, 48, 80) and found.depth.isfinite().all()
+    near = (halved(street.depth(frame)) < 60) & labels.geometries[0].visible
+    for camera, name in enumerate(street.rig.names):
+        error = off(found, street, frame, slice(camera, camera + 1))
+        told = len(error) / near[camera].sum()
+        assert told > 0.85, (name, told)
+        assert error.median() < 0.08, (name, error.median())
+        assert (error > 0.25).float().mean() < 0.25, name
+
+
+def test_of_what_is_found_the_truth_reprojects_best(labels, street):
+    """True depths beside those that are a quarter off: chance would choose one of three."""
+    recording, now = labels.source.entries[8]
+    shown, geometry = labels.source.middling(recording, now), labels.geometries[0]
+    views = surround_views(shown, SE3(shown.world_from_body), geometry, LEVEL)
+    true, shares = halved(street.depth(now)), []
+    for camera, pairs in _pairs(shown, geometry).items():
+        found = true[camera] * torch.tensor([0.8, 1.0, 1.25])[:, None, None]
+        least, which = _errors(views, geometry, pairs, found, 0.85).min(0)
+        judged = (least < UNSEEN) & geometry.visible[camera] & (true[camera] < 20)
+        shares.append((which == 1)[judged].float().mean().item())
+    assert min(shares) > 0.6 and np.mean(shares) > 0.75, shares
+
+
+def test_the_robot_s_body_has_no_label(labels, street):
+    found = labels.of(*labels.source.entries[8], CPU)
+    assert not (found.sure & ~labels.geometries[0].visible).any()
+
+
+@pytest.mark.parametrize('matching', ['fixed', 'random'])
+def test_a_label_belongs_to_its_frame_alone(street, matching):
+    """Random settings too: a resumed training needs the same labels."""
+    first, again = (labels_of(street, f'data.matching={matching}') for _ in range(2))
+    (source, now), other = first.source.entries[3], first.source.entries[8]
+    if matching == 'random':
+        again.of(*other, CPU)
+    told, same = first.of(source, now, CPU), again.of(source, now, CPU)
+    assert torch.equal(told.depth, same.depth) and torch.equal(told.sure, same.sure)
+    assert first.of(source, now, CPU) is told
+
+
+def test_without_motion_only_the_overlaps_are_told(street):
+    still = replace(street.cache, world_from_body=None)
+    labels = labels_of(street, 'data.matching=random', 'data.min_motion_m=0', cache=still)
+    found = labels.of(*labels.source.entries[3], CPU)
+    told = found.sure.float().mean((1, 2))
+    assert (told > 0.02).all() and (told < 0.6).all(), told
+
+
+def test_a_missing_camera_costs_its_own_labels(street):
+    present = street.cache.present.copy()
+    labels = labels_of(street, 'data.matching=random')
+    frame = labels.source.entries[3][1]
+    present[frame, 2] = False
+    partial = labels_of(
+        street, 'data.matching=random', cache=replace(street.cache, present=present)
+    )
+    found = partial.of(0, frame, CPU)
+    assert not found.sure[2].any()
+    assert (found.sure[[0, 1, 3, 4, 5]].float().mean((1, 2)) > 0.4).all()
+
+
+def test_ray_distances_are_told_to_a_network_of_ray_distances(street):
+    z, ray = (
+        labels_of(street, 'data.matching=random', kind=k) for k in ('z_depth', 'ray_distance')
+    )
+    frame = z.source.entries[3][1]
+    length = z.geometries[0].rays.norm(dim=-1)
+    near, far = (each.of(0, frame, CPU) for each in (z, ray))
+    both = near.sure & far.sure & (far.depth < 50)
+    ratio = far.depth / (near.depth * length)
+    assert (ratio[both] - 1).abs().median() < 1e-4
+    assert both.float().mean() > 0.4
+
+
+def test_matched_both_ways_less_is_told_and_it_is_not_worse(labels, street):
+    checked = labels_of(street, 'data.left_right_px=1.0')
+    frame = labels.source.entries[8][1]
+    plain, both = (each.of(0, frame, CPU) for each in (labels, checked))
+    assert both.sure.sum() < plain.sure.sum()
+    wrong = [(off(each, street, frame) > 0.25).float().mean() for each in (both, plain)]
+    assert wrong[0] < wrong[1] + 0.01
+
+
+def test_settings_that_lead_nowhere_are_one_clear_error():
+    with pytest.raises(ConfigError, match=r'hint_where.*images_from 0'):
+        load_recipe('hints-soft', ['loss.images_from=0.5'])
+    with pytest.raises(ConfigError, match=r'hint_where.*loss.temporal or loss.spatial'):
+        load_recipe('hints-soft', ['loss.temporal=0', 'loss.spatial=0'])
+    with pytest.raises(ConfigError, match=r"laplace.*hint_error 'head'"):
+        load_recipe('hints-uncertain', ['loss.hint_error=log_l1'])

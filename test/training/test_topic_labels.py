@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth images of the recording as labels: here those of the renderer, which are true."""
+
+import pytest
+import torch
+
+from selfdepth_training.checkpoint import load_checkpoint
+from selfdepth_training.config import load_recipe
+from selfdepth_training.data.samples import DataError, SampleSource
+from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.labels import LABELS
+from selfdepth_training.train import train
+
+CPU = torch.device('cpu')
+TRUTH = 'data.labels=topic', 'data.label_topic=/{camera}/depth_truth'
+SMALL = (
+    'data.width=96', 'data.height=64', 'network.encoder=[16, 16, 16, 32, 32]',
+    'network.decoder=[16, 16, 16, 16]', 'data.frames=4', 'precision=32-true', 'steps=2',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize('kind', ['z_depth', 'ray_distance'])
+def test_labels_are_the_depth_images(street, kind):
+    config = load_recipe('supervised', ['data.width=160', 'data.height=96', *TRUTH])
+    geometry = RigGeometry.of(street.rig, 80, 48, kind, CPU)
+    labels = LABELS['topic'](SampleSource([street.cache], config.data), [geometry], config)
+    for frame in (5, 20):
+        depth, sure = labels.of(0, frame, CPU)
+        true = torch.from_numpy(street.z_depths[frame])
+        # One of the four pixels of which it is one: an outline may run through them.
+        corners = torch.stack([true[:, y::2, x::2] for y in (0, 1) for x in (0, 1)])
+        z_depth = depth * geometry.rays[..., 2]
+        off = (corners / z_depth - 1).abs().nan_to_num(9).amin(0)
+        assert off[sure].max() < 2e-3
+        known = corners.isfinite().all(0) & geometry.visible
+        assert sure[known].all() and not sure[corners.isinf().all(0)].any()
+
+
+def test_a_network_learns_from_them(street, tmp_path):
+    train(
+        [street.bag],
+        tmp_path / 'run',
+        load_recipe('supervised', [*SMALL, *TRUTH]),
+        cache_root=tmp_path,
+    )
+    state = load_checkpoint(tmp_path / 'run')
+    assert (state['step'], state['scale']) == (2, 'metric')
+
+
+def test_a_bag_without_such_images_is_one_clear_error(street, tmp_path):
+    config = load_recipe(
+        'supervised', [*SMALL, 'data.labels=topic', 'data.label_topic=/x/{camera}']
+    )
+    with pytest.raises(DataError, match=r'Found no depth image .* on /x/\{camera\}.*label_topic'):
+        train([street.bag], tmp_path / 'run', config, cache_root=tmp_path)

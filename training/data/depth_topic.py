@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth images that a bag has beside its pictures, as labels, kept beside the frame cache.
+
+They may come from a depth camera, another network or a renderer (32FC1 and 16UC1, REP-118).
+"""
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float16, Float32, Int64
+from tqdm import tqdm
+
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.core.files import appearing
+from selfdepth_training.data.cache import FrameCache
+from selfdepth_training.data.samples import DataError, SureDepth
+
+# A depth belongs to an image whose stamp is this near: theirs should be the same.
+SAME_NS = 5_000_000
+# More is not a depth, and no float16.
+FARTHEST_M = 60_000.0
+# Raised whenever what is stored changes.
+FORMAT = 1
+
+
+class TopicDepth:
+    """Z-depths of every frame of a cache, at half of its size. Raises DataError without any."""
+
+    def __init__(self, cache: FrameCache, pattern: str, progress: bool = True) -> None:
+        digest = hashlib.sha256(pattern.encode()).hexdigest()[:8]
+        path = cache.folder / f'depth_topic_{FORMAT}_{digest}.npy'
+        if not path.exists():
+            _store(cache, pattern, path, progress)
+        self._depths = np.load(path, mmap_mode='r')
+
+    def of(self, frame: int) -> SureDepth:
+        """Z-depths (c, h, w) in metres, and where there are any."""
+        depth = torch.from_numpy(self._depths[frame].astype(np.float32))
+        return SureDepth(depth, depth > 0)
+
+
+def _store(cache: FrameCache, pattern: str, path: Path, progress: bool) -> None:
+    """Write the depths of all frames as float16, 0 where there is none."""
+    frames, cameras, height, width = cache.images.shape[:4]
+    depths: Float16[np.ndarray, 'f c h w'] = np.zeros(
+        (frames, cameras, height // 2, width // 2), np.float16
+    )
+    found = 0
+    images = BagReader(cache.source).depth_images(pattern)
+    for camera, stamp, depth in tqdm(images, f'depths {cache.source.name}', disable=not progress):
+        frame = _frame_of(cache.stamps_ns[:, camera], stamp)
+        if frame is not None and cache.present[frame, camera]:
+            depths[frame, camera] = _halved(depth, width // 2, height // 2)
+            found += 1
+    if not found:
+        raise DataError(
+            f'Found no depth image of the pictures of {cache.source} on {pattern}, expected '
+            'sensor_msgs/Image, 32FC1 or 16UC1, at their stamps. Name the topics with '
+            'data.label_topic, {camera} standing for the name of each camera.'
+        )
+    with appearing(path) as file:
+        np.save(file, depths)
+
+
+def _frame_of(stamps_ns: Int64[np.ndarray, ' f'], stamp_ns: int) -> int | None:
+    off = np.abs(stamps_ns - stamp_ns)
+    nearest = int(off.argmin())
+    return nearest if off[nearest] <= SAME_NS else None
+
+
+def _halved(
+    depth: Float32[np.ndarray, '_ _'], width: int, height: int
+) -> Float32[np.ndarray, '_ _']:
+    """The nearest pixels: a mean of near and far would be neither. 0 where nothing is known."""
+    small = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    known = (small > 0) & (small < FARTHEST_M)  # False of NaN
+    return np.where(known, small, np.float32(0))

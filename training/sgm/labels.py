@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth labels from semi-global matching, fused from many settings and pairs of images.
+
+Watson et al., "Self-supervised monocular depth hints", 2019: of all that is found for a pixel,
+what reprojects best counts. A pair is a camera and itself before or after, or a neighbour that
+sees the same.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.config import TrainConfig
+from selfdepth_training.data.samples import RigSample, SampleSource, SureDepth
+from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.losses.combine import UNSEEN
+from selfdepth_training.losses.photometric import fast, smoothed_photometric_error
+from selfdepth_training.losses.surround import (
+    AFTER,
+    BEFORE,
+    NOW,
+    Views,
+    WarpedViews,
+    match_brightness,
+    surround_views,
+)
+from selfdepth_training.sgm.matching import Setting, drawn, fixed
+from selfdepth_training.sgm.pair import GreyView, matched_distances
+from selfdepth_training.warp import sample, seen_by
+
+# Images are matched at the training size; depths are told, and judged, at half of it.
+LEVEL = 1
+
+
+class Pair(NamedTuple):
+    """A camera's image now, and the camera and time it is matched with."""
+
+    camera: int
+    time: int
+    source: int
+
+
+class SgmLabels:
+    """Labels by recording and frame, computed when first asked for and kept in memory.
+
+    Where it is not known how the robot moved, only neighbours at one moment are matched. A label
+    depends on its frame alone, random settings too, so that a resumed training sees the same.
+    """
+
+    def __init__(self, source: SampleSource, geometries: list[RigGeometry], config: TrainConfig):
+        self.source = source
+        self.geometries = geometries
+        self.config = config
+        self._kept: dict[tuple[int, int], SureDepth] = {}
+
+    def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
+        """See `Labels`."""
+        key = recording, now
+        if key not in self._kept:
+            shown = self.source.middling(recording, now)
+            settings = self._settings(recording, now)
+            self._kept[key] = self._fused(shown, self.geometries[recording], settings, device)
+        return self._kept[key]
+
+    def _settings(self, recording: int, now: int) -> list[Setting]:
+        config = self.config
+        if config.data.matching == 'fixed':
+            return fixed(config.data.width)
+        return drawn(config.data.width, np.random.default_rng([config.seed, recording, now]))
+
+    @torch.no_grad()
+    def _fused(
+        self,
+        shown: RigSample,
+        geometry: RigGeometry,
+        settings: list[Setting],
+        device: torch.device,
+    ) -> SureDepth:
+        """Of all that is found for a pixel what reprojects best."""
+        poses = SE3(shown.at_rest if shown.world_from_body is None else shown.world_from_body)
+        views = surround_views(shown.to(device), poses, geometry, LEVEL)
+        # Brightness alone ranks them as colours do, in less time.
+        views = views._replace(images=views.images.mean(2, keepdim=True))
+        grey = _grey_views(shown, geometry)
+        depth = torch.ones_like(geometry.rays[..., 0])
+        error = torch.full_like(depth, UNSEEN)
+        for camera, pairs in _pairs(shown, geometry).items():
+            found = self._candidates(grey, views, geometry, pairs, settings)
+            least, which = _errors(views, geometry, pairs, found, self.config.loss.ssim).min(0)
+            depth[camera] = torch.where(least < UNSEEN, found.gather(0, which[None])[0], 1.0)
+            error[camera] = least
+        return SureDepth(depth, (error < UNSEEN) & geometry.visible)
+
+    def _candidates(
+        self,
+        grey: list[list[GreyView]],
+        views: Views,
+        geometry: RigGeometry,
+        pairs: list[Pair],
+        settings: list[Setting],
+    ) -> Float[Tensor, 'k h w']:
+        """Depths of one camera by pair and setting; NaN where none was found."""
+        rays = geometry.rays[pairs[0].camera]
+        distances = [
+            matched_distances(
+                grey[NOW][pair.camera], grey[pair.time][pair.source],
+                _source_from_target(views, pair), rays.double().cpu().numpy(), settings,
+                self.config.data.left_right_px,
+            )
+            for pair in pairs
+        ]  # fmt: skip
+        found = torch.from_numpy(np.concatenate(distances)).to(rays) / rays.norm(dim=-1)
+        return found.clamp(max=self.config.network.max_depth_m)
+
+
+def _pairs(shown: RigSample, geometry: RigGeometry) -> dict[int, list[Pair]]:
+    """What can be matched, by camera: both images are there, and known is how they lie."""
+    pairs = [Pair(overlap.target, NOW, overlap.source) for overlap in geometry.overlaps]
+    if shown.world_from_body is not None:
+        cameras = range(len(geometry.cameras))
+        pairs += [Pair(camera, time, camera) for camera in cameras for time in (BEFORE, AFTER)]
+    found: dict[int, list[Pair]] = {}
+    for pair in pairs:
+        if shown.present[NOW, pair.camera] and shown.present[pair.time, pair.source]:
+            found.setdefault(pair.camera, []).append(pair)
+    return found
+
+
+def _grey_views(shown: RigSample, geometry: RigGeometry) -> list[list[GreyView]]:
+    """Brightness of all images at full size, by time and camera."""
+    height, width = shown.images.shape[2:4]
+    cameras = [camera.scaled(width, height) for camera in geometry.cameras]
+    visible = geometry.visible.cpu().numpy()
+    return [
+        [
+            GreyView(camera, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), mask)
+            for camera, image, mask in zip(cameras, images, visible, strict=True)
+        ]
+        for images in shown.images.numpy()
+    ]
+
+
+def _source_from_target(views: Views, pair: Pair) -> SE3:
+    """NumPy, float64."""
+    poses = views.world_from_camera
+    found = poses[pair.time, pair.source].inverse() @ poses[NOW, pair.camera]
+    return SE3(found.matrix.double().cpu().numpy())
+
+
+def _errors(
+    views: Views,
+    geometry: RigGeometry,
+    pairs: list[Pair],
+    depth: Float[Tensor, 'k h w'],
+    ssim_weight: float,
+) -> Float[Tensor, 'k h w']:
+    """Mean photometric error of every depth against the sources that see it, else UNSEEN."""
+    known = depth.isfinite()
+    total, count = torch.zeros_like(depth), torch.zeros_like(depth)
+    for pair in pairs:
+        rays = geometry.rays[pair.camera]
+        points = torch.where(known, depth, 1.0)[..., None] * rays
+        pose = SE3(torch.from_numpy(_source_from_target(views, pair).matrix).to(rays))
+        camera, visible = geometry.cameras[pair.source], geometry.visible[pair.source]
+        grid = seen_by(camera, pose.apply(points), visible)
+        image = views.images[pair.time, pair.source].expand(len(depth), -1, -1, -1)
+        target = views.images[NOW, pair.camera].expand(len(depth), -1, -1, -1)
+        warped = WarpedViews(sample(image, grid.coordinates), grid.valid & known)
+        if pair.source != pair.camera:
+            warped = warped._replace(images=match_brightness(warped, target))
+        error = fast(smoothed_photometric_error)(target, warped.images, ssim_weight)
+        total += torch.where(warped.valid, error, 0.0)
+        count += warped.valid
+    return torch.where(count > 0, total / count.clamp(min=1), UNSEEN)
