@@ -54,6 +54,8 @@ def test_every_camera_of_a_rig_gets_its_mask(street):
     assert rig.names == street.cache.rig.names
     found = np.stack([entry.self_occlusion for entry in rig.cameras])
     assert found[street.body].mean() >= 0.9
+    # Measured .97, with the pixel more; at 320x192 each camera has .95 or more.
+    assert street.body[found].mean() >= 0.9
     assert not found[0].any()
 
 
