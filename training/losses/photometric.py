@@ -15,6 +15,9 @@ from torch.nn import functional
 log = logging.getLogger(__name__)
 
 C1, C2 = 0.01**2, 0.03**2
+# Each size of the images, with and without gradients, is compiled on its own. From coarse to fine
+# there are fourteen; after the eight that PyTorch bears the rest would run uncompiled.
+GRAPHS = 32
 
 
 def _mean3x3(x: Tensor) -> Tensor:
@@ -60,6 +63,9 @@ def fast(error: PhotometricError) -> PhotometricError:
         log.warning('Found no C++ compiler: the loss runs uncompiled, several times slower. '
                     'Install g++ for full speed.')  # fmt: skip
         return error
+    # An alias of recompile_limit since PyTorch 2.6.
+    limits = torch._dynamo.config
+    limits.cache_size_limit = max(limits.cache_size_limit, GRAPHS)
     return torch.compile(error, dynamic=False)
 
 
