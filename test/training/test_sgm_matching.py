@@ -8,6 +8,7 @@ import pytest
 
 from selfdepth_ros.core.cameras import EquidistantCamera, PinholeCamera
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.sgm import rectify
 from selfdepth_training.sgm.matching import (
     Setting,
     disparities,
@@ -60,6 +61,16 @@ def test_matches_lie_in_one_row_and_their_disparity_is_the_distance(name, lens):
     assert (disparity[away] > 0).all()
     told = sphere.distance_m(target, disparity)[away]
     np.testing.assert_allclose(told, np.linalg.norm(points, axis=-1)[away], rtol=0.02)
+
+
+@pytest.mark.parametrize('name', POSES)
+def test_a_sphere_of_few_rows_holds_all_that_the_target_sees(name, monkeypatch):
+    monkeypatch.setattr(rectify, 'MOST_ROWS', 50)
+    sphere = EpipolarSphere.of(PINHOLE, PINHOLE, source_from_target(name), 32)
+    places = sphere.places(PINHOLE.pixel_rays()[0])
+    assert sphere.rows == 50
+    assert places.rows.min() >= -0.51 and places.rows.max() <= 49.51
+    assert places.columns.min() >= 31 and places.columns.max() <= sphere.columns - 1
 
 
 def texture(smooth_px: float = 8) -> np.ndarray:

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from selfdepth_ros.core.cameras import Camera
 from selfdepth_ros.core.se3 import SE3
 
-# Rows and columns of an image of the sphere that are bearable; a robot's images need a third.
+# Rows are coarser than pixels where there would be more than this.
 MOST_ROWS = 2048
 # A target that looks along the baseline, up to this, looks nowhere across it.
 ALONG = 0.01
@@ -75,13 +75,13 @@ class EpipolarSphere:
         axes = _axes(baseline, rays)
         around, angle = _angles(rays, axes)
         step = 1 / target.focal
-        row_step = step / np.sin(angle).max()
+        finest = step / np.sin(angle).max()
         # Half a turn and more: the epipole is in the image, and rows go all the way around.
-        reach = min(np.pi, np.abs(around).max() + row_step)
+        reach = min(np.pi, np.abs(around).max() + finest)
+        rows = min(MOST_ROWS, int(np.ceil(2 * reach / finest)))
         return cls(
             target, source, source_from_target, axes, step,
-            angle.max() + disparities * step, row_step,
-            min(MOST_ROWS, int(np.ceil(2 * reach / row_step))),
+            angle.max() + disparities * step, 2 * reach / rows, rows,
             int(np.ceil((angle.max() - angle.min()) / step)) + 2 * disparities + 1,
         )  # fmt: skip
 
