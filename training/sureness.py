@@ -110,7 +110,7 @@ def _smoothed(error: Float[Tensor, 'n h w'], valid: Bool[Tensor, 'n h w']) -> Te
     return functional.avg_pool2d(torch.where(valid, error, 0.0), 3, 1, 1) / known.clamp(min=1e-6)
 
 
-def _beside(scene: Scene, logit: Float[Tensor, 'c 1 h w'], level: int) -> Float[Tensor, 'n h w']:
+def _beside(scene: Scene, logit: Float[Tensor, 'c 1 h w'], level: int) -> Float[Tensor, 'n h x']:
     """The logits of the pixels that `_explained` speaks of."""
     if scene.loss.temporal:
         return logit[:, 0]

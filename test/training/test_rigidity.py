@@ -107,8 +107,8 @@ def motion_along_rays(
 
 
 def test_true_depths_tell_what_moves_from_what_stands(moments):
-    """Over twelve moments of two streets. Measured: precision .998, recall .920; 58 % of the
-    pixels that move can be told."""
+    """Over twelve moments of two streets. Measured: precision .998, recall .920; 58 % of what
+    moves can be told."""
     flagged = telling = both = told = 0
     weights: dict[bool, list[float]] = {True: [], False: []}
     for each in moments:
