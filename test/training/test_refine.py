@@ -152,9 +152,9 @@ def test_plain_images_unseen_ones_and_no_numbers_do_too(street, helpers):
     assert left_alone(replace(start, sources=start.sources * torch.nan))
 
 
-def scene_of(street, recipe: str = 'ba'):
+def scene_of(street, recipe: str = 'ba', *settings: str):
     torch.manual_seed(0)
-    config = load_recipe(recipe, SMALL)
+    config = load_recipe(recipe, [*SMALL, *settings])
     source = SampleSource([street.cache], config.data)
     learner = SurroundLearner(config, [street.rig], source.learn_motion)
     (scene,) = learner.scenes([source.load(0, (6, 8, 10))], 0.5, np.random.default_rng(0))
@@ -175,6 +175,20 @@ def test_the_images_teach_features_depth_and_motion_through_it(street):
     assert taught(learner.ego_motion) > 0.9 and taught(learner.depth) > 0.9
     encoder = [*learner.features.network.downs, *learner.features.network.ups]
     assert all(taught(layer) == 1 for layer in encoder)
+
+
+def test_with_features_that_learn_nothing_depth_and_motion_are_taught_alike(street):
+    learner, scene = scene_of(street, 'ba', 'loss.features=encoder')
+    assert scene.motion.refinement.gained.any() and not scene.features.maps.requires_grad
+    TERMS['temporal'](scene).backward()
+    assert taught(learner.ego_motion) > 0.9 and taught(learner.depth) > 0.9
+
+
+def test_until_learned_motion_may_teach_depth_it_does_not_do_so_through_refining_either(street):
+    learner, scene = scene_of(street, 'ba', 'loss.motion_from=0.9')
+    assert scene.motion.refinement.gained.any()
+    TERMS['temporal'](scene).backward()
+    assert taught(learner.depth) == 0 and taught(learner.ego_motion) > 0.9
 
 
 def test_the_networks_learn_to_agree_with_it(street):
