@@ -80,9 +80,24 @@ def _clip(attributes: Attributes, constants: Constants) -> Function:
 
 
 def _reshape(attributes: Attributes, constants: Constants) -> Function:
-    shape = _integers(constants, 1, 'shapes')
-    require(0 not in shape, 'Reshape with a side of 0')
-    return lambda x, _: x.reshape(shape)
+    """The shape may be computed, as behind a group normalization."""
+    fixed = None if constants[1] is None else _integers(constants, 1, 'shapes')
+    as_it_was = not attributes.get('allowzero', 0)
+
+    def reshaped(x: Tensor, shape: Tensor) -> Tensor:
+        sides = shape.tolist() if fixed is None else fixed
+        if as_it_was:
+            sides = [side or x.shape[place] for place, side in enumerate(sides)]
+        return x.reshape(sides)
+
+    return reshaped
+
+
+def _shape(attributes: Attributes, constants: Constants) -> Function:
+    from torch import tensor
+
+    first, end = attributes.get('start', 0), attributes.get('end')
+    return lambda x: tensor(x.shape[first:end])
 
 
 def _unsqueeze(attributes: Attributes, constants: Constants) -> Function:
@@ -173,6 +188,20 @@ def _resize(attributes: Attributes, constants: Constants) -> Function:
     return lambda x, *_: interpolate(x, scale_factor=factors, **arguments)
 
 
+def _elu(attributes: Attributes, constants: Constants) -> Function:
+    from torch.nn.functional import elu
+
+    alpha = attributes.get('alpha', 1.0)
+    return lambda x: elu(x, alpha)
+
+
+def _instance_normalization(attributes: Attributes, constants: Constants) -> Function:
+    from torch.nn.functional import instance_norm
+
+    epsilon = attributes.get('epsilon', 1e-5)
+    return lambda x, scale, bias: instance_norm(x, weight=scale, bias=bias, eps=epsilon)
+
+
 OPERATORS: Mapping[str, Callable[[Attributes, Constants], Function]] = {
     'Add': _plain(lambda x, y: x + y),
     'Cast': _cast,
@@ -180,12 +209,16 @@ OPERATORS: Mapping[str, Callable[[Attributes, Constants], Function]] = {
     'Concat': _concat,
     'Conv': _conv,
     'Div': _plain(lambda x, y: x / y),
+    'Elu': _elu,
     'Exp': _plain(lambda x: x.exp()),
     'Gather': _gather,
     'Identity': _plain(lambda x: x),
+    'InstanceNormalization': _instance_normalization,
+    'Log': _plain(lambda x: x.log()),
     'MatMul': _plain(lambda x, y: x @ y),
     'MaxPool': _max_pool,
     'Mul': _plain(lambda x, y: x * y),
+    'Neg': _plain(lambda x: -x),
     'Reciprocal': _plain(lambda x: x.reciprocal()),
     'ReduceMax': _reduce(lambda x, axes, keep: x.amax(axes, keep)),
     'ReduceMean': _reduce(lambda x, axes, keep: x.mean(axes, keep)),
@@ -193,6 +226,7 @@ OPERATORS: Mapping[str, Callable[[Attributes, Constants], Function]] = {
     'Relu': _plain(lambda x: x.relu()),
     'Reshape': _reshape,
     'Resize': _resize,
+    'Shape': _shape,
     'Sigmoid': _plain(lambda x: x.sigmoid()),
     'Slice': _slice,
     'Softmax': _softmax,

@@ -171,7 +171,9 @@ CASES = [
     *[(kind, [], {}) for kind in ('Exp', 'Identity', 'Reciprocal', 'Relu', 'Sigmoid', 'Softmax')],
     *[(f'Reduce{kind}', [whole(1, -1)], {'keepdims': k})
       for kind in ('Max', 'Mean', 'Sum') for k in (0, 1)],
-    ('Sqrt', [], {}),
+    *[(kind, [], {}) for kind in ('Elu', 'Log', 'Neg', 'Sqrt')],
+    ('Elu', [], {'alpha': 0.5}),
+    ('InstanceNormalization', [random(4), random(4)], {'epsilon': 0.1}),
     ('Softmax', [], {'axis': 1}),
     ('Cast', [], {'to': FLOATS}),
     ('Clip', [np.float32(-0.5), np.float32(0.25)], {}),
@@ -187,6 +189,7 @@ CASES = [
     ('MaxPool', [], {'kernel_shape': [3, 3], 'pads': [1, 1, 1, 1], 'strides': [2, 2]}),
     ('MaxPool', [], {'kernel_shape': [2, 2]}),
     ('Reshape', [whole(-1, 2, 2, 48)], {}),
+    ('Reshape', [whole(0, 2, -1)], {}),
     ('Resize', [None, SCALES], FLOOR),
     ('Resize', [None, SCALES], HALF),
     ('Slice', [whole(1), whole(-1), whole(2)], {}),
@@ -201,7 +204,7 @@ CASES = [
 def test_every_operator_says_what_onnx_runtime_says(kind, inputs, attributes):
     model = model_of(kind, inputs, **attributes)
     x = random(2, 4, 6, 8)
-    x = np.abs(x) + 0.1 if kind in ('Sqrt', 'Reciprocal') else x
+    x = np.abs(x) + 0.1 if kind in ('Log', 'Sqrt', 'Reciprocal') else x
     session = onnxruntime.InferenceSession(model.SerializeToString())
     (expected,) = session.run(None, {'x': x})
     found = TorchGraph(model.graph, 'cpu').run({'x': torch.from_numpy(x)})['y'].numpy()
@@ -209,12 +212,32 @@ def test_every_operator_says_what_onnx_runtime_says(kind, inputs, attributes):
     np.testing.assert_allclose(found, expected, 1e-5, 1e-5)
 
 
+def test_a_shape_may_be_computed():
+    """As behind a group normalization of a batch of any size."""
+    x = random(2, 4, 6, 8)
+    inputs = [helper.make_tensor_value_info('x', FLOATS, x.shape)]
+    graph = helper.make_graph(
+        [
+            helper.make_node('Shape', ['x'], ['shape']),
+            helper.make_node('Shape', ['x'], ['most'], start=1, end=-1),
+            helper.make_node('Concat', ['one', 'most', 'rest'], ['flat'], axis=0),
+            helper.make_node('Reshape', ['x', 'flat'], ['z']),
+            helper.make_node('Reshape', ['z', 'shape'], ['y']),
+        ],
+        'shapes', inputs, [helper.make_tensor_value_info('y', FLOATS, None)],
+        [onnx.numpy_helper.from_array(whole(value), name)
+         for name, value in (('one', 1), ('rest', -1))],
+    )  # fmt: skip
+    found = TorchGraph(graph, 'cpu').run({'x': torch.from_numpy(x)})
+    np.testing.assert_array_equal(found['y'].numpy(), x)
+
+
 def test_squeeze_and_every_operator_is_among_the_cases():
     model = model_of('Squeeze', [whole(1)], given=(2, 1, 6))
     x = random(2, 1, 6)
     found = TorchGraph(model.graph, 'cpu').run({'x': torch.from_numpy(x)})['y'].numpy()
     np.testing.assert_array_equal(found, x[:, 0])
-    assert {kind for kind, *_ in CASES} | {'Squeeze'} == set(operators.OPERATORS)
+    assert {kind for kind, *_ in CASES} | {'Shape', 'Squeeze'} == set(operators.OPERATORS)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +250,6 @@ def test_squeeze_and_every_operator_is_among_the_cases():
         ('Conv', [random(5, 4, 3, 3)], {'auto_pad': 'SAME_UPPER'}, 'SAME_UPPER'),
         ('MaxPool', [], {'kernel_shape': [2, 2], 'ceil_mode': 1}, 'ceil_mode'),
         ('Gather', [whole(0, 1)], {'axis': 1}, 'several places'),
-        ('Reshape', [whole(0, -1)], {}, 'a side of 0'),
         ('Resize', [None, SCALES], {**FLOOR, 'nearest_mode': 'ceil'}, 'ceil'),
         ('Resize', [None, SCALES], {'mode': 'cubic'}, 'cubic'),
         ('Resize', [None, SCALES], {**HALF, 'antialias': 1}, 'antialias'),

@@ -16,7 +16,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, shape_inference
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16}
 NUMBERS = FLOATS | {TensorProto.INT32, TensorProto.INT64}
 TYPES = dict.fromkeys(
-    ('BatchNormalization', 'Clip', 'Conv', 'Elu', 'Exp', 'InstanceNormalization', 'MatMul',
+    ('BatchNormalization', 'Clip', 'Conv', 'Elu', 'Exp', 'InstanceNormalization', 'Log', 'MatMul',
      'MaxPool', 'Reciprocal', 'Relu', 'Resize', 'Sigmoid', 'Softmax', 'Sqrt'), FLOATS
 ) | dict.fromkeys(
     ('Add', 'Concat', 'Div', 'Gather', 'Identity', 'Mul', 'Neg', 'ReduceMax', 'ReduceSum',
