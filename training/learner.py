@@ -21,7 +21,7 @@ from selfdepth_training.data.samples import (
     jitter,
 )
 from selfdepth_training.flip import flip_fused
-from selfdepth_training.geometry import RigGeometry, common_depth_kind
+from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
 from selfdepth_training.losses.combine import COMBINE
 from selfdepth_training.losses.surround import (
     AFTER,
@@ -53,10 +53,14 @@ class SurroundLearner(nn.Module):
     from too: a second network then says how the robot moved.
     """
 
-    def __init__(self, config: TrainConfig, rigs: list[Rig], learn_motion: bool) -> None:
+    def __init__(
+        self, config: TrainConfig, rigs: list[Rig], learn_motion: bool,
+        alignments: Alignments | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.config = config
         self.rigs = rigs
+        self.alignments = alignments or [None] * len(rigs)
         self.depth_kind = common_depth_kind(rigs)
         width, height = config.data.width, config.data.height
         focals = [entry.camera.focal for entry in rigs[0].scaled(width, height).cameras]
@@ -153,6 +157,7 @@ class SurroundLearner(nn.Module):
                 data.height >> shift,
                 self.depth_kind,
                 device,
+                self.alignments[source],
             )
             factor = 1 << (shift - level)
             loss = self.config.loss

@@ -34,6 +34,9 @@ COMMANDS: Mapping[str, Command] = {
     'synth': Command('selfdepth_ros.cli.synth', 'write a bag of a synthetic street', 'synthetic'),
     'import': Command('selfdepth_ros.cli.import_', 'turn a public dataset into a bag', 'bags'),
     'train': Command('selfdepth_ros.cli.train', 'learn depth from bags, without labels', 'train'),
+    'calibrate': Command(
+        'selfdepth_ros.cli.calibrate', 'correct where the cameras sit, from bags', 'train'
+    ),
     'cloud': Command('selfdepth_ros.cli.cloud', 'turn bags of images into bags of clouds', 'bags'),
     'view': Command('selfdepth_ros.cli.view', 'show clouds in the browser', 'view'),
     'compare': Command('selfdepth_ros.cli.compare', 'measure clouds against LiDAR', 'clouds'),
