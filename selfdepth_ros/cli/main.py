@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Command] = {
     'synth': Command('selfdepth_ros.cli.synth', 'write a bag of a synthetic street', 'synthetic'),
     'import': Command('selfdepth_ros.cli.import_', 'turn a public dataset into a bag', 'bags'),
     'train': Command('selfdepth_ros.cli.train', 'learn depth from bags, without labels', 'train'),
+    'tune': Command('selfdepth_ros.cli.tune', 'find the best recipe for a bag', 'train'),
     'calibrate': Command(
         'selfdepth_ros.cli.calibrate', 'correct where the cameras sit, from bags', 'train'
     ),
