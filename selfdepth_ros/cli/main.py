@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(arguments: Sequence[str], commands: Mapping[str, Command]) -> int:
     """Parse and run; raises whatever the command raises."""
     parser = argparse.ArgumentParser('selfdepth', description='Metric surround depth for robots.')
-    parser.add_argument('--version', action='version', version=f'selfdepth {__version__}')
+    # The short name also makes argparse leave room for the longest command.
+    parser.add_argument('-V', '--version', action='version', version=f'selfdepth {__version__}')
     subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
     modules: dict[str, ModuleType] = {}
     asked = next((word for word in arguments if not word.startswith('-')), None)
