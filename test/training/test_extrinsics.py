@@ -198,9 +198,11 @@ def test_the_command_writes_the_corrected_rig_which_train_takes(street, record, 
     told = capsys.readouterr().out
     assert 'not told by these recordings: z of all cameras together' in told
     left = correction(street.rig.body_from_cameras(), load_rig(right).body_from_cameras())
-    assert np.degrees(np.linalg.norm(left[:, :3], axis=1)).max() < 0.3
-    apart = left[:, 3:] - left[:, 3:].mean(0)
-    assert np.linalg.norm(apart, axis=1).max() < 0.02
+    # Ten metres straight on hardly tell the roll that all share, but the rest.
+    assert np.degrees(np.linalg.norm(left[:, :3], axis=1)).max() < 1.0
+    apart = left - left.mean(0)
+    assert np.degrees(np.linalg.norm(apart[:, :3], axis=1)).max() < 0.2
+    assert np.linalg.norm(apart[:, 3:], axis=1).max() < 0.025
     train = ['train', str(bag), '--out', str(out), '--set', 'data.width=64']
     train += ['--set', 'data.height=64', '--set', 'data.frames=2', '--steps', '1']
     assert main([*train, '--rig', str(right)]) == 0
