@@ -79,6 +79,9 @@ class DataConfig:
     frames: int = knob(600, unit='frames', low=1, high=10_000_000)
     """Surround frames that are learned from, spread evenly over the recordings; all frames serve
     as their neighbours. Each costs a plane sweep, and frames half a metre apart are much alike."""
+    held_out: float = knob(0.0, low=0.0, high=0.5)
+    """Share of each recording's usable frames, the last of it, that is not learned from: what
+    `selfdepth tune` judges on."""
     max_offset: int = knob(3, unit='frames', low=1, high=20)
     """Temporal neighbours are at most this many frames away."""
     without_odometry: Literal['visual', 'learned', 'still'] = 'visual'
@@ -110,6 +113,10 @@ class DataConfig:
     left_right_px: float = knob(0.0, unit='px', low=0.0, high=10.0)
     """Largest difference that 'sgm' bears between a disparity and that of its match, matched the
     other way round (Tosi et al. 2019); 0: it does not look, which takes half of the time."""
+    align_intensity: bool = False
+    """Measure gain and offset of each camera's colours in the overlaps before the training, and
+    compare cameras with each other only after them: for cameras with exposures or white balances
+    of their own. Nothing else sees the corrected colours."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
     flip_fusion: bool = False

@@ -19,6 +19,9 @@ OVERLAP_DEPTHS_M = (3.0, 6.0, 12.0, 30.0)
 # Share of a column's visible pixels that must land in the neighbour for it to count.
 OVERLAP_COLUMN = 0.15
 
+Alignments = list[Float[Tensor, 'c 3 2'] | None]
+"""By recording, see `RigGeometry.alignment`."""
+
 
 def depth_kind(rig: Rig) -> str:
     """'z_depth' for a rig of pinholes; 'ray_distance' when a lens sees to the side or behind."""
@@ -58,11 +61,14 @@ class RigGeometry:
     """Batch (C,), float64."""
     focal: Float[Tensor, ' c']
     """Focal lengths in pixels of these images."""
+    alignment: Float[Tensor, 'c 3 2'] | None = None
+    """Gain and offset by camera and colour that make neighbours alike; None: they are."""
 
     @classmethod
     def of(
-        cls, rig: Rig, width: int, height: int, kind: str, device: torch.device
-    ) -> 'RigGeometry':
+        cls, rig: Rig, width: int, height: int, kind: str, device: torch.device,
+        alignment: Float[Tensor, 'c 3 2'] | None = None,
+    ) -> 'RigGeometry':  # fmt: skip
         """Build the tables of `rig` for images of `width` x `height` pixels.
 
         `kind` says what the depths will be: 'z_depth' or 'ray_distance'.
@@ -85,7 +91,15 @@ class RigGeometry:
             torch.from_numpy(np.stack(visible)).to(device),
             SE3(torch.from_numpy(poses).double().to(device)),
             torch.tensor([camera.focal for camera in cameras], device=device),
+            None if alignment is None else alignment.to(device),
         )
+
+    def aligned(self, images: Float[Tensor, 't c 3 h w']) -> Float[Tensor, 't c 3 h w']:
+        """The images as they are compared between cameras."""
+        if self.alignment is None:
+            return images
+        gain, offset = self.alignment[..., None, None].unbind(2)
+        return images * gain + offset
 
     @property
     def body_from_camera_like_rays(self) -> SE3:

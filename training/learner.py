@@ -22,7 +22,7 @@ from selfdepth_training.data.samples import (
 )
 from selfdepth_training.features import FEATURES
 from selfdepth_training.flip import flip_fused
-from selfdepth_training.geometry import RigGeometry, common_depth_kind
+from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
 from selfdepth_training.losses.combine import COMBINE
 from selfdepth_training.losses.surround import (
     AFTER,
@@ -58,10 +58,14 @@ class SurroundLearner(nn.Module):
     another one may say them. Neither is exported.
     """
 
-    def __init__(self, config: TrainConfig, rigs: list[Rig], learn_motion: bool) -> None:
+    def __init__(
+        self, config: TrainConfig, rigs: list[Rig], learn_motion: bool,
+        alignments: Alignments | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.config = config
         self.rigs = rigs
+        self.alignments = alignments or [None] * len(rigs)
         self.depth_kind = common_depth_kind(rigs)
         width, height = config.data.width, config.data.height
         focals = [entry.camera.focal for entry in rigs[0].scaled(width, height).cameras]
@@ -168,6 +172,7 @@ class SurroundLearner(nn.Module):
                 data.height >> shift,
                 self.depth_kind,
                 device,
+                self.alignments[source],
             )
             factor = 1 << (shift - level)
             loss = self.config.loss

@@ -49,19 +49,25 @@ def sweep(
     ladder: Float[Tensor, ' d'],
     ssim_weight: float,
     temporal: bool,
+    spatial: bool = True,
 ) -> SureDepth:
     """Best depth of the ladder for each pixel of the middle frame.
 
-    Every camera is compared with the neighbours that overlap it, whose poses the rig knows, and,
-    when `temporal`, with itself before and after, for which the robot's motion must be known. Of
+    Every camera is compared, when `spatial`, with the neighbours that overlap it, whose poses the
+    rig knows, and, when `temporal`, with itself before and after, for which the robot's motion
+    must be known. Of
     these the best counts, for what is hidden from one often shows in another.
     """
     # Brightness alone finds the same depths in two thirds of the time.
-    views = views._replace(images=views.images.mean(2, keepdim=True))
+    views = views._replace(
+        images=views.images.mean(2, keepdim=True), aligned=views.across.mean(2, keepdim=True)
+    )
     whole = slice(0, geometry.size[1])
     cameras = range(len(geometry.cameras))
     comparisons = [
-        Comparison(o.target, NOW, o.source, o.columns(geometry)) for o in geometry.overlaps
+        Comparison(o.target, NOW, o.source, o.columns(geometry))
+        for o in geometry.overlaps
+        if spatial
     ]
     if temporal:
         comparisons += [Comparison(c, time, c, whole) for c in cameras for time in (BEFORE, AFTER)]
@@ -95,8 +101,9 @@ def _cost(
     points = turned * ladder[:, None, None] + pose.translation.to(rays)[:, None, None, None]
     grid = seen_by(geometry.cameras[source], points.movedim(0, -1), geometry.visible[source])
     valid = grid.valid & views.present[time, source]
-    image = views.images[time, source].expand(len(ladder), -1, -1, -1)
-    target = views.images[NOW, camera, :, :, columns].expand(len(ladder), -1, -1, -1)
+    images = views.images if source == camera else views.across
+    image = images[time, source].expand(len(ladder), -1, -1, -1)
+    target = images[NOW, camera, :, :, columns].expand(len(ladder), -1, -1, -1)
     error = fast(smoothed_photometric_error)(target, sample(image, grid.coordinates), ssim_weight)
     return torch.where(valid, error, UNSEEN)
 

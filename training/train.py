@@ -20,15 +20,17 @@ from tqdm import tqdm
 from selfdepth_ros.core.config import config_from_dict, to_dict
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.memory import keep_memory
-from selfdepth_ros.core.rig import Rig, save_rig
+from selfdepth_ros.core.rig import Rig, load_rig, save_rig
+from selfdepth_ros.core.rig_difference import EXACT, rig_differences
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from selfdepth_training.config import TrainConfig
-from selfdepth_training.data.cache import FrameCache, build_cache
+from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
 from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.feed import Feed
-from selfdepth_training.geometry import RigGeometry, common_depth_kind
+from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
 from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.initial import Match, matched, read_weights
+from selfdepth_training.intensity import alignments
 from selfdepth_training.labels import LABELS
 from selfdepth_training.learner import Losses, SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
@@ -42,6 +44,8 @@ from selfdepth_training.scale import Scale, scale_of, warn_of
 log = logging.getLogger(__name__)
 
 LOG_EVERY = 20
+GIVEN_RIG = 'rig_given.yaml'
+"""In the training's folder: the rig that it was told to use, for when it is resumed."""
 
 
 class TrainingError(SelfdepthError):
@@ -66,11 +70,13 @@ def train(
     minutes: float | None = None,
     resume: bool = False,
     cache_root: Path | None = None,
+    rig_file: Path | None = None,
 ) -> Path:
     """Learn depth from recordings without labels; return the checkpoint.
 
     `minutes` bounds the whole run, cache included: the step time is measured once and the number
     of steps is then frozen in the checkpoint. `resume` continues `out` bit for bit on a CPU.
+    `rig_file` is the rig of all recordings, instead of what they say themselves.
     Raises TrainingError, CalibrationError, BagError, CheckpointError or WeightsError, each with
     what to do.
     """
@@ -91,6 +97,9 @@ def train(
     fabric = _fabric(config)
     fabric.launch()
     caches = _caches(fabric, bags, cache_root or out / 'cache', config)
+    given = _given_rig(out, rig_file, resume)
+    if given is not None:
+        caches = [with_rig(cache, given) for cache in caches]
     measure = config.data.body_masks
     rigs = [with_self_occlusion(c.rig, c) if measure else c.rig for c in caches]
     scale = scale_of(caches, rigs, config)
@@ -99,7 +108,8 @@ def train(
         caches = _with_motion(fabric, caches, rigs, config)
     source = SampleSource(caches, config.data)
     config = _with_teachable_head(config, source.learn_motion)
-    feed = _feed(fabric, rigs, source, config)
+    aligned = alignments(source, rigs, config)
+    feed = _feed(fabric, rigs, source, config, aligned)
 
     if state is not None:
         plan = Plan(config, state['steps'], tuple(state['bags']), state['command'], scale)
@@ -107,24 +117,26 @@ def train(
         steps = config.steps
         if minutes is not None:
             seconds = 60 * minutes - (time.monotonic() - started)
-            learner, optimizers = _start(fabric, config, rigs, source.learn_motion)
+            learner, optimizers = _start(fabric, config, rigs, source.learn_motion, aligned)
             steps = steps_within(fabric, learner, optimizers, feed, seconds)
         command = shlex.join(['selfdepth', *sys.argv[1:]])
         plan = Plan(config, steps, tuple(map(str, bags)), command, scale)
     if fabric.is_global_zero:
         out.mkdir(parents=True, exist_ok=True)
+        if given is not None and state is None:
+            save_rig(given, out / GIVEN_RIG)
         for index, rig in enumerate(rigs):
             save_rig(rig, out / ('rig.yaml' if index == 0 else f'rig_{index}.yaml'))
-    return _run(fabric, plan, rigs, feed, out, state)
+    return _run(fabric, plan, rigs, aligned, feed, out, state)
 
 
 def _run(
-    fabric: Fabric, plan: Plan, rigs: list[Rig], feed: Feed, out: Path,
+    fabric: Fabric, plan: Plan, rigs: list[Rig], aligned: Alignments, feed: Feed, out: Path,
     state: dict[str, Any] | None,
 ) -> Path:  # fmt: skip
     """The loop: samples, loss, backward, clip, step, log, checkpoint."""
     config = plan.config
-    learner, optimizers = _start(fabric, config, rigs, feed.source.learn_motion)
+    learner, optimizers = _start(fabric, config, rigs, feed.source.learn_motion, aligned)
     first, seconds = 0, 0.0
     if state is not None:
         learner.module.load_state_dict(state['learner'])
@@ -186,11 +198,11 @@ def _not_a_number(losses: Losses, step: int, frames: str) -> TrainingError:
 
 
 def _start(
-    fabric: Fabric, config: TrainConfig, rigs: list[Rig], learn_motion: bool
+    fabric: Fabric, config: TrainConfig, rigs: list[Rig], learn_motion: bool, aligned: Alignments
 ) -> tuple[Any, list[Any]]:
     """A fresh learner and its optimizers, the same for the same seed."""
     seed_everything(config.seed, verbose=False)
-    learner = SurroundLearner(config, rigs, learn_motion)
+    learner = SurroundLearner(config, rigs, learn_motion, aligned)
     if fabric.world_size > 1:
         share_norms(learner.depth)
     learner.to(memory_format=torch.channels_last)
@@ -204,11 +216,16 @@ def _initial(config: TrainConfig, network: nn.Module) -> Match:
     return matched(read_weights(path), network, path)
 
 
-def _feed(fabric: Fabric, rigs: list[Rig], source: SampleSource, config: TrainConfig) -> Feed:
+def _feed(
+    fabric: Fabric, rigs: list[Rig], source: SampleSource, config: TrainConfig, aligned: Alignments
+) -> Feed:
     """What steps are fed; hints that measuring the pace has asked for are kept."""
     size = config.data.width >> HINT_LEVEL, config.data.height >> HINT_LEVEL
     kind = common_depth_kind(rigs)
-    tables = [RigGeometry.of(rig, *size, kind, fabric.device) for rig in rigs]
+    tables = [
+        RigGeometry.of(rig, *size, kind, fabric.device, alignment)
+        for rig, alignment in zip(rigs, aligned, strict=True)
+    ]
     with fabric.rank_zero_first():
         labels = LABELS[config.data.labels](source, tables, config)
     return Feed(fabric, source, labels, config)
@@ -253,6 +270,20 @@ def _require_same_bags(given: list[Path], frozen: list[str]) -> None:
             f'Found --resume with {", ".join(map(str, given))}, expected the recordings this '
             f'training began with: {", ".join(frozen)}. Give the same, or choose another --out.'
         )
+
+
+def _given_rig(out: Path, rig_file: Path | None, resume: bool) -> Rig | None:
+    """The rig that counts instead of the recordings' own; that of the first start, if resumed."""
+    given = None if rig_file is None else load_rig(rig_file)
+    if not resume:
+        return given
+    kept = load_rig(out / GIVEN_RIG) if (out / GIVEN_RIG).exists() else None
+    if given is not None and (kept is None or rig_differences(kept, given, EXACT)):
+        raise TrainingError(
+            f'Found --resume with another rig, {rig_file}, expected the one this training began '
+            'with. Leave --rig out, or choose another --out.'
+        )
+    return kept
 
 
 def _fabric(config: TrainConfig) -> Fabric:

@@ -37,6 +37,10 @@ COMMANDS: Mapping[str, Command] = {
     'synth': Command('selfdepth_ros.cli.synth', 'write a bag of a synthetic street', 'synthetic'),
     'import': Command('selfdepth_ros.cli.import_', 'turn a public dataset into a bag', 'bags'),
     'train': Command('selfdepth_ros.cli.train', 'learn depth from bags, without labels', 'train'),
+    'tune': Command('selfdepth_ros.cli.tune', 'find the best recipe for a bag', 'train'),
+    'calibrate': Command(
+        'selfdepth_ros.cli.calibrate', 'correct where the cameras sit, from bags', 'train'
+    ),
     'cloud': Command('selfdepth_ros.cli.cloud', 'turn bags of images into bags of clouds', 'bags'),
     'view': Command('selfdepth_ros.cli.view', 'show clouds in the browser', 'view'),
     'compare': Command('selfdepth_ros.cli.compare', 'measure clouds against LiDAR', 'clouds'),
@@ -84,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(arguments: Sequence[str], commands: Mapping[str, Command]) -> int:
     """Parse and run; raises whatever the command raises."""
     parser = argparse.ArgumentParser('selfdepth', description='Metric surround depth for robots.')
-    parser.add_argument('--version', action='version', version=f'selfdepth {__version__}')
+    # The short name also makes argparse leave room for the longest command.
+    parser.add_argument('-V', '--version', action='version', version=f'selfdepth {__version__}')
     subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
     modules: dict[str, ModuleType] = {}
     asked = next((word for word in arguments if not word.startswith('-')), None)

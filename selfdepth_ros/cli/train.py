@@ -32,6 +32,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument('--resume', action='store_true', help='go on with the training in --out')
     parser.add_argument('--cache', type=Path, help='folder of frame caches (default: OUT/cache)')
+    parser.add_argument(
+        '--rig', type=Path, help='rig file of all bags, as corrected by `selfdepth calibrate`'
+    )
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
     return parser
 
@@ -44,6 +47,6 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None:
             settings.append(f'{name}={getattr(args, name)}')
     config = load_recipe(args.recipe, settings)
-    path = train(args.bags, args.out, config, args.minutes, args.resume, args.cache)
+    path = train(args.bags, args.out, config, args.minutes, args.resume, args.cache, args.rig)
     print(f'{path}\nnext: selfdepth evaluate {args.out} BAG; selfdepth export {args.out} MODEL')
     return 0

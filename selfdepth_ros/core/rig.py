@@ -89,6 +89,14 @@ class Rig:
         """Return the rig of these cameras, in this order."""
         return replace(self, cameras=tuple(self[name] for name in names))
 
+    def with_poses(self, body_from_camera: SE3) -> 'Rig':
+        """Return this rig with its cameras elsewhere: a batch (C,), in their order."""
+        cameras = (
+            replace(entry, body_from_camera=SE3(matrix))
+            for entry, matrix in zip(self.cameras, body_from_camera.matrix, strict=True)
+        )
+        return replace(self, cameras=tuple(cameras))
+
     def with_masks_of(self, known: 'Rig') -> 'Rig':
         """Return this rig with the masks that another has for its cameras, at its own sizes."""
 

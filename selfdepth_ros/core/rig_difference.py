@@ -39,6 +39,10 @@ class RigTolerance:
         )
 
 
+EXACT = RigTolerance(1e-9, 1e-9, 1e-6, 1e-9)
+"""Two rigs are the same one."""
+
+
 class _Pair(NamedTuple):
     """One camera in both rigs, the second at the size of the first, and how to call the rigs."""
 

@@ -99,6 +99,30 @@ def test_frames_of_a_halt_are_no_neighbours_of_each_other(street, odometry):
     assert [(a, b) for a, b in pairs if a < 10], 'the rest of the drive is used'
 
 
+def waiting(cache, first: int, last: int):
+    """A halt as cameras see it: the noise of dusk, and a lorry that crosses two of the views."""
+    rng, halted = np.random.default_rng(0), stopped(cache, first, last)
+    images = np.array(halted.images)
+    lorry = rng.integers(0, 255, (2, 50, 60, 3), np.uint8)
+    for frame in range(first, last + 1):
+        noise = rng.normal(0, 5, images[frame].shape)
+        images[frame] = (images[frame] + noise).round().clip(0, 255).astype(np.uint8)
+        left = 8 * (frame - first) % 90
+        images[frame, :2, 30:80, left : left + 60] = lorry
+    return replace(halted, images=images)
+
+
+def test_noise_and_traffic_are_no_motion(street):
+    """Half of the drive waits at a crossing; without odometry, none of it is learned from, and
+    all of the other half is."""
+    half = len(street.cache) // 2
+    source = SampleSource([without_odometry(waiting(street.cache, half, 2 * half - 1))], CONFIG)
+    used = {now for _, now in source.entries}
+    assert used >= set(range(2, half - 2))
+    pairs = {(now, int(after)) for now, found in source.triplets[0].items() for after in found[1]}
+    assert not [(a, b) for a, b in pairs if a >= half]
+
+
 @pytest.mark.parametrize('odometry', [True, False])
 def test_a_robot_that_stands_teaches_nothing_and_is_told_so(street, odometry):
     cache = stopped(street.cache, 0, len(street.cache) - 1)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,6 +131,19 @@ def build_cache(
                 _build(reader, partial, settings | {'identity': identity}, progress)
             found = FrameCache.open(folder)
     return found
+
+
+def with_rig(cache: FrameCache, rig: Rig) -> FrameCache:
+    """Return the cache with another calibration of its cameras, as one that was corrected.
+
+    What is derived from it is kept in a folder of its own. Raises CalibrationError for a rig
+    without one of the cameras.
+    """
+    height, width = cache.images.shape[2:4]
+    rig = rig.subset(cache.rig.names).scaled(width, height)
+    told = repr([(e.camera, e.body_from_camera.matrix.tolist()) for e in rig.cameras])
+    digest = hashlib.sha256(told.encode()).hexdigest()[:12]
+    return replace(cache, rig=rig, folder=cache.folder / f'rig-{digest}')
 
 
 def _identity(bag: Path) -> list[list[Any]]:

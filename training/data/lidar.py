@@ -57,7 +57,8 @@ def _read(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _project(cache: FrameCache, shape: tuple[int, int, int], path: Path, progress: bool) -> None:
     reader = BagReader(cache.source)
-    rig, odometry = reader.rig(), reader.odometry()
+    rig = reader.rig().with_poses(cache.rig.body_from_cameras())
+    odometry = reader.odometry()
     sweeps = np.array([stamp for stamp, _ in reader.lidar()], np.int64)
     if not len(sweeps):
         raise DataError(

@@ -18,9 +18,10 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from selfdepth_ros.core.errors import SelfdepthError
-from selfdepth_ros.core.parallax import LEAST_CHANGE, Triplets, moved_within, triplets
+from selfdepth_ros.core.parallax import Triplets, moved_within, triplets
 from selfdepth_training.config import DataConfig
 from selfdepth_training.data.cache import FrameCache
+from selfdepth_training.data.stillness import ImageMotion
 
 
 class DataError(SelfdepthError):
@@ -109,7 +110,10 @@ class SampleSource:
         self.caches = caches
         self.config = config
         self.triplets = [_triplets(cache, config) for cache in caches]
-        usable = [(s, now) for s, found in enumerate(self.triplets) for now in found]
+        learned, held_out = _parted(self.triplets, config.held_out)
+        self.held_out = held_out
+        """Recording and frame of what is kept back to be judged on."""
+        usable = learned
         spread = np.linspace(0, len(usable) - 1, min(len(usable), config.frames)).round()
         self.entries = [usable[int(index)] for index in spread]
         """Recording and frame of everything that is learned from."""
@@ -194,18 +198,26 @@ def _triplets(cache: FrameCache, config: DataConfig) -> Triplets:
     return triplets(cache.present.any(1), _parallax(cache, config), config.max_offset)
 
 
+def _parted(
+    triplets: list[Triplets], share: float
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Frames to learn from, and the last `share` of each recording's, as (recording, frame)."""
+    learned, held_out = [], []
+    for source, found in enumerate(triplets):
+        frames = [(source, now) for now in found]
+        first = len(frames) - round(share * len(frames))
+        learned += frames[:first]
+        held_out += frames[first:]
+    return learned, held_out
+
+
 def _parallax(cache: FrameCache, config: DataConfig) -> Callable[[int, int], bool]:
     """Return a test whether the robot moved far enough, and not too far, between two frames."""
     if cache.world_from_body is not None:
         # Mean over the cameras' stamps of the body's positions.
         position = cache.world_from_body[:, :, :3, 3].mean(1)
         return moved_within(position, config.min_motion_m, config.max_motion_m)
-    small = [image[:, ::4, ::4, 1].astype(np.int16) for image in cache.images]
-
-    def by_change(first: int, second: int) -> bool:
-        return float(np.abs(small[second] - small[first]).mean()) >= LEAST_CHANGE
-
-    return by_change
+    return ImageMotion(cache).moved
 
 
 def jitter(

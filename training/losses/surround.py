@@ -37,6 +37,13 @@ class Views(NamedTuple):
     present: Bool[Tensor, 't c']
     world_from_camera: SE3
     """Batch (T, C): each camera's pose at its own stamp."""
+    aligned: Float[Tensor, 't c 3 h w'] | None = None
+    """The images as cameras compare them with each other, where that is not as they are."""
+
+    @property
+    def across(self) -> Float[Tensor, 't c k h w']:
+        """What is compared between cameras."""
+        return self.images if self.aligned is None else self.aligned
 
 
 def surround_views(
@@ -47,10 +54,12 @@ def surround_views(
     if level:
         images = functional.avg_pool2d(images, 1 << level)
     body_from_camera = geometry.body_from_camera.matrix.to(world_from_body.matrix)
+    images = images.unflatten(0, sample.images.shape[:2]).contiguous()
     return Views(
-        images.unflatten(0, sample.images.shape[:2]).contiguous(),
+        images,
         sample.present,
         SE3(world_from_body.matrix @ body_from_camera),
+        None if geometry.alignment is None else geometry.aligned(images),
     )
 
 
@@ -132,9 +141,9 @@ class SurroundReprojection:
                     views, depths[overlap.target], overlap.target, columns, overlap.source, times
                 )
             )
-            sources.append(views.images[list(times), overlap.source])
+            sources.append(views.across[list(times), overlap.source])
             large = slice(columns.start * self.factor, columns.stop * self.factor)
-            targets.append(views.images[NOW, overlap.target, :, :, large].expand(2, -1, -1, -1))
+            targets.append(views.across[NOW, overlap.target, :, :, large].expand(2, -1, -1, -1))
             visible.append(geometry.visible[overlap.target][:, columns])
             crops.append(overlap.target)
         view = self._warp(torch.cat(sources), grids)

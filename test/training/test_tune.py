@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes are tried on a bag, the better one is kept, and a search goes on where it stopped."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from selfdepth_ros.cli.main import main
+from selfdepth_training.checkpoint import load_checkpoint
+from selfdepth_training.config import load_recipe
+from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.judge import Judge
+from selfdepth_training.tune import rounds_of
+
+SMALL = (
+    'network.encoder=[16,16,16,32,32]', 'network.decoder=[16,16,16,16]', 'data.width=96',
+    'data.height=64', 'data.frames=4', 'precision=32-true',
+)  # fmt: skip
+# Weights that are thrown about by steps a thousand times too long do not learn.
+CANDIDATES = ('fsm,optimizer.head_rate=1.0,optimizer.learning_rate=1.0', 'fsm')
+
+
+def search(bag, out, *more):
+    arguments = ['tune', str(bag), '--out', str(out), '--steps', '8', *more]
+    for text in CANDIDATES:
+        arguments += ['--try', text]
+    for setting in SMALL:
+        arguments += ['--set', setting]
+    return main(arguments)
+
+
+def test_each_round_halves_until_two_are_left():
+    assert rounds_of(2) == [2]
+    assert rounds_of(4) == [4, 2]
+    assert rounds_of(7) == [7, 4, 2]
+
+
+def test_held_out_frames_are_the_last_and_are_not_learned_from(street):
+    config = load_recipe('fsm', ['data.held_out=0.25']).data
+    whole = SampleSource([street.cache], replace(config, held_out=0.0))
+    source = SampleSource([street.cache], config)
+    assert source.entries + source.held_out == whole.entries
+    assert len(source.held_out) == round(len(whole) / 4)
+    assert not whole.held_out
+
+
+def test_the_true_depth_is_judged_better_than_a_wrong_one(street):
+    """By the images and by the LiDAR; both see a tenth."""
+    config = load_recipe('fsm', ['data.width=160', 'data.height=96', 'data.held_out=0.2'])
+    judge = Judge([street.cache], [street.rig], config)
+    shown = iter([now for _, now in judge._source.held_out] * 2)
+
+    def said(factor):
+        return lambda frame: list(factor * street.depth(next(shown)).numpy())
+
+    right, wrong = (judge.verdict([said(factor)]) for factor in (1.0, 1.1))
+    assert right.photometric < 0.9 * wrong.photometric
+    assert right.abs_rel < wrong.abs_rel - 0.03
+    assert right.error == right.abs_rel
+
+
+def test_the_better_recipe_is_kept_and_an_interrupted_search_goes_on(
+    street, record, tmp_path, capsys
+):
+    bag, out = record(frames=24), tmp_path / 'search'
+    assert search(bag, out) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows[1:3]] == list(CANDIDATES[::-1])
+    state = load_checkpoint(out / 'best')
+    assert state['step'] == 8
+    assert state['config']['optimizer']['head_rate'] == pytest.approx(0.01)
+    assert (out / 'best' / 'rig.yaml').exists()
+    assert main(['export', str(out / 'best'), str(tmp_path / 'model')]) == 0
+
+    first, second = (out / 'round_1' / f'{index}_fsm' for index in (0, 1))
+    shutil.rmtree(out / 'best')
+    shutil.rmtree(second)
+    kept = (first / 'checkpoint.pt').stat().st_mtime_ns
+    assert search(bag, out) == 0
+    assert (first / 'checkpoint.pt').stat().st_mtime_ns == kept
+    again = load_checkpoint(out / 'best')['learner']
+    assert all(np.array_equal(v, again[k]) for k, v in state['learner'].items())
+    scores = [json.loads((folder / 'score.json').read_text()) for folder in (first, second)]
+    assert scores[1]['photometric'] < scores[0]['photometric']
+
+
+def test_another_search_in_the_same_folder_is_refused(tmp_path, capsys):
+    (tmp_path / 'tune.json').write_text('{}')
+    assert search(tmp_path / 'bag', tmp_path) == 2
+    assert 'Choose another --out' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('more', 'message'),
+    [(['--minutes', '1'], 'expected one of them'), (['--steps', '0'], 'above 0')],
+)
+def test_wrong_options_are_told(tmp_path, capsys, more, message):
+    assert search(tmp_path / 'bag', tmp_path / 'out', *more) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()

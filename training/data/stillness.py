@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a robot without odometry moved between two frames, told by its images.
+
+How much images change does not tell: the noise of a dark evening changes every pixel, and traffic
+changes a third of the image, while the robot waits. Corners do: most of them stay where they are.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from selfdepth_training.data.cache import FrameCache
+
+WIDTH_PX = 128
+"""About so wide are the images that are looked at: pixels are averaged, which calms noise."""
+LEAST_FLOW = 0.004
+"""Median shift of the corners, as a share of the width, from which a robot moves."""
+CORNERS, QUALITY, SPACING_PX, LEAST_CORNERS = 60, 0.02, 5, 8
+RETURN_PX = 0.5
+_REMEMBERED = 64
+
+
+class ImageMotion:
+    """Compares frames of a recording; the robot moved where most cameras say so."""
+
+    def __init__(self, cache: FrameCache) -> None:
+        self._cache = cache
+        self._small = lru_cache(_REMEMBERED)(self._smaller)
+
+    def moved(self, first: int, second: int) -> bool:
+        """Whether the robot moved between two frames."""
+        both = self._cache.present[first] & self._cache.present[second]
+        flows = [self._flow(first, second, camera) for camera in np.flatnonzero(both).tolist()]
+        told = [flow for flow in flows if flow is not None]
+        return bool(told) and float(np.median(told)) >= LEAST_FLOW
+
+    def _flow(self, first: int, second: int, camera: int) -> float | None:
+        """Median shift of a camera's corners, as a share of the width; None: too few of them."""
+        before, corners = self._small(first, camera)
+        after, _ = self._small(second, camera)
+        if len(corners) < LEAST_CORNERS:
+            return None
+        there, ok, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)
+        back, again, _ = cv2.calcOpticalFlowPyrLK(after, before, there, None)
+        good = (ok.ravel() > 0) & (again.ravel() > 0)
+        good &= np.linalg.norm((back - corners)[:, 0], axis=1) < RETURN_PX
+        # What is lost has changed beyond recognition; if that is most, this was no standstill.
+        if good.mean() < 0.25:
+            return 1.0
+        shift = np.linalg.norm((there - corners)[good, 0], axis=1)
+        return float(np.median(shift)) / before.shape[1]
+
+    def _smaller(
+        self, frame: int, camera: int
+    ) -> tuple[UInt8[np.ndarray, 'h w'], Float[np.ndarray, 'n 1 2']]:
+        """Brightness of an image at a small size, and its corners."""
+        image = cv2.cvtColor(np.asarray(self._cache.images[frame, camera]), cv2.COLOR_RGB2GRAY)
+        factor = max(1, image.shape[1] // WIDTH_PX)
+        size = image.shape[1] // factor, image.shape[0] // factor
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        small = cv2.GaussianBlur(small, (3, 3), 0)
+        corners = cv2.goodFeaturesToTrack(small, CORNERS, QUALITY, SPACING_PX)
+        return small, np.zeros((0, 1, 2), np.float32) if corners is None else corners

@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How good a network is on frames that it was not learned from, without labels if need be.
+
+Every network is asked for depth at its own size and judged at one size for all, by the photometric
+error of the images over time and overlaps: what it was trained on, on other images. Where the
+recordings have LiDAR, that counts instead.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch.nn import functional
+
+from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.config import TrainConfig
+from selfdepth_training.data.cache import FrameCache
+from selfdepth_training.data.lidar import LidarDepth
+from selfdepth_training.data.samples import DataError, RigSample, SampleSource
+from selfdepth_training.evaluate import Predictor
+from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.hints import LEVEL
+from selfdepth_training.losses.surround import AFTER, NOW, SurroundReprojection, surround_views
+
+FRAMES = 24
+MOST = 1.0
+"""Of a relative error: what lies behind an outline, a pixel aside, is not to outweigh the rest."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Errors on held-out frames: the less the better."""
+
+    photometric: float
+    abs_rel: float | None
+    """Mean relative error against LiDAR; None where some recording has none."""
+
+    @property
+    def error(self) -> float:
+        """What counts."""
+        return self.photometric if self.abs_rel is None else self.abs_rel
+
+    def to_dict(self) -> dict[str, Any]:
+        """In plain values."""
+        return asdict(self)
+
+
+class Judge:
+    """Held-out frames of some recordings, at the size of `config`; all with poses."""
+
+    def __init__(self, caches: list[FrameCache], rigs: list[Rig], config: TrainConfig) -> None:
+        self._source = SampleSource(caches, config.data)
+        if not self._source.held_out:
+            raise DataError(
+                f'Found {len(self._source)} usable frames in {len(caches)} recording(s), expected '
+                'enough to hold some out. Record a longer drive.'
+            )
+        self.rigs = rigs
+        """Of the recordings, at the size of the images."""
+        lidar = all(BagReader(cache.source).has_lidar for cache in caches)
+        self._lidar = [LidarDepth(cache) for cache in caches] if lidar else None
+        size = config.data.width >> LEVEL, config.data.height >> LEVEL
+        self._tables = [
+            SurroundReprojection(
+                RigGeometry.of(rig, *size, 'z_depth', torch.device('cpu')), 1 << LEVEL,
+                config.loss.ssim,
+            )
+            for rig in rigs
+        ]  # fmt: skip
+
+    @torch.no_grad()
+    def verdict(self, predictors: list[Predictor]) -> Verdict:
+        """Judge a network, given as one predictor for each recording's rig."""
+        held_out = self._source.held_out
+        places = np.linspace(0, len(held_out) - 1, min(FRAMES, len(held_out))).round().astype(int)
+        photometric, relative = [], []
+        for place in places.tolist():
+            recording, now = held_out[place]
+            sample = self._source.middling(recording, now)
+            depth = _depth(predictors[recording], sample)
+            photometric.append(self._photometric(recording, sample, depth))
+            if self._lidar is not None:
+                relative.append(_relative(self._lidar[recording], now, depth))
+        abs_rel = float(np.nanmean(relative)) if relative else None
+        return Verdict(float(np.mean(photometric)), abs_rel)
+
+    def _photometric(
+        self, recording: int, sample: RigSample, depth: Float[torch.Tensor, 'c h w']
+    ) -> float:
+        tables = self._tables[recording]
+        views = surround_views(sample, SE3(sample.world_from_body), tables.geometry, 0)
+        parts = [tables.temporal(views, depth, automask=False)]
+        if tables.geometry.overlaps:
+            parts.append(tables.spatial(views, depth, AFTER))
+        errors = torch.cat([part.error[part.valid] for part in parts])
+        return errors.mean().item() if len(errors) else math.inf
+
+
+def _depth(predict: Predictor, sample: RigSample) -> Float[torch.Tensor, 'c h w']:
+    """Z-depth of the middle frame at half of the images' size; absent cameras are far away."""
+    images, present = sample.images[NOW].numpy(), sample.present[NOW].tolist()
+    shown = tuple(image if here else None for image, here in zip(images, present, strict=True))
+    frame = SurroundFrame(0, shown, tuple(0 if here else None for here in present))
+    depths = [
+        np.full(images.shape[1:3], 1e3) if depth is None else depth for depth in predict(frame)
+    ]
+    inverse = 1 / torch.from_numpy(np.stack(depths)).float().clamp(min=1e-3)
+    return 1 / functional.avg_pool2d(inverse[None], 1 << LEVEL)[0]
+
+
+def _relative(lidar: LidarDepth, now: int, depth: Float[torch.Tensor, 'c h w']) -> float:
+    truth, sure = lidar.of(now)
+    error = ((depth - truth).abs() / truth).clamp(max=MOST)
+    return error[sure].mean().item() if sure.any() else math.nan

@@ -1,0 +1,209 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The best of some recipes for a recording, within a time: successive halving.
+
+All are trained for a short time, the better half for longer, and so on (Jamieson and Talwalkar,
+"Non-stochastic best arm identification", 2016). Each training is a whole one, with a schedule of
+its length: half of a long schedule would say little.
+"""
+
+import json
+import logging
+import math
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.files import write_file
+from selfdepth_ros.core.rig import load_rig
+from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint
+from selfdepth_training.config import TrainConfig, load_recipe
+from selfdepth_training.data.cache import build_cache, with_rig
+from selfdepth_training.data.folder import appearing
+from selfdepth_training.evaluate import Predictor
+from selfdepth_training.judge import Judge, Verdict
+from selfdepth_training.loaded import load_model
+from selfdepth_training.masks import with_self_occlusion
+from selfdepth_training.odometry import with_visual_odometry
+from selfdepth_training.train import train
+
+log = logging.getLogger(__name__)
+
+HELD_OUT = 0.2
+BEST, PLAN, SCORE = 'best', 'tune.json', 'score.json'
+# Of the time; the rest is for judging and a busy machine.
+TRAINING = 0.9
+
+
+class TuneError(SelfdepthError):
+    """A search that cannot start, or in which nothing could be trained."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe with changes, as `fsm,loss.spatial=0.2`."""
+
+    text: str
+
+    def config(self, settings: tuple[str, ...]) -> TrainConfig:
+        """Its settings, with those that all share, and the held-out frames."""
+        recipe, *own = self.text.split(',')
+        shared = [f'data.held_out={HELD_OUT}', *settings]
+        return load_recipe(recipe, [*shared, *own])
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long: minutes of all, or steps of the first round, of which each has twice as many."""
+
+    minutes: float | None
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What became of a candidate in a round (1, 2, ...)."""
+
+    candidate: Candidate
+    round: int
+    steps: int
+    verdict: Verdict | None
+    """None where it could not be trained."""
+    reason: str = ''
+
+    @property
+    def error(self) -> float:
+        """What it is ranked by."""
+        return math.inf if self.verdict is None else self.verdict.error
+
+
+def rounds_of(count: int) -> list[int]:
+    """How many candidates each round trains: half as many, until two are left."""
+    found = [count]
+    while found[-1] > 2:
+        found.append((found[-1] + 1) // 2)
+    return found
+
+
+def tune(
+    bags: list[Path], out: Path, candidates: list[Candidate], budget: Budget,
+    settings: tuple[str, ...] = (), rig_file: Path | None = None,
+) -> list[Tried]:  # fmt: skip
+    """Try the candidates; the best is an ordinary training in `out`/best. Best first.
+
+    The same call goes on where it was interrupted. Raises TuneError, and what training raises of
+    the recordings themselves.
+    """
+    configs = {candidate: candidate.config(settings) for candidate in candidates}
+    _begin(out, bags, candidates, budget, settings, rig_file)
+    cache_root = out / 'cache'
+    judge = _judge(bags, cache_root, configs[candidates[0]], rig_file)
+    counts = rounds_of(len(candidates))
+    left, tried = list(candidates), []
+    started = time.monotonic()
+    for number, count in enumerate(counts, 1):
+        left = left[:count]
+        found = []
+        for place, candidate in enumerate(left, 1):
+            log.info('round %d of %d: %s (%d of %d)',
+                     number, len(counts), candidate.text, place, count)  # fmt: skip
+            spent = (time.monotonic() - started) / 60
+            minutes = None
+            if budget.minutes is not None:
+                to_come = (len(counts) - number + 1) * count - place + 1
+                minutes = _share(TRAINING * budget.minutes - spent, to_come)
+            config = configs[candidate]
+            if budget.steps is not None:
+                config = replace(config, steps=budget.steps << (number - 1))
+            folder = out / f'round_{number}' / f'{candidates.index(candidate)}_{config.name}'
+            arguments = bags, folder, config, minutes, cache_root, rig_file
+            found.append(_tried(candidate, number, judge, *arguments))
+        found.sort(key=lambda each: each.error)
+        tried = found + [each for each in tried if each.candidate not in left]
+        left = [each.candidate for each in found if each.verdict is not None]
+        if not left:
+            raise TuneError(f'Found no recipe that could be trained: {found[0].reason}')
+    best = tried[0]
+    name = f'{candidates.index(best.candidate)}_{configs[best.candidate].name}'
+    _keep(out / f'round_{best.round}' / name, out / BEST)
+    return tried
+
+
+def _share(left_minutes: float, trainings: int) -> float:
+    """Minutes of one training, if so many as long as this one are to come, itself among them.
+
+    Rounds last alike: a later one has fewer trainings, and they are longer.
+    """
+    return max(0.0, left_minutes) / trainings
+
+
+def _begin(
+    out: Path, bags: list[Path], candidates: list[Candidate], budget: Budget,
+    settings: tuple[str, ...], rig_file: Path | None,
+) -> None:  # fmt: skip
+    """Refuse another search in the same folder."""
+    asked = {
+        'bags': [str(bag.resolve()) for bag in bags],
+        'candidates': [candidate.text for candidate in candidates],
+        'minutes': budget.minutes, 'steps': budget.steps, 'settings': list(settings),
+        'rig': None if rig_file is None else str(rig_file.resolve()),
+    }  # fmt: skip
+    path = out / PLAN
+    if not path.exists():
+        write_file(path, json.dumps(asked, indent=1))
+    elif json.loads(path.read_text('utf-8')) != asked:
+        raise TuneError(
+            f'Found another search in {out}, expected the same bags, recipes and time, with which '
+            'it goes on. Choose another --out.'
+        )
+
+
+def _judge(
+    bags: list[Path], cache_root: Path, config: TrainConfig, rig_file: Path | None
+) -> Judge:
+    data = config.data
+    caches = [build_cache(bag, cache_root, data.width, data.height) for bag in bags]
+    if rig_file is not None:
+        caches = [with_rig(cache, load_rig(rig_file)) for cache in caches]
+    rigs = [with_self_occlusion(cache.rig, cache) for cache in caches]
+    caches = [
+        with_visual_odometry(cache, rig, config) if cache.world_from_body is None else cache
+        for cache, rig in zip(caches, rigs, strict=True)
+    ]
+    return Judge(caches, rigs, config)
+
+
+def _tried(
+    candidate: Candidate, number: int, judge: Judge, bags: list[Path], folder: Path,
+    config: TrainConfig, minutes: float | None, cache_root: Path, rig_file: Path | None,
+) -> Tried:  # fmt: skip
+    """Train a candidate, or go on with its training, and judge it; once."""
+    score = folder / SCORE
+    if not score.exists():
+        try:
+            resume = (folder / FILE_NAME).exists()
+            train(bags, folder, config, minutes, resume, cache_root, None if resume else rig_file)
+            verdict = judge.verdict(_predictors(folder, judge))
+        except SelfdepthError as error:
+            log.warning('%s: %s', candidate.text, error)
+            return Tried(candidate, number, 0, None, str(error))
+        write_file(score, json.dumps(verdict.to_dict()))
+    verdict = Verdict(**json.loads(score.read_text('utf-8')))
+    return Tried(candidate, number, load_checkpoint(folder)['step'], verdict)
+
+
+def _predictors(folder: Path, judge: Judge) -> list[Predictor]:
+    model = load_model(folder)
+    if model.scale != 'metric':
+        raise TuneError(
+            'Found depths of relative scale, expected metres: the overlaps compare nothing else.'
+        )
+    return [model.predictor(rig, flip=False) for rig in judge.rigs]
+
+
+def _keep(folder: Path, best: Path) -> None:
+    """Copy the training, whole or not at all."""
+    with appearing(best) as partial:
+        shutil.copytree(folder, partial, dirs_exist_ok=True)
