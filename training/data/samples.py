@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -199,7 +199,7 @@ def _triplets(cache: FrameCache, config: DataConfig) -> Triplets:
 
 
 def _parted(
-    triplets: list[Triplets], share: float
+    triplets: list[dict[int, Any]], share: float
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Frames to learn from, and the last `share` of each recording's, as (recording, frame)."""
     learned, held_out = [], []

@@ -43,6 +43,10 @@ LEAST_CORNERS = 500
 # Neighbours are searched in so many pixels around where they should be, once roughly calibrated.
 NEAR_PX = 4
 BLOCK = 2 * REACH + 1
+# Corners that lie farther than this from where a corrected rig has them were not moved as odometry
+# says (right ones: .07 to .17 pixels; odometry with noise of 1 cm and 0.1 degrees: .5 and more),
+# and a correction of so many sigmas is no correction.
+MOST_PX, MOST_SIGMAS = 0.3, 4.0
 
 
 class Losses(NamedTuple):
@@ -155,11 +159,26 @@ def _decided(
     ]
     bar.update()
     bar.close()
+    _require_sense(found.ravel(), sigma, float(np.nanmedian(losses[1].corner_px)))
     return Refined(
         state.body_from_camera, np.degrees(found[:, :3]), 100 * found[:, 3:],
         np.hypot(np.degrees(spread[:, :3]), FLOOR_DEG), np.hypot(100 * spread[:, 3:], FLOOR_CM),
         chosen, *losses, tuple(untold(full, sigma, rig.names)), 0, 0,
     )  # fmt: skip
+
+
+def _require_sense(
+    found: Float[np.ndarray, ' u'], sigma: Float[np.ndarray, ' u'], corner_px: float
+) -> None:
+    """Refuse what only an odometry that is not true explains."""
+    away = float(np.abs(found / sigma).max())
+    if corner_px > MOST_PX or away > MOST_SIGMAS:
+        raise ExtrinsicsError(
+            f'Found corners {corner_px:.2f} pixels from where the corrected rig has them, and '
+            f'corrections of up to {away:.1f} times what was assumed, expected at most {MOST_PX} '
+            f'pixels and {MOST_SIGMAS:g} times: odometry, stamps or intrinsics are not true '
+            'enough. Use a smoother odometry, or correct them first.'
+        )
 
 
 def _corner_px(bundle: Bundle, state: State) -> Float[np.ndarray, ' c']:
