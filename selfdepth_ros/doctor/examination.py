@@ -278,7 +278,7 @@ def _without_odometry(sets: Sets, rig: Rig | None, moves: MotionFigures | None) 
         except SelfdepthError as error:
             why_not.append(
                 f'without odometry the overlaps must give the metres: {error} Or train with '
-                '--set scale=any, for depths that are right up to one factor'
+                '--recipe monocular, for depths that are right up to one factor'
             )
     if 0 < len(sets.present) < 3:
         why_not.append(f'{len(sets.present)} sets are too few to learn from: drive on')

@@ -52,7 +52,7 @@ def held_out(tmp_path_factory):
 @pytest.fixture(scope='module')
 def trained(learned, tmp_path_factory):
     out = tmp_path_factory.mktemp('trained') / 'run'
-    given = ['--recipe', 'monodepth2', '--steps', str(STEPS), '--out', str(out)]
+    given = ['--recipe', 'monocular', '--steps', str(STEPS), '--out', str(out)]
     assert main(['train', str(learned), *given, *(f'--set={text}' for text in SETTINGS)]) == 0
     return out
 
