@@ -14,17 +14,19 @@ from selfdepth_training.scene import Scene
 LEVEL = 1
 
 
-@torch.no_grad()
 def reprojects_better(scene: Scene, hint: SureDepth) -> Bool[Tensor, 'c y x']:
     """Where the hint explains the images better than the network's depth, and than standing still.
 
     Where no image sees what the hint says, it does not.
     """
-    said = _error(scene, scene.depth(0, LEVEL))
-    told = _error(scene, torch.where(hint.sure, hint.depth, 1.0))
-    better = told < said
-    if scene.loss.temporal:
-        better = better & (told < scene.still_error(LEVEL))
+    # The scene keeps them for the terms that come after, which need their gradients.
+    said_m, _ = scene.depth(0, LEVEL), scene.views(LEVEL)
+    with torch.no_grad():
+        said = _error(scene, said_m)
+        told = _error(scene, torch.where(hint.sure, hint.depth, 1.0))
+        better = told < said
+        if scene.loss.temporal:
+            better = better & (told < scene.still_error(LEVEL))
     return better
 
 
