@@ -19,7 +19,7 @@ from torch import Tensor
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
-from selfdepth_training.data.samples import RigSample, SampleSource
+from selfdepth_training.data.samples import RigSample, SampleSource, spread
 from selfdepth_training.geometry import Alignments, Overlap, RigGeometry, common_depth_kind
 from selfdepth_training.losses.surround import NOW, Views, surround_views
 from selfdepth_training.sweep import depth_ladder, sweep
@@ -58,8 +58,7 @@ def alignments(source: SampleSource, rigs: list[Rig], config: TrainConfig) -> Al
     for index, rig in enumerate(rigs):
         geometry = RigGeometry.of(rig, *size, kind, torch.device('cpu'))
         frames = [now for recording, now in source.entries if recording == index]
-        spread = np.linspace(0, len(frames) - 1, min(len(frames), FRAMES)).round().astype(int)
-        samples = [source.middling(index, frames[place]) for place in spread]
+        samples = [source.middling(index, frames[at]) for at in spread(len(frames), FRAMES)]
         aligned = alignment(samples, geometry, config.loss.ssim)
         gains = zip(rig.names, aligned[..., 0].mean(1).tolist(), strict=True)
         told = ', '.join(f'{name} x{gain:.2f}' for name, gain in gains)

@@ -23,7 +23,7 @@ from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.data.lidar import LidarDepth
-from selfdepth_training.data.samples import DataError, RigSample, SampleSource
+from selfdepth_training.data.samples import DataError, RigSample, SampleSource, spread
 from selfdepth_training.evaluate import Predictor
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.hints import LEVEL
@@ -79,9 +79,8 @@ class Judge:
     def verdict(self, predictors: list[Predictor]) -> Verdict:
         """Judge a network, given as one predictor for each recording's rig."""
         held_out = self._source.held_out
-        places = np.linspace(0, len(held_out) - 1, min(FRAMES, len(held_out))).round().astype(int)
         photometric, relative = [], []
-        for place in places.tolist():
+        for place in spread(len(held_out), FRAMES):
             recording, now = held_out[place]
             sample = self._source.middling(recording, now)
             depth = _depth(predictors[recording], sample)

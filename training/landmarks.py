@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_training.corners import Tracks, corners_of, followed, grey
+from selfdepth_training.corners import Tracks, corners_of, grey
 from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.geometry import depth_kind
 from selfdepth_training.two_views import (
@@ -54,8 +54,7 @@ class Landmarks:
             self.cache.present[now] & self.cache.present[now + 1]
         ).tolist():
             seen = self._seen[index]
-            pictures = grey(self.cache, now, index), grey(self.cache, now + 1, index)
-            there, good = followed(*pictures, seen.pixels, seen.entry.self_occlusion)
+            there, good = followed_through(self.cache, index, now, 1, seen.entry, seen.pixels)
             self._next[index] = there, good
             depth = seen.depths(self.world_from_body, self.kind)
             found.append(Tracks(index, seen.pixels[good], there[good], depth[good]))

@@ -10,6 +10,7 @@ to true multi-image matching", 1996; used as Depth Hints, Watson et al. 2019, us
 matching).
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -62,17 +63,8 @@ def sweep(
     views = views._replace(
         images=views.images.mean(2, keepdim=True), aligned=views.across.mean(2, keepdim=True)
     )
-    whole = slice(0, geometry.size[1])
-    cameras = range(len(geometry.cameras))
-    comparisons = [
-        Comparison(o.target, NOW, o.source, o.columns(geometry))
-        for o in geometry.overlaps
-        if spatial
-    ]
-    if temporal:
-        comparisons += [Comparison(c, time, c, whole) for c in cameras for time in (BEFORE, AFTER)]
-    costs = geometry.rays.new_full((len(cameras), len(ladder), *geometry.size), UNSEEN)
-    for comparison in comparisons:
+    costs = geometry.rays.new_full((len(geometry.cameras), len(ladder), *geometry.size), UNSEEN)
+    for comparison in comparisons(geometry, temporal, spatial):
         part = costs[comparison.camera, :, :, comparison.columns]
         torch.minimum(part, _cost(views, geometry, comparison, ladder, ssim_weight), out=part)
     swept = [_best(cost, ladder) for cost in costs]
@@ -87,6 +79,19 @@ class Comparison(NamedTuple):
     time: int
     source: int
     columns: slice
+
+
+def comparisons(
+    geometry: RigGeometry, temporal: bool, spatial: bool = True
+) -> Iterator[Comparison]:
+    """Each camera with the neighbours that overlap it, now, and with itself before and after."""
+    if spatial:
+        for overlap in geometry.overlaps:
+            yield Comparison(overlap.target, NOW, overlap.source, overlap.columns(geometry))
+    if temporal:
+        whole = slice(0, geometry.size[1])
+        for camera in range(len(geometry.cameras)):
+            yield from (Comparison(camera, time, camera, whole) for time in (BEFORE, AFTER))
 
 
 def _cost(

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth images of the recording as labels: here those of the renderer, which are true."""
 
+import numpy as np
 import pytest
 import torch
 
 from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import load_recipe
+from selfdepth_training.data.depth_topic import TopicDepth
 from selfdepth_training.data.samples import DataError, SampleSource
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.labels import LABELS
@@ -35,6 +37,26 @@ def test_labels_are_the_depth_images(street, kind):
         assert off[sure].max() < 2e-3
         known = corners.isfinite().all(0) & geometry.visible
         assert sure[known].all() and not sure[corners.isinf().all(0)].any()
+
+
+@pytest.mark.parametrize('how', ['shorter', 'other', 'of fewer frames'])
+def test_damaged_depths_are_read_again(street, how, caplog):
+    expected = topic_depth(street).of(4)
+    (file,) = street.cache.folder.glob('depth_topic_*.npy')
+    data = file.read_bytes()
+    if how == 'of fewer frames':
+        depths = np.load(file)
+        np.save(file, depths[:-1])
+    else:
+        file.write_bytes(data[: len(data) // 2] if how == 'shorter' else b'{{' + data[2:])
+    found = topic_depth(street).of(4)
+    assert 'is made again' in caplog.text
+    assert torch.equal(found.depth, expected.depth)
+    assert file.read_bytes() == data
+
+
+def topic_depth(street) -> TopicDepth:
+    return TopicDepth(street.cache, '/{camera}/depth_truth', progress=False)
 
 
 def test_a_network_learns_from_them(street, tmp_path):

@@ -113,9 +113,7 @@ class SampleSource:
         learned, held_out = _parted(self.triplets, config.held_out)
         self.held_out = held_out
         """Recording and frame of what is kept back to be judged on."""
-        usable = learned
-        spread = np.linspace(0, len(usable) - 1, min(len(usable), config.frames)).round()
-        self.entries = [usable[int(index)] for index in spread]
+        self.entries = [learned[place] for place in spread(len(learned), config.frames)]
         """Recording and frame of everything that is learned from."""
         self._views = [
             View(source, now, camera)
@@ -180,6 +178,11 @@ class SampleSource:
             torch.from_numpy((stamps - stamps[1, 0]) * 1e-9),
             None if poses is None else torch.from_numpy(poses[index]),
         )
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Places of at most `most` of `count` things, from the first to the last, evenly apart."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()
 
 
 def _shuffled(seed: int, stream: int, count: int, turn: int) -> int:

@@ -10,16 +10,23 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
 
+from selfdepth_training.corners import (
+    Following,
+    Grey,
+    Pixels,
+    corners_of,
+    grey,
+    there_and_back,
+)
 from selfdepth_training.data.cache import FrameCache
 
 WIDTH_PX = 128
 """About so wide are the images that are looked at: pixels are averaged, which calms noise."""
 LEAST_FLOW = 0.004
 """Median shift of the corners, as a share of the width, from which a robot moves."""
-CORNERS, QUALITY, SPACING_PX, LEAST_CORNERS = 60, 0.02, 5, 8
-RETURN_PX = 0.5
+LEAST_CORNERS = 8
+FOLLOWING = Following(count=60, quality=0.02, spacing_px=5, window_px=21, levels=3, return_px=0.5)
 _REMEMBERED = 64
 
 
@@ -43,24 +50,18 @@ class ImageMotion:
         after, _ = self._small(second, camera)
         if len(corners) < LEAST_CORNERS:
             return None
-        there, ok, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)
-        back, again, _ = cv2.calcOpticalFlowPyrLK(after, before, there, None)
-        good = (ok.ravel() > 0) & (again.ravel() > 0)
-        good &= np.linalg.norm((back - corners)[:, 0], axis=1) < RETURN_PX
+        there, good = there_and_back(before, after, corners, FOLLOWING)
         # What is lost has changed beyond recognition; if that is most, this was no standstill.
         if good.mean() < 0.25:
             return 1.0
-        shift = np.linalg.norm((there - corners)[good, 0], axis=1)
+        shift = np.linalg.norm((there - corners)[good], axis=1)
         return float(np.median(shift)) / before.shape[1]
 
-    def _smaller(
-        self, frame: int, camera: int
-    ) -> tuple[UInt8[np.ndarray, 'h w'], Float[np.ndarray, 'n 1 2']]:
+    def _smaller(self, frame: int, camera: int) -> tuple[Grey, Pixels]:
         """Brightness of an image at a small size, and its corners."""
-        image = cv2.cvtColor(np.asarray(self._cache.images[frame, camera]), cv2.COLOR_RGB2GRAY)
+        image = grey(self._cache, frame, camera)
         factor = max(1, image.shape[1] // WIDTH_PX)
         size = image.shape[1] // factor, image.shape[0] // factor
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         small = cv2.GaussianBlur(small, (3, 3), 0)
-        corners = cv2.goodFeaturesToTrack(small, CORNERS, QUALITY, SPACING_PX)
-        return small, np.zeros((0, 1, 2), np.float32) if corners is None else corners
+        return small, corners_of(small, None, how=FOLLOWING)

@@ -4,11 +4,10 @@
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
 
 from selfdepth_ros.core.rig import Rig
+from selfdepth_training.corners import Following, corners_of, followed
 from selfdepth_training.extrinsics.drive import Drive
 from selfdepth_training.extrinsics.sightings import (
     Points,
@@ -17,12 +16,9 @@ from selfdepth_training.extrinsics.sightings import (
     joined_sightings,
 )
 
-CORNERS, QUALITY, SPACING_PX = 150, 0.005, 6
+FOLLOWING = Following(count=150, spacing_px=6, window_px=13, return_px=0.3)
 # Key frames on either side in which a corner is looked for.
 REACH = 2
-WINDOW, LEVELS = (13, 13), 4
-# Tracked there and back again, a corner must come back to where it started.
-RETURN_PX = 0.3
 
 
 class Followed(NamedTuple):
@@ -47,44 +43,21 @@ def followed_corners(drive: Drive, rig: Rig, anchors: list[int]) -> Followed:
 def _of_image(drive: Drive, rig: Rig, anchor: int, camera: int) -> Followed:
     image = drive.grey(anchor, camera)
     own_body = rig.cameras[camera].self_occlusion
-    usable = None if own_body is None else np.where(own_body, 0, 255).astype(np.uint8)
-    corners = cv2.goodFeaturesToTrack(image, CORNERS, QUALITY, SPACING_PX, mask=usable)
-    corners = np.zeros((0, 1, 2), np.float32) if corners is None else corners
+    corners = corners_of(image, own_body, how=FOLLOWING)
     parts = []
     for way in (-1, 1):
         guess = corners
         for step in range(1, REACH + 1):
             frame = anchor + way * step
-            if not len(corners) or not drive.together(anchor, frame):
+            if not drive.together(anchor, frame):
                 break
             if not drive.present[frame, camera]:
                 continue
-            guess, good = _found(image, drive.grey(frame, camera), corners, guess, usable)
+            pictures = image, drive.grey(frame, camera)
+            guess, good = followed(*pictures, corners, own_body, FOLLOWING, guess)
             which = np.flatnonzero(good)
-            pixels = guess[which, 0].astype(float)
             every = np.full(len(which), camera), np.full(len(which), frame)
-            parts.append(Sightings(which, *every, pixels))
+            parts.append(Sightings(which, *every, guess[which]))
     count = len(corners)
-    points = Points(np.full(count, camera), np.full(count, anchor), corners[:, 0].astype(float))
+    points = Points(np.full(count, camera), np.full(count, anchor), corners)
     return Followed(points, joined_sightings(parts))
-
-
-def _found(
-    image: UInt8[np.ndarray, 'h w'],
-    other: UInt8[np.ndarray, 'h w'],
-    corners: Float[np.ndarray, 'n 1 2'],
-    guess: Float[np.ndarray, 'n 1 2'],
-    usable: UInt8[np.ndarray, 'h w'] | None,
-) -> tuple[Float[np.ndarray, 'n 1 2'], np.ndarray]:
-    """Where the corners are in another image, beginning at a guess, and whether surely so."""
-    how = {'winSize': WINDOW, 'maxLevel': LEVELS, 'flags': cv2.OPTFLOW_USE_INITIAL_FLOW}
-    there, ok, _ = cv2.calcOpticalFlowPyrLK(image, other, corners, guess.copy(), **how)
-    back, again, _ = cv2.calcOpticalFlowPyrLK(other, image, there, corners.copy(), **how)
-    height, width = image.shape
-    good = (ok.ravel() > 0) & (again.ravel() > 0)
-    good &= np.linalg.norm((back - corners)[:, 0], axis=1) < RETURN_PX
-    good &= (there[:, 0] >= 0).all(1) & (there[:, 0] <= [width - 1, height - 1]).all(1)
-    if usable is not None:
-        columns, rows = there[:, 0].round().clip(0, [width - 1, height - 1]).astype(int).T
-        good &= usable[rows, columns] > 0
-    return there, good

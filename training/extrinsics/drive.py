@@ -5,12 +5,12 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from selfdepth_ros.core import so3
 from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_training.corners import grey
 from selfdepth_training.data.cache import FrameCache
 
 # A key frame comes when the robot has moved or turned so far since the last one.
@@ -78,8 +78,7 @@ class Drive:
     def grey(self, frame: int, camera: int) -> UInt8[np.ndarray, 'h w']:
         """Brightness of one image."""
         recording, now = self.frames[frame]
-        image = np.asarray(self.caches[recording].images[now, camera])
-        return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        return grey(self.caches[recording], now, camera)
 
 
 def _key_frames(cache: FrameCache) -> list[int]:

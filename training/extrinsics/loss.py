@@ -9,7 +9,7 @@ from jaxtyping import Float
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
-from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.data.samples import SampleSource, spread
 from selfdepth_training.geometry import RigGeometry, depth_kind
 from selfdepth_training.hints import LEVEL, swept_depth
 from selfdepth_training.losses.surround import AFTER, SurroundReprojection, surround_views
@@ -30,8 +30,7 @@ def photometric_losses(
     geometry = RigGeometry.of(rig, *size, depth_kind(rig), torch.device('cpu'))
     tables = SurroundReprojection(geometry, 1 << LEVEL, config.loss.ssim)
     total, count = np.zeros(len(rig)), np.zeros(len(rig))
-    places = np.linspace(0, len(source) - 1, min(FRAMES, len(source))).round().astype(int)
-    for place in places:
+    for place in spread(len(source), FRAMES):
         sample = source.middling(*source.entries[place])
         poses = SE3(sample.world_from_body)
         depth = swept_depth(sample, poses, geometry, config, temporal=True).depth

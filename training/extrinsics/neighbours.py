@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
 from selfdepth_ros.core.cameras import Camera
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.corners import on_body
 from selfdepth_training.extrinsics.bundle import Bundle, Normal, State
 from selfdepth_training.extrinsics.drive import Drive
 from selfdepth_training.extrinsics.sightings import Sightings, joined_sightings
@@ -86,7 +87,7 @@ def _matched_pair(
         sure = np.isfinite(alike[:, 0])
         here, alike = here[sure], alike[sure]
         pixel, valid = seen(points.pixel[here] + alike)
-        valid &= ~_on_body(rig, pair.second, pixel)
+        valid &= ~on_body(rig.cameras[pair.second].self_occlusion, pixel)
         found.append(Sightings(*_columns(here[valid], pair.second, frame), pixel[valid]))
         shifts.append(alike[valid])
     return _agreeing(joined_sightings(found), np.concatenate([np.zeros((0, 2)), *shifts]))
@@ -164,13 +165,3 @@ def _agreeing(found: Sightings, shifts: Float[np.ndarray, 'n 2']) -> Sightings:
 def _inside(pixel: Float[np.ndarray, 'n 2'], width: int, height: int) -> np.ndarray:
     edge = HALF_PX + 1
     return ((pixel >= edge) & (pixel <= [width - 1 - edge, height - 1 - edge])).all(1)
-
-
-def _on_body(rig: Rig, camera: int, pixel: Float[np.ndarray, 'n 2']) -> Bool[np.ndarray, ' n']:
-    """Whether pixels lie on the robot itself."""
-    mask = rig.cameras[camera].self_occlusion
-    if mask is None:
-        return np.zeros(len(pixel), bool)
-    height, width = mask.shape
-    columns, rows = pixel.round().clip(0, [width - 1, height - 1]).astype(int).T
-    return mask[rows, columns]

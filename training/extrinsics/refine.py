@@ -17,7 +17,7 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache
-from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.data.samples import SampleSource, spread
 from selfdepth_training.extrinsics.bundle import (
     FINE,
     PER_CAMERA,
@@ -118,8 +118,7 @@ def _over_time(
     drive: Drive, rig: Rig, start: SE3, sigma: Float[np.ndarray, ' u']
 ) -> tuple[Bundle, State]:
     """What each camera's own images tell."""
-    spread = np.linspace(0, len(drive) - 1, min(len(drive), MOST_ANCHORS)).round()
-    points, sightings = followed_corners(drive, rig, [int(place) for place in spread])
+    points, sightings = followed_corners(drive, rig, spread(len(drive), MOST_ANCHORS))
     if len(sightings.point) < LEAST_CORNERS:
         raise ExtrinsicsError(
             f'Found {len(sightings.point)} corners again in other images, expected '

@@ -7,8 +7,6 @@ what reprojects best counts. A pair is a camera and itself before or after, or a
 sees the same.
 """
 
-from typing import NamedTuple
-
 import cv2
 import numpy as np
 import torch
@@ -22,8 +20,6 @@ from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.combine import UNSEEN
 from selfdepth_training.losses.photometric import fast, smoothed_photometric_error
 from selfdepth_training.losses.surround import (
-    AFTER,
-    BEFORE,
     NOW,
     Views,
     WarpedViews,
@@ -32,18 +28,11 @@ from selfdepth_training.losses.surround import (
 )
 from selfdepth_training.sgm.matching import Setting, drawn, fixed
 from selfdepth_training.sgm.pair import GreyView, matched_distances
+from selfdepth_training.sweep import Comparison, comparisons
 from selfdepth_training.warp import sample, seen_by
 
 # Images are matched at the training size; depths are told, and judged, at half of it.
 LEVEL = 1
-
-
-class Pair(NamedTuple):
-    """A camera's image now, and the camera and time it is matched with."""
-
-    camera: int
-    time: int
-    source: int
 
 
 class SgmLabels:
@@ -102,7 +91,7 @@ class SgmLabels:
         grey: list[list[GreyView]],
         views: Views,
         geometry: RigGeometry,
-        pairs: list[Pair],
+        pairs: list[Comparison],
         settings: list[Setting],
     ) -> Float[Tensor, 'k h w']:
         """Depths of one camera by pair and setting; NaN where none was found."""
@@ -119,14 +108,10 @@ class SgmLabels:
         return found.clamp(max=self.config.network.max_depth_m)
 
 
-def _pairs(shown: RigSample, geometry: RigGeometry) -> dict[int, list[Pair]]:
+def _pairs(shown: RigSample, geometry: RigGeometry) -> dict[int, list[Comparison]]:
     """What can be matched, by camera: both images are there, and known is how they lie."""
-    pairs = [Pair(overlap.target, NOW, overlap.source) for overlap in geometry.overlaps]
-    if shown.world_from_body is not None:
-        cameras = range(len(geometry.cameras))
-        pairs += [Pair(camera, time, camera) for camera in cameras for time in (BEFORE, AFTER)]
-    found: dict[int, list[Pair]] = {}
-    for pair in pairs:
+    found: dict[int, list[Comparison]] = {}
+    for pair in comparisons(geometry, temporal=shown.world_from_body is not None):
         if shown.present[NOW, pair.camera] and shown.present[pair.time, pair.source]:
             found.setdefault(pair.camera, []).append(pair)
     return found
@@ -146,7 +131,7 @@ def _grey_views(shown: RigSample, geometry: RigGeometry) -> list[list[GreyView]]
     ]
 
 
-def _source_from_target(views: Views, pair: Pair) -> SE3:
+def _source_from_target(views: Views, pair: Comparison) -> SE3:
     """NumPy, float64."""
     poses = views.world_from_camera
     found = poses[pair.time, pair.source].inverse() @ poses[NOW, pair.camera]
@@ -156,7 +141,7 @@ def _source_from_target(views: Views, pair: Pair) -> SE3:
 def _errors(
     views: Views,
     geometry: RigGeometry,
-    pairs: list[Pair],
+    pairs: list[Comparison],
     depth: Float[Tensor, 'k h w'],
     ssim_weight: float,
 ) -> Float[Tensor, 'k h w']:
