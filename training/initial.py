@@ -8,7 +8,6 @@ each colour and this package all of them by 0.45 and 0.225 (networks/depth.py): 
 a deviation apart, which the training has to get over.
 """
 
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,7 +76,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             found: Any = read_safetensors(file)
         else:
             found = torch.load(file, map_location='cpu', weights_only=True)
-    except (OSError, ValueError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+    except Exception as error:  # an unpickler of foreign bytes raises anything
         # Of torch's advice the first sentence: the others say how to run what the file contains.
         reason = str(error).split('. ')[0].splitlines()[:1]
         raise WeightsError(
@@ -100,6 +99,12 @@ def matched(weights: Mapping[str, Tensor], network: nn.Module, source: Path) -> 
     taken = {k: v for k, v in given.items() if k in own and v.shape == own[k].shape}
     if 'depth.head.weight' not in taken:
         taken.pop(_REFERENCE, None)  # what a head's depths refer to means nothing without it
+    broken = [name for name, each in taken.items() if not torch.isfinite(each).all()]
+    if broken:
+        raise WeightsError(
+            f'Found values that are no numbers in {source} ({_listed(broken)}), expected weights '
+            'that a training ended with. Take an earlier checkpoint.'
+        )
     learned = [name for name in own if name != _REFERENCE]
     shapes = {
         k: (tuple(given[k].shape), tuple(own[k].shape))

@@ -118,9 +118,10 @@ class SurroundLearner(nn.Module):
         focal = torch.stack(
             [self._focal(view.source, images.device)[view.camera] for view in batch.views]
         )
-        logits = self._logits(images, rng)[0]
+        logits, *coarser = self._logits(images, rng)
         hint = hint_loss(self.config.loss, self.depth, logits, focal, batch.hint, progress)
-        terms = {'hint': hint}
+        # Coarser heads learn from images; data-parallel training wants a gradient for all.
+        terms = {'hint': sum((0 * each.sum() for each in coarser), hint)}
         if self.depth.learns_confidence:
             terms['sureness'] = against_hint(self.depth, logits, focal, batch.hint)
         share = share_of(batch.hint.sure.sum())

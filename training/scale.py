@@ -24,10 +24,12 @@ def scale_of(caches: list[FrameCache], rigs: list[Rig], config: TrainConfig) -> 
 
     A recipe with `scale: metric` wants metres in every recording, and overlaps where there is no
     odometry; CalibrationError and ScaleError say what lacks. With `scale: any` one recording that
-    has metres gives them to the network that all share.
+    has metres gives them to the network that all share, unless others are tracked in units of
+    their own (training/landmarks.py): that is a ScaleError too.
     """
     metric = [_has_metres(cache, rig, config) for cache, rig in zip(caches, rigs, strict=True)]
     if config.scale == 'any':
+        _require_one_unit(caches, metric, config)
         return 'metric' if any(metric) else 'relative'
     for cache, rig, known in zip(caches, rigs, metric, strict=True):
         if cache.world_from_body is None and not _labelled(config):
@@ -39,6 +41,26 @@ def scale_of(caches: list[FrameCache], rigs: list[Rig], config: TrainConfig) -> 
                 'odometry, or --set scale=any, which learns depth up to a factor.'
             )
     return 'metric'
+
+
+def _require_one_unit(caches: list[FrameCache], metric: list[bool], config: TrainConfig) -> None:
+    """Motion found without odometry and overlaps has a unit of its own in each recording."""
+    if config.data.without_odometry != 'visual':
+        return
+    own = [c for c, known in zip(caches, metric, strict=True)
+           if not known and c.world_from_body is None]  # fmt: skip
+    if own and any(metric):
+        raise ScaleError(
+            f'Found recordings in metres beside {own[0].source}, which has neither odometry nor '
+            'overlaps, so that its motion is found in a unit of its own; expected one or the '
+            'other. Train from them apart, or --set data.without_odometry=learned.'
+        )
+    if len(own) > 1:
+        log.warning(
+            '%d recordings without odometry and overlaps: the motion of each is found in a unit '
+            'of its own (the median of its first corners), so that depths are right up to factors '
+            'that differ.', len(own),
+        )  # fmt: skip
 
 
 def warn_of(scale: Scale) -> None:

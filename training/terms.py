@@ -183,6 +183,8 @@ def _agreement(scene: Scene) -> Tensor | None:
     better = motion.world_from_body.matrix.detach()
     apart = (motion.said.matrix - better)[[BEFORE, AFTER], :, :3].abs().mean()
     log_depth = scene.depth(0, 1).log()
+    if not scene.motion_teaches:
+        log_depth = log_depth.detach()
     factor = motion.refinement.log_factor.detach().mean(0)[:, None, None]
     return scene.loss.agreement * (
         apart + (log_depth - (log_depth.detach() + factor)).abs().mean()

@@ -82,17 +82,11 @@ def train(
     """
     started = time.monotonic()
     state = load_checkpoint(out) if resume else None
-    if state is None and (out / FILE_NAME).exists():
-        raise TrainingError(
-            f'Found a training in {out}, expected an empty folder. Add --resume to go on with it, '
-            'or choose another --out.'
-        )
     if state is not None:
         config = config_from_dict(TrainConfig, state['config'])
         _require_same_bags(bags, state['bags'])
-    elif config.init:
-        # Said before anything is computed.
-        _initial(config, nn.ModuleDict({'depth': DepthNetwork(config.network, 1.0)}))
+    else:
+        _require_a_beginning(out, config)
     keep_memory()
     fabric = _fabric(config)
     fabric.launch()
@@ -262,6 +256,17 @@ def _with_teachable_head(config: TrainConfig, learn_motion: bool) -> TrainConfig
         config.network.head, 'a' if config.network.confidence else 'no',
     )  # fmt: skip
     return replace(config, network=replace(config.network, head='sigmoid'))
+
+
+def _require_a_beginning(out: Path, config: TrainConfig) -> None:
+    """Refuse, before anything is computed, a folder that is taken and weights that do not fit."""
+    if (out / FILE_NAME).exists():
+        raise TrainingError(
+            f'Found a training in {out}, expected an empty folder. Add --resume to go on with it, '
+            'or choose another --out.'
+        )
+    if config.init:
+        _initial(config, nn.ModuleDict({'depth': DepthNetwork(config.network, 1.0)}))
 
 
 def _require_same_bags(given: list[Path], frozen: list[str]) -> None:

@@ -42,8 +42,11 @@ def steps_of(bag: Path, cache_root: Path, case: str) -> list[dict[str, Any]]:
     fabric.launch()
     cache = build_cache(bag, cache_root, *SIZE, progress=False)
     source = SampleSource([cache], config.data)
-    feed = training._feed(fabric, [cache.rig], source, config)
-    learner, optimizers = training._start(fabric, config, [cache.rig], source.learn_motion)
+    aligned = training.alignments(source, [cache.rig], config)
+    feed = training._feed(fabric, [cache.rig], source, config, aligned)
+    learner, optimizers = training._start(
+        fabric, config, [cache.rig], source.learn_motion, aligned
+    )
     learner.train()
     found = []
     for step in range(STEPS):

@@ -169,3 +169,18 @@ def test_metres_between_count_as_the_paper_has_it():
     logits = logits_of(fence, everywhere(FENCE_M))
     loss = hint_loss(fence.loss, fence.network, logits, fence.focal, hint, 0.5)
     assert loss.item() == pytest.approx(np.log(1 + 3.0), rel=1e-4)
+
+
+@pytest.mark.parametrize('level', [0, 1, 2])
+def test_looking_where_a_hint_is_better_leaves_the_images_their_gradient(level):
+    """At each size of the images: the scene keeps what the comparison asked for first."""
+    found = []
+    for mode in ('everywhere', 'better'):
+        fence = replace(told(scene(mode), everywhere(FENCE_M)), level=level)
+        logits = logits_of(fence, everywhere(1.2 * FENCE_M)).requires_grad_()
+        said = saying(fence, logits)
+        TERMS['hint'](said)
+        TERMS['temporal'](said).backward()
+        found.append(logits.grad)
+    assert found[0].abs().sum() > 0
+    torch.testing.assert_close(*found)

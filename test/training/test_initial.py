@@ -194,6 +194,21 @@ def test_a_broken_safetensors_file_is_one_clear_error(tmp_path, content):
         read_weights(path)
 
 
+@pytest.mark.parametrize('content', [b'hello world', b'\x80\x05.', bytes(range(256))])
+def test_a_file_of_anything_else_is_one_clear_error(tmp_path, content):
+    (tmp_path / 'notes.txt').write_bytes(content)
+    with pytest.raises(WeightsError, match='cannot be read as weights'):
+        read_weights(tmp_path / 'notes.txt')
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    weights = torchvision_like(18)
+    weights['layer1.0.conv1.weight'][0, 0, 0, 0] = torch.nan
+    path = write_safetensors(tmp_path / 'w.safetensors', weights)
+    with pytest.raises(WeightsError, match=r'no numbers in .*w\.safetensors .*stages\.0\.0'):
+        matched(read_weights(path), learner(), path)
+
+
 def test_no_file_is_one_clear_error(tmp_path):
     for name in ('none.pt', 'none.safetensors'):
         with pytest.raises(WeightsError, match='cannot be read as weights'):

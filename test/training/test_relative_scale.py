@@ -160,6 +160,18 @@ def test_one_recording_with_metres_gives_them_to_all(street):
     assert scale_of(caches, [street.rig] * 2, load_recipe('monodepth2')) == 'metric'
 
 
+def test_metres_and_a_unit_of_its_own_do_not_mix(street, caplog):
+    alone = replace(street.rig, cameras=street.rig.cameras[:1])
+    unknown = replace(street.cache, world_from_body=None)
+    config = load_recipe('monocular')
+    with pytest.raises(ScaleError, match='in metres beside .* unit of its own'):
+        scale_of([street.cache, unknown], [alone] * 2, config)
+    assert scale_of([unknown], [alone], config) == 'relative'
+    assert not caplog.records
+    assert scale_of([unknown] * 2, [alone] * 2, config) == 'relative'
+    assert 'factors that differ' in caplog.text
+
+
 def test_who_wants_metres_is_refused_where_nothing_tells_them(street):
     cache = replace(street.cache, world_from_body=None)
     config = load_recipe('monodepth2', ['scale=metric'])
