@@ -2,11 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth images of the recording as labels: here those of the renderer, which are true."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import load_recipe
+from selfdepth_training.data.depth_topic import TopicDepth
+from selfdepth_training.data.folder import CacheError
 from selfdepth_training.data.samples import DataError, SampleSource
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.labels import LABELS
@@ -54,3 +59,26 @@ def test_a_bag_without_such_images_is_one_clear_error(street, tmp_path):
     )
     with pytest.raises(DataError, match=r'Found no depth image .* on /x/\{camera\}.*label_topic'):
         train([street.bag], tmp_path / 'run', config, cache_root=tmp_path)
+
+
+@pytest.mark.parametrize('how', ['shorter', 'other', 'of fewer frames'])
+def test_damaged_depths_are_stored_again(street, tmp_path, how, caplog):
+    cache = replace(street.cache, folder=tmp_path)
+    expected = TopicDepth(cache, '/{camera}/depth_truth', progress=False).of(4).depth
+    (file,) = tmp_path.iterdir()
+    data = file.read_bytes()
+    if how == 'of fewer frames':
+        np.save(file, np.load(file)[:-1])
+    else:
+        file.write_bytes(data[: len(data) // 2] if how == 'shorter' else b'{{' + data[2:])
+    found = TopicDepth(cache, '/{camera}/depth_truth', progress=False).of(4).depth
+    assert 'is made again' in caplog.text
+    assert torch.equal(found, expected)
+    assert file.read_bytes() == data
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(street, tmp_path):
+    (tmp_path / 'file').write_text('in the way')
+    cache = replace(street.cache, folder=tmp_path / 'file' / 'cache')
+    with pytest.raises(CacheError, match='choose another cache folder'):
+        TopicDepth(cache, '/{camera}/depth_truth', progress=False)

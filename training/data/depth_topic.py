@@ -17,6 +17,7 @@ from tqdm import tqdm
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.files import appearing
 from selfdepth_training.data.cache import FrameCache
+from selfdepth_training.data.folder import as_cache_error, kept
 from selfdepth_training.data.samples import DataError, SureDepth
 
 # A depth belongs to an image whose stamp is this near: theirs should be the same.
@@ -33,14 +34,24 @@ class TopicDepth:
     def __init__(self, cache: FrameCache, pattern: str, progress: bool = True) -> None:
         digest = hashlib.sha256(pattern.encode()).hexdigest()[:8]
         path = cache.folder / f'depth_topic_{FORMAT}_{digest}.npy'
-        if not path.exists():
-            _store(cache, pattern, path, progress)
-        self._depths = np.load(path, mmap_mode='r')
+        shape = *cache.images.shape[:2], *(side // 2 for side in cache.images.shape[2:4])
+        self._depths = kept(
+            path,
+            lambda path: _read(path, shape),
+            lambda path: _store(cache, pattern, path, progress),
+        )
 
     def of(self, frame: int) -> SureDepth:
         """Z-depths (c, h, w) in metres, and where there are any."""
         depth = torch.from_numpy(self._depths[frame].astype(np.float32))
         return SureDepth(depth, depth > 0)
+
+
+def _read(path: Path, shape: tuple[int, ...]) -> Float16[np.ndarray, 'f c h w']:
+    depths: np.ndarray = np.load(path, mmap_mode='r')
+    if depths.shape != shape or depths.dtype != np.float16:
+        raise ValueError(f'{depths.dtype} of shape {depths.shape}')
+    return depths
 
 
 def _store(cache: FrameCache, pattern: str, path: Path, progress: bool) -> None:
@@ -62,7 +73,7 @@ def _store(cache: FrameCache, pattern: str, path: Path, progress: bool) -> None:
             'sensor_msgs/Image, 32FC1 or 16UC1, at their stamps. Name the topics with '
             'data.label_topic, {camera} standing for the name of each camera.'
         )
-    with appearing(path) as file:
+    with as_cache_error(path.parent), appearing(path) as file:
         np.save(file, depths)
 
 
