@@ -116,7 +116,8 @@ class DataConfig:
     align_intensity: bool = False
     """Measure gain and offset of each camera's colours in the overlaps before the training, and
     compare cameras with each other only after them: for cameras with exposures or white balances
-    of their own. Nothing else sees the corrected colours."""
+    of their own. This holds for the loss, 'sweep' and 'sgm'; the network, visual odometry and
+    `selfdepth calibrate` see the colours as they are."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
     flip_fusion: bool = False

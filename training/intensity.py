@@ -35,6 +35,8 @@ KEPT, ROUNDS = 0.7, 3
 LEAST_PIXELS = 100
 # Brighter than this, a pixel does not say how bright it would have been.
 SATURATED = 0.97
+# Darker than this, it is noise; the pixels of a dead camera all are.
+DARK = 0.02
 
 
 class _Seen(NamedTuple):
@@ -116,7 +118,7 @@ def _colours(
     good = grid.valid[0] & known & geometry.visible[target]
     good &= bool(views.present[NOW, target] & views.present[NOW, source])
     pair = torch.stack([views.images[NOW, target], there])
-    good &= (pair < SATURATED).all(0).all(0)
+    good &= ((pair > DARK) & (pair < SATURATED)).all(0).all(0)
     return pair[:, :, good].permute(2, 0, 1).numpy()
 
 
@@ -150,6 +152,6 @@ def _moments(
     apart = np.abs(np.diff(values * gain[both] + offset[both], axis=1)[:, 0])
     first = np.allclose(gain, 1) and np.allclose(offset, 0)
     if first:  # a difference in exposure is no disagreement yet
-        apart = np.abs(np.diff(values / values.mean(0), axis=1)[:, 0])
+        apart = np.abs(np.diff(values / values.mean(0).clip(min=DARK), axis=1)[:, 0])
     kept = values[apart <= np.quantile(apart, KEPT)]
     return np.stack([kept.mean(0), kept.std(0) + 1e-3], axis=1)

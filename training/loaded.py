@@ -35,6 +35,8 @@ class LoadedModel:
     max_depth_m: float
     record: dict[str, Any]
     """How it came to be, in plain values."""
+    has_confidence: bool
+    """Whether it says how sure it is."""
     scale: Scale = 'metric'
 
     def predictor(self, rig: Rig, flip: bool, hear: Listener = lambda _: None) -> Predictor:
@@ -74,7 +76,7 @@ def load_model(path: Path) -> LoadedModel:
         manifest = engine.manifest
         return LoadedModel(
             engine.infer, manifest.width, manifest.height, manifest.depth_kind,
-            manifest.max_depth_m, manifest.training,
+            manifest.max_depth_m, manifest.training, manifest.has_confidence,
         )  # fmt: skip
     trained = TrainedNetwork.load(path)
     data, state = trained.config.data, trained.state
@@ -82,5 +84,6 @@ def load_model(path: Path) -> LoadedModel:
     record['scale'] = trained.scale
     return LoadedModel(
         lambda images, focal: DepthPrediction(*trained.depth_and_confidence(images, focal)),
-        data.width, data.height, state['depth_kind'], state['max_depth_m'], record, trained.scale,
+        data.width, data.height, state['depth_kind'], state['max_depth_m'], record,
+        trained.network.has_confidence, trained.scale,
     )  # fmt: skip

@@ -9,6 +9,7 @@ One motion serves the whole rig, a generalised camera (Pless, "Using many camera
 known; without any overlap they come from the motion so far, in a unit of their own.
 """
 
+import hashlib
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from tqdm import tqdm
 
 from selfdepth_ros.core.cameras import Camera
 from selfdepth_ros.core.files import appearing
+from selfdepth_ros.core.masks import encode_mask
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
@@ -32,8 +34,8 @@ from selfdepth_training.overlap_depths import OverlapDepths
 
 log = logging.getLogger(__name__)
 
-FILE_NAME = 'visual_odometry_2.npy'
-"""In the cache's folder; the number is raised whenever what is estimated changes."""
+FORMAT = 2
+"""Raised whenever what is estimated changes."""
 # Residuals are trusted to this; a swept depth is wrong by this share of the flow it explains.
 SIGMA_PX, SIGMA_DEPTH = 0.5, 0.1
 # Robust scales tried one after the other, in sigmas: wide first, so that a start from standstill
@@ -67,7 +69,7 @@ def with_visual_odometry(
 ) -> FrameCache:
     """Return `cache` with the body's poses at every image's stamp, estimated from its images.
 
-    They are kept in the cache's folder. `rig` has the size of the cache's images and the
+    They are kept in the cache's folder, by masks. `rig` has the size of the cache's images and the
     self-occlusion masks. The world is the body at the first frame. Raises OdometryError when too
     little can be tracked.
     """
@@ -83,7 +85,18 @@ def with_visual_odometry(
             raise ValueError(f'poses of shape {poses.shape}')
         return poses
 
-    return replace(cache, world_from_body=kept(cache.folder / FILE_NAME, read, estimate))
+    return replace(cache, world_from_body=kept(cache.folder / file_name(rig), read, estimate))
+
+
+def file_name(rig: Rig) -> str:
+    """What the poses are called: corners are looked for outside of the masks only."""
+    digest = hashlib.sha256()
+    for entry in rig.cameras:
+        mask = entry.self_occlusion
+        # No mask and an empty one are the same.
+        told = '' if mask is None or not mask.any() else encode_mask(mask)
+        digest.update(f'{entry.name}:{told};'.encode())
+    return f'visual_odometry_{FORMAT}_{digest.hexdigest()[:8]}.npy'
 
 
 def _estimate(

@@ -65,16 +65,16 @@ def measured_on(
 
     Raises ExportError when the network has none, EvaluationError when the bag has no truth.
     """
-    config = EvaluationConfig(every=max(1, reader.most_frames // FRAMES))
-    found = Reliability(config, model.scale)
-    predict = model.predictor(rig, config.flip, found.hear)
-    evaluate(predict, reader, rig, config, progress, found.watch, model.scale)
-    if not found.sums[0].any():
+    if not model.has_confidence:
         raise ExportError(
             'Found a network that does not know how sure it is, expected a confidence to '
             'calibrate. Train with --set network.confidence=true or network.head=histogram, or '
             'export without --calibrate.'
         )
+    config = EvaluationConfig(every=max(1, reader.most_frames // FRAMES))
+    found = Reliability(config, model.scale)
+    predict = model.predictor(rig, config.flip, found.hear)
+    evaluate(predict, reader, rig, config, progress, found.watch, model.scale)
     return found
 
 

@@ -54,8 +54,9 @@ class TeacherLabels:
         rays = geometry.rays.cpu()
         along = rays[..., 2] if manifest.depth_kind == 'z_depth' else rays.norm(dim=-1)
         present = torch.from_numpy(cache.present[now])[:, None, None]
+        known = depth.isfinite() & (depth > 0)
         sure = geometry.visible.cpu() & present & (along > 0) & (confidence >= LEAST_CONFIDENCE)
-        return SureDepth(depth / along.clamp(min=1e-3), sure)
+        return SureDepth(torch.where(known, depth, 1.0) / along.clamp(min=1e-3), sure & known)
 
 
 def _halved(

@@ -163,7 +163,11 @@ def _run(
             raise _not_a_number(losses, step, batch.describe())
         fabric.backward(losses.total)
         if config.optimizer.clip:
-            fabric.clip_gradients(learner, optimizers[0], max_norm=config.optimizer.clip)
+            norm = fabric.clip_gradients(
+                learner, optimizers[0], max_norm=config.optimizer.clip, error_if_nonfinite=False
+            )
+            if not torch.isfinite(norm):
+                raise _no_gradient(learner.module, step, batch.describe())
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -188,6 +192,18 @@ def _not_a_number(losses: Losses, step: int, frames: str) -> TrainingError:
         f'Found a loss of {losses.total.item()} at step {step}, of {" and ".join(broken)} '
         f'({frames}), expected a number. The checkpoint of an earlier step is intact; lower '
         'optimizer.learning_rate or look at these frames.'
+    )
+
+
+def _no_gradient(learner: nn.Module, step: int, frames: str) -> TrainingError:
+    broken = [
+        name for name, weights in learner.named_parameters()
+        if weights.grad is not None and not torch.isfinite(weights.grad).all()
+    ]  # fmt: skip
+    return TrainingError(
+        f'Found a gradient that is no number at step {step}, of {len(broken)} parameters such as '
+        f'{", ".join(broken[-2:])} ({frames}), expected numbers. The checkpoint of an earlier '
+        'step is intact; lower optimizer.learning_rate or look at these frames.'
     )
 
 

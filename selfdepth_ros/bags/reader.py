@@ -211,8 +211,16 @@ class BagReader:
         return self._depths(topics, 'depth truth')
 
     def depth_images(self, pattern: str) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-        """Yield the same of other topics: `pattern` with the camera's name for {camera}."""
+        """Yield the same of other topics: `pattern` with the camera's name for {camera}.
+
+        Raises BagError where that is one topic for several cameras.
+        """
         topics = [pattern.replace('{camera}', camera.name) for camera in self.topics.cameras]
+        if len(set(topics)) < len(topics):
+            raise BagError(
+                f'Found one topic {pattern} for the depth images of {len(topics)} cameras, '
+                'expected one for each. Put {camera} where the name of the camera stands.'
+            )
         return self._depths(topics, 'depth images')
 
     def _depths(

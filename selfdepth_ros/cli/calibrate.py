@@ -49,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     rig = load_rig(args.rig) if args.rig else BagReader(args.bags[0]).rig()
     with TemporaryDirectory(prefix='selfdepth_') as folder:
         caches, config = _caches(args, rig, args.cache or Path(folder))
+        # What is found is in the order of the recordings, whatever that of the file.
+        rig = rig.subset(caches[0].rig.names)
         small = with_self_occlusion(caches[0].rig, caches[0])
         found = refine(caches, small, config, Limits(args.max_turn, args.max_shift))
     print(describe_refined(found, rig.names))
@@ -74,4 +76,12 @@ def _caches(
     width = max(64, min(args.width, lens.width) // 32 * 32)
     height = max(64, round(width * lens.height / lens.width / 32) * 32)
     config = load_recipe('fsm', [f'data.width={width}', f'data.height={height}'])
-    return [with_rig(build_cache(bag, root, width, height), rig) for bag in args.bags], config
+    caches = [build_cache(bag, root, width, height) for bag in args.bags]
+    for cache in caches[1:]:
+        if cache.rig.names != caches[0].rig.names:
+            raise ConfigError(
+                f'Found the cameras {", ".join(cache.rig.names)} in {cache.source}, expected '
+                f'{", ".join(caches[0].rig.names)} as in {caches[0].source}. Calibrate recordings '
+                'of one rig together, others on their own.'
+            )
+    return [with_rig(cache, rig) for cache in caches], config

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.protocol import with_masks
+from selfdepth_ros.cli.protocol import RIG_HELP, with_masks
+from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_training.export import export, in_metres
 from selfdepth_training.loaded import load_model
@@ -36,13 +37,18 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help='make the confidence say how often depths are right on this bag with LiDAR or depth '
         'truth (one that was not learned from)',
     )  # fmt: skip
-    parser.add_argument('--rig', type=Path, help='for --calibrate: rig file with masks to use')
+    parser.add_argument('--rig', type=Path, help=f'for --calibrate: {RIG_HELP}')
     parser.add_argument('--metrics', type=Path, help='JSON of `selfdepth evaluate` to record')
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Export and check against torch."""
+    if args.rig is not None and args.calibrate is None:
+        raise ConfigError(
+            'Found --rig without --calibrate, expected a bag to use its masks on: add '
+            '--calibrate BAG, or leave --rig out and copy rig.yaml beside the model.'
+        )
     trained = in_metres(TrainedNetwork.load(args.checkpoint), args.scale)
     trained, calibration = _calibrated(trained, args)
     state, config = trained.state, trained.config

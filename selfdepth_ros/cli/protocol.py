@@ -3,6 +3,7 @@
 """What `evaluate` and `report` both take: a protocol, changes of it, masks of the robot."""
 
 import argparse
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.rig import Rig, load_rig
+from selfdepth_ros.core.rig_difference import RigTolerance, rig_differences
 from selfdepth_training.protocols import (
     PROTOCOLS,
     EvaluationConfig,
@@ -18,6 +20,11 @@ from selfdepth_training.protocols import (
     protocol,
 )
 
+log = logging.getLogger(__name__)
+
+RIG_HELP = 'rig file whose self-occlusion masks are used; poses and lenses stay those of the bag'
+# What `calibrate` corrects counts, the last digits of a file do not.
+_SAME = RigTolerance(focal=1e-4, pixel=1e-4, rotation_deg=0.01, position_m=0.001)
 _SETTINGS = {
     'min_depth': 'min_depth_m', 'max_depth': 'max_depth_m', 'crop': 'crop', 'flip': 'flip',
     'ego_motion': 'ego_motion', 'body_masks': 'without_body', 'remove_hidden': 'without_hidden',
@@ -39,7 +46,7 @@ def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--body-masks', action=switch, help='leave out the robot itself')
     group.add_argument('--remove-hidden', action=switch, help='drop LiDAR the camera cannot see')
     group.add_argument('--every', type=int, metavar='N', help='every n-th frame (default: 1)')
-    group.add_argument('--rig', type=Path, help='rig file whose self-occlusion masks are used')
+    group.add_argument('--rig', type=Path, help=RIG_HELP)
 
 
 def asked_protocol(args: argparse.Namespace) -> EvaluationProtocol:
@@ -49,8 +56,21 @@ def asked_protocol(args: argparse.Namespace) -> EvaluationProtocol:
 
 
 def with_masks(rig: Rig, path: Path | None) -> Rig:
-    """Return the bag's rig with the self-occlusion masks of a rig file of the same cameras."""
-    return rig if path is None else rig.with_masks_of(load_rig(path))
+    """Return the bag's rig with the self-occlusion masks of a rig file of the same cameras.
+
+    Warns where the file has other poses or lenses: these are not used.
+    """
+    if path is None:
+        return rig
+    known = load_rig(path)
+    masked = rig.with_masks_of(known)
+    if told := rig_differences(known.subset(rig.names), rig, _SAME):
+        log.warning(
+            '--rig %s: only its masks are used; poses and lenses, by which LiDAR is projected, '
+            'stay those of the bag, which differ. %s%s',
+            path, told[0], f' (and {len(told) - 1} more)' if told[1:] else '',
+        )  # fmt: skip
+    return masked
 
 
 def masks_told(rig: Rig) -> str:

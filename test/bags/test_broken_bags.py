@@ -234,3 +234,9 @@ def test_a_metadata_file_that_is_no_yaml(record):
     reader = BagReader(bag)
     assert sum(1 for _ in reader.surround_frames()) == 8
     assert reader.report.damage
+
+
+def test_one_topic_of_depth_images_for_several_cameras(record):
+    """Not the depths of the last camera as those of all."""
+    with pytest.raises(BagError, match=r'Found one topic /camera_left/depth_truth .*\{camera\}'):
+        BagReader(record()).depth_images('/camera_left/depth_truth')

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from selfdepth_ros.cli import calibrate
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core import so3
 from selfdepth_ros.core.rig import load_rig, save_rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.cache import with_rig
-from selfdepth_training.extrinsics import ExtrinsicsError, Limits, refine
+from selfdepth_training.extrinsics import ExtrinsicsError, Limits, Refined, refine
 from selfdepth_training.extrinsics.bundle import (
     FINE,
     WIDE,
@@ -23,6 +24,7 @@ from selfdepth_training.extrinsics.bundle import (
     correction,
     covariance,
 )
+from selfdepth_training.extrinsics.refine import Losses
 from selfdepth_training.extrinsics.select import needed, untold
 from selfdepth_training.extrinsics.sightings import (
     Points,
@@ -236,3 +238,39 @@ def test_without_corners_nothing_is_told(street, config):
     dark = replace(street.cache, images=np.zeros_like(street.cache.images))
     with pytest.raises(ExtrinsicsError, match='texture and light'):
         refine([dark], street.rig, config, progress=False)
+
+
+def nothing_found(caches, rig, config, limits) -> Refined:
+    """What `refine` gives when nothing is significant: the poses of `rig`."""
+    none, losses = np.zeros((len(rig), 3)), Losses(np.ones(len(rig)), np.ones(len(rig)))
+    applied = np.zeros((len(rig), 2), bool)
+    poses = rig.body_from_cameras()
+    return Refined(poses, none, none, none, none, applied, losses, losses, (), 0, 0)
+
+
+@pytest.mark.parametrize('cameras', [6, 4], ids=['other order', 'more cameras than the bag'])
+def test_a_rig_file_s_cameras_keep_their_own_poses(street, record, tmp_path, monkeypatch, cameras):
+    """In whatever order the file names them, and whatever others it has."""
+    monkeypatch.setattr(calibrate, 'refine', nothing_found)
+    file, out, names = tmp_path / 'file.yaml', tmp_path / 'out.yaml', street.rig.names[:cameras]
+    save_rig(street.rig.subset(street.rig.names[::-1]), file)
+    bag = record(frames=3, cameras=names)
+    command = ['calibrate', str(bag), '--rig', str(file), '--width', '64', '--save', str(out)]
+    assert main(command) == 0
+    found = load_rig(out)
+    assert set(found.names) == set(names)
+    for entry in found.cameras:
+        expected = street.rig[entry.name].body_from_camera.matrix
+        np.testing.assert_array_equal(entry.body_from_camera.matrix, expected)
+
+
+def test_recordings_of_different_cameras_are_one_clear_error(
+    street, record, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(calibrate, 'refine', nothing_found)
+    whole, part = record(frames=3), record('fewer', frames=3, cameras=street.rig.names[:4])
+    out = tmp_path / 'out.yaml'
+    command = ['calibrate', str(whole), str(part), '--width', '64', '--save', str(out)]
+    assert main(command) == 2
+    assert 'Calibrate recordings of one rig together' in capsys.readouterr().err
+    assert not out.exists()

@@ -95,3 +95,14 @@ def test_the_temporal_views_are_left_alone(street, sources, found):
 def test_without_the_option_nothing_is_measured(street, sources):
     config = replace(CONFIG, data=replace(CONFIG.data, align_intensity=False))
     assert alignments(sources[0][0], [street.rig], config) == [None]
+
+
+def test_a_dead_camera_has_no_say(street, sources, found):
+    """Black all the time: it stays as it is, and so do the others' gains."""
+    images = street.cache.images.copy()
+    images[:, 2] = 0
+    source = SampleSource([replace(street.cache, images=images)], CONFIG.data)
+    (dead,) = alignments(source, [street.rig], CONFIG)
+    assert dead.isfinite().all()
+    assert (dead[2, :, 0] - 1).abs().max() < 1e-3
+    assert (dead[..., 0] - found[0][..., 0]).abs().max() < 0.06

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from selfdepth_training.config import load_recipe
+from selfdepth_training.data.cache import build_cache, with_rig
 from selfdepth_training.data.lidar import FILE_NAME, LidarDepth
 from selfdepth_training.data.samples import DataError, SampleSource
 from selfdepth_training.geometry import RigGeometry
@@ -50,6 +51,21 @@ def test_ray_distances_are_told_to_a_network_of_ray_distances(street):
     directions = RigGeometry.of(street.rig, 80, 48, 'z_depth', CPU).rays
     expected = z.depth * directions.norm(dim=-1)
     assert torch.allclose(ray.depth[ray.sure], expected[ray.sure], rtol=1e-3)
+
+
+def test_labels_are_projected_with_the_lenses_of_a_corrected_rig(street, tmp_path):
+    """A centre ten pixels to the right at half of the bag's size: five columns of the labels."""
+    cache = build_cache(street.bag, tmp_path, 80, 48, progress=False)
+    moved = (
+        replace(entry, camera=replace(entry.camera, cx=entry.camera.cx + 10))
+        for entry in cache.rig.cameras
+    )
+    corrected = with_rig(cache, replace(cache.rig, cameras=tuple(moved)))
+    plain, found = (LidarDepth(each, progress=False).of(8) for each in (cache, corrected))
+    both = plain.sure[..., :-5] & found.sure[..., 5:]
+    assert both.sum() > 0.9 * plain.sure[..., :-5].sum()
+    same = (plain.depth[..., :-5] == found.depth[..., 5:])[both]
+    assert same.float().mean() > 0.9
 
 
 def test_a_projection_is_kept_and_read_again(street):

@@ -46,3 +46,24 @@ def test_every_recipes_network_says_what_its_scales_are(name):
     assert [a.shape[2:] for a in answers] == [
         (64 >> s, 96 >> s) for s in range(1, config.scales + 1)
     ]
+
+
+@pytest.mark.parametrize('size', [(96, 160), (64, 96)])
+def test_gradients_of_the_light_encoder_under_bfloat16_are_about_those_of_float32(size):
+    """They were noise where convolutions are dilated and channels last (PyTorch 2.13 on a CPU)."""
+    torch.manual_seed(0)
+    encoder = LiteEncoder((32, 48, 64, 96, 160)).to(memory_format=torch.channels_last)
+    images = torch.rand(6, 3, *size).contiguous(memory_format=torch.channels_last)
+    found = []
+    for rounded in (False, True):
+        encoder.zero_grad()
+        with torch.autocast('cpu', torch.bfloat16, enabled=rounded):
+            features = encoder(images)
+        sum(each.float().square().mean() for each in features).backward()
+        found.append({
+            name: weights.grad.flatten() for name, weights in encoder.named_parameters()
+            if '.look.0.' in name
+        })  # fmt: skip
+    for name, exact in found[0].items():
+        cosine = torch.nn.functional.cosine_similarity(exact, found[1][name], dim=0)
+        assert cosine > 0.8, (name, cosine)

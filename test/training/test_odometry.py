@@ -10,10 +10,10 @@ import pytest
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import load_recipe
 from selfdepth_training.odometry import (
-    FILE_NAME,
     OdometryError,
     Tracks,
     estimate_motion,
+    file_name,
     with_visual_odometry,
 )
 
@@ -90,6 +90,23 @@ def test_a_dark_frame_moves_on_and_a_dark_recording_is_an_error(street, tmp_path
     assert not list((tmp_path / 'dark').iterdir())
 
 
+def test_other_masks_have_poses_of_their_own(street, tmp_path):
+    """In one cache, which trainings with and without body_masks may share."""
+    cache = replace(
+        street.cache, images=street.cache.images[:3], present=street.cache.present[:3],
+        stamps_ns=street.cache.stamps_ns[:3], world_from_body=None, folder=tmp_path,
+    )  # fmt: skip
+    config = load_recipe('fsm', ['data.width=160', 'data.height=96'])
+    rigs = street.rig, street.cache.rig
+    with_masks, without, again = (
+        with_visual_odometry(cache, rig, config, progress=False).world_from_body
+        for rig in (*rigs, street.rig)
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {file_name(rig) for rig in rigs}
+    assert not np.array_equal(with_masks, without)
+    np.testing.assert_array_equal(again, with_masks)
+
+
 @pytest.mark.slow
 def test_the_motion_of_the_street_is_found_from_its_images(street, tmp_path):
     """Lengths within a tenth (measured: 7 %; at 320x192 1 %), turns within a tenth of a degree,
@@ -111,7 +128,7 @@ def test_the_motion_of_the_street_is_found_from_its_images(street, tmp_path):
         assert np.linalg.norm(ours.translation, axis=1) == pytest.approx(lengths, rel=0.1)
         turns = np.linalg.norm((true.inverse() @ ours).log()[:, 3:], axis=1)
         assert np.rad2deg(turns.max()) < 0.1
-    kept = (tmp_path / FILE_NAME).stat().st_mtime_ns
+    kept = (tmp_path / file_name(street.rig)).stat().st_mtime_ns
     again = with_visual_odometry(cache, street.rig, config, progress=False)
     np.testing.assert_array_equal(again.world_from_body, found)
-    assert (tmp_path / FILE_NAME).stat().st_mtime_ns == kept
+    assert (tmp_path / file_name(street.rig)).stat().st_mtime_ns == kept

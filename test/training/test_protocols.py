@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.cli.main import main
+from selfdepth_ros.cli.protocol import with_masks
 from selfdepth_ros.core.errors import ConfigError
+from selfdepth_ros.core.rig import save_rig
+from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.evaluate import BAND_EDGES_M, evaluate
 from selfdepth_training.metrics import DepthMetrics
 from selfdepth_training.predict import flip_averaged, surround_predictor
@@ -205,3 +208,29 @@ def test_the_command_tells_protocol_and_changes(street, tmp_path, capsys):
     assert (told['protocol']['name'], told['protocol']['version']) == ('nuscenes', 1)
     assert told['protocol']['changed'] == {'flip': {'protocol': False, 'used': True}}
     assert set(told['model']['cameras']['mean']['metric']) == set(DepthMetrics._fields)
+
+
+@pytest.mark.parametrize('change', ['nothing', 'pose', 'lens'])
+def test_a_rig_file_of_other_poses_or_lenses_is_told(street, tmp_path, caplog, change):
+    """A tenth of a degree, or a hundredth of the focal length: its masks alone are used."""
+    first, *others = masked_left(street.rig).cameras
+    if change == 'pose':
+        turn = SE3.exp(np.array([0, 0, 0, 0, 0, np.radians(0.1)]))
+        first = replace(first, body_from_camera=turn @ first.body_from_camera)
+    if change == 'lens':
+        first = replace(first, camera=replace(first.camera, fx=1.01 * first.camera.fx))
+    # A training's file is of the network's size, and may have a camera more.
+    spare = replace(first, name='spare')
+    cameras = (first, *others, spare)
+    save_rig(replace(street.rig, cameras=cameras).scaled(96, 64), tmp_path / 'rig.yaml')
+    rig = with_masks(street.cache.rig, tmp_path / 'rig.yaml')
+    assert all(entry.self_occlusion.mean() == pytest.approx(0.5) for entry in rig.cameras)
+    np.testing.assert_array_equal(
+        rig.body_from_cameras().matrix, street.cache.rig.body_from_cameras().matrix
+    )
+    if change == 'nothing':
+        assert not caplog.records
+    else:
+        (record,) = caplog.records
+        assert 'only its masks are used' in record.message
+        assert f'{first.name}: ' in record.message

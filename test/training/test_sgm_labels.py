@@ -22,9 +22,9 @@ CPU = torch.device('cpu')
 SIZE = 'data.width=160', 'data.height=96'
 
 
-def labels_of(street, *settings: str, cache=None, kind: str = 'z_depth') -> SgmLabels:
+def labels_of(street, *settings: str, cache=None, kind='z_depth', alignment=None) -> SgmLabels:
     config = load_recipe('hints-hard', [*SIZE, *settings])
-    geometry = RigGeometry.of(street.rig, 80, 48, kind, CPU)
+    geometry = RigGeometry.of(street.rig, 80, 48, kind, CPU, alignment)
     return LABELS['sgm'](SampleSource([cache or street.cache], config.data), [geometry], config)
 
 
@@ -96,6 +96,24 @@ def test_without_motion_only_the_overlaps_are_told(street):
     found = labels.of(*labels.source.entries[3], CPU)
     told = found.sure.float().mean((1, 2))
     assert (told > 0.02).all() and (told < 0.6).all(), told
+
+
+def test_cameras_are_matched_as_they_are_aligned(street):
+    """Every second camera half as bright: in the overlaps, matching needs what was measured
+    (of 5273 right depths it finds 4494 without, and 5188 with it)."""
+    gains = np.array([1, 0.5] * 3, np.float32)
+    dark = (street.cache.images * gains[:, None, None, None]).round().astype(np.uint8)
+    alignment = torch.zeros(6, 3, 2)
+    alignment[..., 0] = torch.from_numpy(1 / gains)[:, None]
+    right = []
+    for images, aligned in ((street.cache.images, None), (dark, None), (dark, alignment)):
+        cache = replace(street.cache, images=images, world_from_body=None)
+        labels = labels_of(street, 'data.min_motion_m=0', cache=cache, alignment=aligned)
+        frame = labels.source.entries[3][1]
+        right.append((off(labels.of(0, frame, CPU), street, frame) < 0.1).sum().item())
+    plain, spoiled, mended = right
+    assert spoiled < 0.9 * plain, right
+    assert mended > 0.95 * plain, right
 
 
 def test_a_missing_camera_costs_its_own_labels(street):

@@ -13,6 +13,7 @@ import torch
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference import load_engine
+from selfdepth_training import platt
 from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import RECIPES, load_recipe
 from selfdepth_training.data.samples import SampleSource, SureDepth
@@ -194,11 +195,19 @@ def _says_what_torch_says(trained: Path, model: Path, manifest: Manifest, street
     assert all(each.std() > 0.01 for each in exported.confidence)
 
 
-def test_a_network_that_does_not_know_cannot_be_calibrated(street, cache_root, tmp_path, capsys):
+def test_a_network_that_does_not_know_cannot_be_calibrated(
+    street, cache_root, tmp_path, capsys, monkeypatch
+):
+    """Which is said before the bag is looked at."""
     settings = *SMALL, 'network.head=sigmoid', 'steps=1'
     train([street.bag], tmp_path / 'run', load_recipe('fsm', settings), cache_root=cache_root)
-    bag = str(street.bag)
-    assert main(['export', str(tmp_path / 'run'), str(tmp_path / 'm'), '--calibrate', bag]) == 2
+    bag, export = str(street.bag), ['export', str(tmp_path / 'run'), str(tmp_path / 'm')]
+    with monkeypatch.context() as patched:
+        patched.setattr(platt, 'evaluate', lambda *_: pytest.fail('the bag was evaluated'))
+        assert main([*export, '--calibrate', bag]) == 2
     assert 'does not know how sure it is' in capsys.readouterr().err
+    assert main([*export, '--rig', str(tmp_path / 'run' / 'rig.yaml')]) == 2
+    assert 'Found --rig without --calibrate' in capsys.readouterr().err
+    assert not (tmp_path / 'm').exists()
     assert main(['evaluate', str(tmp_path / 'run'), bag, '--every=40']) == 0
     assert 'by confidence' not in capsys.readouterr().out

@@ -27,14 +27,14 @@ SMALL = (
 )  # fmt: skip
 
 
-def teacher(folder: Path, size: tuple[int, int], kind: str, confidence: bool = False) -> Path:
+def teacher(folder: Path, size: tuple[int, int], kind: str, confidence=False, gain=1.0) -> Path:
     """Metres = focal * (1 + mean of RGB / 255) / 10, and the mean as confidence."""
     width, height = size
     manifest = Manifest(
         name='teacher', width=width, height=height, depth_kind=kind, min_depth_m=1.0,
         max_depth_m=100.0, cameras=('any',), has_confidence=confidence,
     )  # fmt: skip
-    model = luminance_graph(size=(height, width), confidence=confidence)
+    model = luminance_graph(size=(height, width), confidence=confidence, gain=gain)
     helper.set_model_props(model, {'selfdepth_manifest': manifest.to_json()})
     onnx.save(model, folder / 'model.onnx')
     return folder / 'model.onnx'
@@ -82,6 +82,13 @@ def test_what_the_teacher_doubts_is_not_passed_on(street, tmp_path):
     visible = RigGeometry.of(street.rig, 80, 48, 'z_depth', CPU).visible
     assert (bright[found.sure] >= 0.5 - 1e-4).all() and found.sure.any()
     assert (bright[visible & ~found.sure] < 0.5 + 1e-4).all()
+
+
+@pytest.mark.parametrize('gain', [float('nan'), float('inf'), -1.0, 0.0])
+def test_what_is_no_depth_is_not_passed_on(street, tmp_path, gain):
+    found = labels_of(street, teacher(tmp_path, (160, 96), 'z_depth', gain=gain), 8)
+    assert not found.sure.any()
+    assert found.depth.isfinite().all()
 
 
 def test_a_network_learns_from_a_teacher(street, tmp_path):

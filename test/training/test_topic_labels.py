@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth images of the recording as labels: here those of the renderer, which are true."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.depth_topic import TopicDepth
+from selfdepth_training.data.folder import CacheError
 from selfdepth_training.data.samples import DataError, SampleSource
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.labels import LABELS
@@ -39,26 +42,6 @@ def test_labels_are_the_depth_images(street, kind):
         assert sure[known].all() and not sure[corners.isinf().all(0)].any()
 
 
-@pytest.mark.parametrize('how', ['shorter', 'other', 'of fewer frames'])
-def test_damaged_depths_are_read_again(street, how, caplog):
-    expected = topic_depth(street).of(4)
-    (file,) = street.cache.folder.glob('depth_topic_*.npy')
-    data = file.read_bytes()
-    if how == 'of fewer frames':
-        depths = np.load(file)
-        np.save(file, depths[:-1])
-    else:
-        file.write_bytes(data[: len(data) // 2] if how == 'shorter' else b'{{' + data[2:])
-    found = topic_depth(street).of(4)
-    assert 'is made again' in caplog.text
-    assert torch.equal(found.depth, expected.depth)
-    assert file.read_bytes() == data
-
-
-def topic_depth(street) -> TopicDepth:
-    return TopicDepth(street.cache, '/{camera}/depth_truth', progress=False)
-
-
 def test_a_network_learns_from_them(street, tmp_path):
     train(
         [street.bag],
@@ -76,3 +59,26 @@ def test_a_bag_without_such_images_is_one_clear_error(street, tmp_path):
     )
     with pytest.raises(DataError, match=r'Found no depth image .* on /x/\{camera\}.*label_topic'):
         train([street.bag], tmp_path / 'run', config, cache_root=tmp_path)
+
+
+@pytest.mark.parametrize('how', ['shorter', 'other', 'of fewer frames'])
+def test_damaged_depths_are_stored_again(street, tmp_path, how, caplog):
+    cache = replace(street.cache, folder=tmp_path)
+    expected = TopicDepth(cache, '/{camera}/depth_truth', progress=False).of(4).depth
+    (file,) = tmp_path.iterdir()
+    data = file.read_bytes()
+    if how == 'of fewer frames':
+        np.save(file, np.load(file)[:-1])
+    else:
+        file.write_bytes(data[: len(data) // 2] if how == 'shorter' else b'{{' + data[2:])
+    found = TopicDepth(cache, '/{camera}/depth_truth', progress=False).of(4).depth
+    assert 'is made again' in caplog.text
+    assert torch.equal(found, expected)
+    assert file.read_bytes() == data
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(street, tmp_path):
+    (tmp_path / 'file').write_text('in the way')
+    cache = replace(street.cache, folder=tmp_path / 'file' / 'cache')
+    with pytest.raises(CacheError, match='choose another cache folder'):
+        TopicDepth(cache, '/{camera}/depth_truth', progress=False)

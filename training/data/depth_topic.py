@@ -34,9 +34,10 @@ class TopicDepth:
     def __init__(self, cache: FrameCache, pattern: str, progress: bool = True) -> None:
         digest = hashlib.sha256(pattern.encode()).hexdigest()[:8]
         path = cache.folder / f'depth_topic_{FORMAT}_{digest}.npy'
+        shape = *cache.images.shape[:2], *(side // 2 for side in cache.images.shape[2:4])
         self._depths = kept(
             path,
-            lambda path: _read(path, len(cache)),
+            lambda path: _read(path, shape),
             lambda path: _store(cache, pattern, path, progress),
         )
 
@@ -46,10 +47,10 @@ class TopicDepth:
         return SureDepth(depth, depth > 0)
 
 
-def _read(path: Path, frames: int) -> Float16[np.ndarray, 'f c h w']:
+def _read(path: Path, shape: tuple[int, ...]) -> Float16[np.ndarray, 'f c h w']:
     depths: np.ndarray = np.load(path, mmap_mode='r')
-    if len(depths) != frames:
-        raise ValueError(f'{len(depths)} frames')
+    if depths.shape != shape or depths.dtype != np.float16:
+        raise ValueError(f'{depths.dtype} of shape {depths.shape}')
     return depths
 
 

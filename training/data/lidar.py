@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bag's LiDAR as depth labels of its cached frames, kept beside the cache."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from selfdepth_training.data.folder import as_cache_error, kept
 from selfdepth_training.data.samples import DataError, SureDepth
 from selfdepth_training.truth import SWEEP_TOLERANCE_NS, lidar_truth
 
-FILE_NAME = 'lidar_1.npz'
+FILE_NAME = 'lidar_2.npz'
 """In the cache's folder; the number is raised whenever what is projected changes."""
 
 
@@ -57,7 +58,7 @@ def _read(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _project(cache: FrameCache, shape: tuple[int, int, int], path: Path, progress: bool) -> None:
     reader = BagReader(cache.source)
-    rig = reader.rig().with_poses(cache.rig.body_from_cameras())
+    rig = _at_sizes_of(reader.rig(), cache.rig)
     odometry = reader.odometry()
     sweeps = np.array([stamp for stamp, _ in reader.lidar()], np.int64)
     if not len(sweeps):
@@ -77,6 +78,13 @@ def _project(cache: FrameCache, shape: tuple[int, int, int], path: Path, progres
             image = _image(points, (stamp, at), rig, int(camera), odometry, shape)
             found[frame].append(image)
     _save(found, path)
+
+
+def _at_sizes_of(recorded: Rig, rig: Rig) -> Rig:
+    """The cache's rig, which may be a corrected one, at the sizes of the recorded images."""
+    lenses = [recorded[name].camera for name in rig.names]
+    cameras = zip(rig.cameras, lenses, strict=True)
+    return replace(rig, cameras=tuple(c.scaled(at.width, at.height) for c, at in cameras))
 
 
 def _image(

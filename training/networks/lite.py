@@ -32,7 +32,15 @@ class _Dilated(nn.Module):
         self.narrow = convolution(EXPANSION * channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.narrow(torch.relu(self.widen(self.look(x))))
+        return x + self.narrow(torch.relu(self.widen(self._looked(x))))
+
+    def _looked(self, x: Tensor) -> Tensor:
+        """In float32 on a CPU: PyTorch 2.13 (oneDNN) returns noise, up to infinity, for the weight
+        gradient of a dilated depthwise convolution in bfloat16, channels last."""
+        if x.device.type != 'cpu':
+            return self.look(x)
+        with torch.autocast('cpu', enabled=False):
+            return self.look(x.float())
 
 
 class _ChannelAttention(nn.Module):

@@ -7,10 +7,12 @@ what reprojects best counts. A pair is a camera and itself before or after, or a
 sees the same.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from selfdepth_ros.core.se3 import SE3
@@ -75,8 +77,10 @@ class SgmLabels:
         poses = SE3(shown.at_rest if shown.world_from_body is None else shown.world_from_body)
         views = surround_views(shown.to(device), poses, geometry, LEVEL)
         # Brightness alone ranks them as colours do, in less time.
-        views = views._replace(images=views.images.mean(2, keepdim=True))
-        grey = _grey_views(shown, geometry)
+        views = views._replace(
+            images=views.images.mean(2, keepdim=True), aligned=views.across.mean(2, keepdim=True)
+        )
+        grey = _GreyViews.of(shown, geometry)
         depth = torch.ones_like(geometry.rays[..., 0])
         error = torch.full_like(depth, UNSEEN)
         for camera, pairs in _pairs(shown, geometry).items():
@@ -88,7 +92,7 @@ class SgmLabels:
 
     def _candidates(
         self,
-        grey: list[list[GreyView]],
+        grey: '_GreyViews',
         views: Views,
         geometry: RigGeometry,
         pairs: list[Comparison],
@@ -98,7 +102,7 @@ class SgmLabels:
         rays = geometry.rays[pairs[0].camera]
         distances = [
             matched_distances(
-                grey[NOW][pair.camera], grey[pair.time][pair.source],
+                *grey.of_pair(pair),
                 _source_from_target(views, pair), rays.double().cpu().numpy(), settings,
                 self.config.data.left_right_px,
             )
@@ -117,17 +121,38 @@ def _pairs(shown: RigSample, geometry: RigGeometry) -> dict[int, list[Comparison
     return found
 
 
-def _grey_views(shown: RigSample, geometry: RigGeometry) -> list[list[GreyView]]:
+class _GreyViews(NamedTuple):
     """Brightness of all images at full size, by time and camera."""
-    height, width = shown.images.shape[2:4]
+
+    own: list[list[GreyView]]
+    across: list[list[GreyView]]
+    """As cameras compare them with each other."""
+
+    @classmethod
+    def of(cls, shown: RigSample, geometry: RigGeometry) -> '_GreyViews':
+        own = _grey_views(shown.images, geometry)
+        if geometry.alignment is None:
+            return cls(own, own)
+        planes = shown.images.permute(0, 1, 4, 2, 3).to(geometry.rays) / 255
+        bytes_ = (255 * geometry.aligned(planes)).round().clamp(0, 255).byte()
+        return cls(own, _grey_views(bytes_.permute(0, 1, 3, 4, 2).cpu().contiguous(), geometry))
+
+    def of_pair(self, pair: Comparison) -> tuple[GreyView, GreyView]:
+        """Target and source."""
+        views = self.own if pair.source == pair.camera else self.across
+        return views[NOW][pair.camera], views[pair.time][pair.source]
+
+
+def _grey_views(images: UInt8[Tensor, 't c h w 3'], geometry: RigGeometry) -> list[list[GreyView]]:
+    height, width = images.shape[2:4]
     cameras = [camera.scaled(width, height) for camera in geometry.cameras]
     visible = geometry.visible.cpu().numpy()
     return [
         [
             GreyView(camera, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), mask)
-            for camera, image, mask in zip(cameras, images, visible, strict=True)
+            for camera, image, mask in zip(cameras, moment, visible, strict=True)
         ]
-        for images in shown.images.numpy()
+        for moment in images.numpy()
     ]
 
 
@@ -154,8 +179,9 @@ def _errors(
         pose = SE3(torch.from_numpy(_source_from_target(views, pair).matrix).to(rays))
         camera, visible = geometry.cameras[pair.source], geometry.visible[pair.source]
         grid = seen_by(camera, pose.apply(points), visible)
-        image = views.images[pair.time, pair.source].expand(len(depth), -1, -1, -1)
-        target = views.images[NOW, pair.camera].expand(len(depth), -1, -1, -1)
+        shown = views.images if pair.source == pair.camera else views.across
+        image = shown[pair.time, pair.source].expand(len(depth), -1, -1, -1)
+        target = shown[NOW, pair.camera].expand(len(depth), -1, -1, -1)
         warped = WarpedViews(sample(image, grid.coordinates), grid.valid & known)
         if pair.source != pair.camera:
             warped = warped._replace(images=match_brightness(warped, target))
