@@ -223,6 +223,26 @@ def test_a_loss_that_is_nan_stops_the_training_and_keeps_the_checkpoint(
     assert all(value.isfinite().all() for value in state['learner'].values())
 
 
+def test_a_gradient_that_is_no_number_stops_the_training_and_keeps_the_checkpoint(
+    street, cache_root, tmp_path, monkeypatch
+):
+    """Though the loss is one."""
+    real, calls = DepthNetwork.hint_error, []
+
+    def breaks_at_the_third(self, *inputs):
+        error = real(self, *inputs)
+        calls.append(error)
+        if len(calls) == 3:
+            error.register_hook(lambda gradient: gradient * float('inf'))
+        return error
+
+    monkeypatch.setattr(DepthNetwork, 'hint_error', breaks_at_the_third)
+    config = tiny('steps=5', 'checkpoint_seconds=0')
+    with pytest.raises(TrainingError, match=r'gradient that is no number at step 2, of .*depth'):
+        train([street.bag], tmp_path, config, cache_root=cache_root)
+    assert load_checkpoint(tmp_path)['step'] == 2
+
+
 def test_a_disk_that_fills_up_is_one_clear_line_and_the_training_can_go_on(
     command, trained, tmp_path, monkeypatch, capsys
 ):
