@@ -59,8 +59,9 @@ class Judge:
         self._source = SampleSource(caches, config.data)
         if not self._source.held_out:
             raise DataError(
-                f'Found {len(self._source)} usable frames in {len(caches)} recording(s), expected '
-                'enough to hold some out. Record a longer drive.'
+                f'Found no usable frame in the last {config.data.held_out:.0%} of '
+                f'{len(caches)} recording(s), expected some to judge on. Record a longer drive, '
+                'and drive until the end.'
             )
         self.rigs = rigs
         """Of the recordings, at the size of the images."""

@@ -50,8 +50,14 @@ class Candidate:
     def config(self, settings: tuple[str, ...]) -> TrainConfig:
         """Its settings, with those that all share, and the held-out frames."""
         recipe, *own = self.text.split(',')
-        shared = [f'data.held_out={HELD_OUT}', *settings]
-        return load_recipe(recipe, [*shared, *own])
+        config = load_recipe(recipe, [f'data.held_out={HELD_OUT}', *settings, *own])
+        if config.data.held_out != HELD_OUT:
+            raise TuneError(
+                f'Found data.held_out={config.data.held_out} for {self.text}, expected the last '
+                f'{HELD_OUT:.0%} of each recording, on which all are judged and none learns. '
+                'Leave data.held_out out.'
+            )
+        return config
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,35 @@ def test_held_out_frames_are_the_last_and_are_not_learned_from(street):
     config = load_recipe('fsm', ['data.held_out=0.25']).data
     whole = SampleSource([street.cache], replace(config, held_out=0.0))
     source = SampleSource([street.cache], config)
-    assert source.entries + source.held_out == whole.entries
-    assert len(source.held_out) == round(len(whole) / 4)
+    first = round(0.75 * len(street.cache))
+    assert source.held_out == [(0, now) for _, now in whole.entries if now >= first]
+    learned = {frame for step in range(99) for frame in source.draw(0, step).frames}
+    assert max(learned) == first - 1
     assert not whole.held_out
+
+
+def test_no_setting_moves_what_is_held_out(street):
+    """The last of one setting's usable frames are not the last of another's."""
+    far, near = (
+        SampleSource([street.cache], load_recipe('fsm', ['data.held_out=0.3', *settings]).data)
+        for settings in (
+            ['data.max_offset=8', 'data.min_motion_m=1.6', 'data.max_motion_m=4'],
+            ['data.max_offset=1'],
+        )
+    )
+    judged = {now for _, now in near.held_out} | {now for _, now in far.held_out}
+    for source in (far, near):
+        shown = {frame for step in range(99) for frame in source.draw(0, step).frames}
+        assert not shown & judged
+    assert len(near.held_out) > len(far.held_out) > 0
+
+
+@pytest.mark.parametrize('how', ['--set', '--try'])
+def test_a_candidate_cannot_learn_from_what_is_judged(tmp_path, capsys, how):
+    more = [how, 'data.held_out=0' if how == '--set' else 'fsm,data.held_out=0']
+    assert search(tmp_path / 'bag', tmp_path / 'out', *more) == 2
+    assert 'Leave data.held_out out' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
 
 
 def test_the_true_depth_is_judged_better_than_a_wrong_one(street):
