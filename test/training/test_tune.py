@@ -121,10 +121,16 @@ def test_another_search_in_the_same_folder_is_refused(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ('more', 'message'),
-    [(['--minutes', '1'], 'expected one of them'), (['--steps', '0'], 'above 0')],
+    ('options', 'message'),
+    [
+        (['--steps', '8', '--minutes', '1'], 'expected one of them'),
+        ([], 'expected one of them'),
+        (['--steps', '0'], 'above 0'),
+        (['--minutes', '0'], 'above 0'),
+        (['--minutes', 'nan'], 'above 0'),
+    ],
 )
-def test_wrong_options_are_told(tmp_path, capsys, more, message):
-    assert search(tmp_path / 'bag', tmp_path / 'out', *more) == 2
+def test_wrong_options_are_told(tmp_path, capsys, options, message):
+    assert main(['tune', str(tmp_path), '--out', str(tmp_path / 'out'), *options]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
