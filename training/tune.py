@@ -103,9 +103,12 @@ def tune(
     the recordings themselves.
     """
     configs = {candidate: candidate.config(settings) for candidate in candidates}
-    _begin(out, bags, candidates, budget, settings, rig_file)
+    asked = _asked(bags, candidates, budget, settings, rig_file)
+    _refuse_another(out, asked)
     cache_root = out / 'cache'
     judge = _judge(bags, cache_root, configs[candidates[0]], rig_file)
+    # Not before: a mistyped bag is no search.
+    write_file(out / PLAN, asked)
     counts = rounds_of(len(candidates))
     left, tried = list(candidates), []
     started = time.monotonic()
@@ -145,21 +148,23 @@ def _share(left_minutes: float, trainings: int) -> float:
     return max(0.0, left_minutes) / trainings
 
 
-def _begin(
-    out: Path, bags: list[Path], candidates: list[Candidate], budget: Budget,
-    settings: tuple[str, ...], rig_file: Path | None,
-) -> None:  # fmt: skip
-    """Refuse another search in the same folder."""
+def _asked(
+    bags: list[Path], candidates: list[Candidate], budget: Budget, settings: tuple[str, ...],
+    rig_file: Path | None,
+) -> str:  # fmt: skip
     asked = {
         'bags': [str(bag.resolve()) for bag in bags],
         'candidates': [candidate.text for candidate in candidates],
         'minutes': budget.minutes, 'steps': budget.steps, 'settings': list(settings),
         'rig': None if rig_file is None else str(rig_file.resolve()),
     }  # fmt: skip
+    return json.dumps(asked, indent=1)
+
+
+def _refuse_another(out: Path, asked: str) -> None:
+    """Refuse another search in the same folder."""
     path = out / PLAN
-    if not path.exists():
-        write_file(path, json.dumps(asked, indent=1))
-    elif json.loads(path.read_text('utf-8')) != asked:
+    if path.exists() and path.read_text('utf-8') != asked:
         raise TuneError(
             f'Found another search in {out}, expected the same bags, recipes and time, with which '
             'it goes on. Choose another --out.'

@@ -120,6 +120,14 @@ def test_another_search_in_the_same_folder_is_refused(tmp_path, capsys):
     assert 'Choose another --out' in capsys.readouterr().err
 
 
+def test_a_mistyped_bag_is_no_search(tmp_path, capsys):
+    for name in ('mistyped', 'also_mistyped'):
+        assert search(tmp_path / name, tmp_path / 'out') == 2
+        error = capsys.readouterr().err
+        assert name in error and 'another search' not in error
+    assert not (tmp_path / 'out' / 'tune.json').exists()
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
