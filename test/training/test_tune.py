@@ -3,6 +3,7 @@
 """Recipes are tried on a bag, the better one is kept, and a search goes on where it stopped."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 
@@ -12,8 +13,9 @@ import pytest
 from selfdepth_ros.cli.main import main
 from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import load_recipe
-from selfdepth_training.data.samples import SampleSource
-from selfdepth_training.judge import Judge
+from selfdepth_training.data.lidar import LidarDepth
+from selfdepth_training.data.samples import SampleSource, SureDepth
+from selfdepth_training.judge import Judge, Verdict
 from selfdepth_training.tune import rounds_of
 
 SMALL = (
@@ -87,6 +89,38 @@ def test_the_true_depth_is_judged_better_than_a_wrong_one(street):
     assert right.photometric < 0.9 * wrong.photometric
     assert right.abs_rel < wrong.abs_rel - 0.03
     assert right.error == right.abs_rel
+
+
+def test_lidar_that_tells_nothing_of_the_judged_frames_does_not_count(street, monkeypatch):
+    """A LiDAR that was switched off for the last fifth of the drive."""
+    real = LidarDepth.of
+
+    def until(last):
+        def of(self, frame):
+            depth, sure = real(self, frame)
+            return SureDepth(depth, sure & (frame <= last))
+
+        return of
+
+    config = load_recipe('fsm', ['data.width=160', 'data.height=96', 'data.held_out=0.2'])
+    judge = Judge([street.cache], [street.rig], config)
+    held_out = [now for _, now in judge._source.held_out]
+
+    def verdict(factor):
+        shown = iter(held_out)
+        return judge.verdict([lambda _: list(factor * street.depth(next(shown)).numpy())])
+
+    monkeypatch.setattr(LidarDepth, 'of', until(held_out[0] - 1))
+    assert verdict(1.0).abs_rel is None
+    assert verdict(1.0).error == verdict(1.0).photometric < verdict(1.2).error < math.inf
+    monkeypatch.setattr(LidarDepth, 'of', until(held_out[0]))
+    assert verdict(1.0).abs_rel == verdict(1.0).error < 0.1
+
+
+@pytest.mark.parametrize('abs_rel', [None, math.nan])
+def test_what_is_no_number_is_worst(abs_rel):
+    assert Verdict(math.nan, abs_rel).error == math.inf
+    assert Verdict(1.0, abs_rel).error == (1.0 if abs_rel is None else math.inf)
 
 
 def test_the_better_recipe_is_kept_and_an_interrupted_search_goes_on(
