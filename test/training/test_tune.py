@@ -148,6 +148,20 @@ def test_the_better_recipe_is_kept_and_an_interrupted_search_goes_on(
     assert scores[1]['photometric'] < scores[0]['photometric']
 
 
+def test_what_has_no_metres_is_refused_before_it_is_trained(record, tmp_path, capsys, caplog):
+    out, settings = tmp_path / 'search', [f'--set={text}' for text in SMALL]
+    arguments = ['tune', str(record(frames=16, odometry=False)), '--steps=1', *settings]
+    assert main([*arguments, f'--out={out}', '--try=lite', '--try=fsm']) == 0
+    assert [folder.name for folder in (out / 'round_1').iterdir()] == ['1_fsm']
+    assert 'lite is not tried: Found nothing that would teach it metres' in caplog.text
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows[1:3]] == ['fsm', 'lite']
+    assert rows[2][3] == 'failed'
+    nothing = [f'--out={tmp_path / "nothing"}', '--try=lite', '--try=sfm']
+    assert main([*arguments, *nothing]) == 2
+    assert 'no recipe that could be judged' in capsys.readouterr().err
+
+
 def test_another_search_in_the_same_folder_is_refused(tmp_path, capsys):
     (tmp_path / 'tune.json').write_text('{}')
     assert search(tmp_path / 'bag', tmp_path) == 2
