@@ -88,8 +88,9 @@ def train(
             'or choose another --out.'
         )
     if state is not None:
-        config = config_from_dict(TrainConfig, state['config'])
+        asked, config = config, config_from_dict(TrainConfig, state['config'])
         _require_same_bags(bags, state['bags'])
+        _require_same_weights(asked.init, config.init)
     elif config.init:
         # Said before anything is computed.
         _initial(config, nn.ModuleDict({'depth': DepthNetwork(config.network, 1.0)}))
@@ -123,8 +124,11 @@ def train(
         plan = Plan(config, steps, tuple(map(str, bags)), command, scale)
     if fabric.is_global_zero:
         out.mkdir(parents=True, exist_ok=True)
-        if given is not None and state is None:
-            save_rig(given, out / GIVEN_RIG)
+        if state is None:
+            # That of a training that was stopped before its first checkpoint does not count.
+            (out / GIVEN_RIG).unlink(missing_ok=True)
+            if given is not None:
+                save_rig(given, out / GIVEN_RIG)
         for index, rig in enumerate(rigs):
             save_rig(rig, out / ('rig.yaml' if index == 0 else f'rig_{index}.yaml'))
     return _run(fabric, plan, rigs, aligned, feed, out, state)
@@ -269,6 +273,14 @@ def _require_same_bags(given: list[Path], frozen: list[str]) -> None:
         raise TrainingError(
             f'Found --resume with {", ".join(map(str, given))}, expected the recordings this '
             f'training began with: {", ".join(frozen)}. Give the same, or choose another --out.'
+        )
+
+
+def _require_same_weights(given: str, frozen: str) -> None:
+    if given and (not frozen or Path(given).resolve() != Path(frozen).resolve()):
+        raise TrainingError(
+            f'Found --resume with --init {given}, expected what this training began with: '
+            f'{frozen or "none"}. Leave --init out, or choose another --out.'
         )
 
 
