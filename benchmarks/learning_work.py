@@ -152,17 +152,21 @@ class _Panel:
     def __init__(self, truth: Path) -> None:
         with np.load(truth) as stored:
             self._stamp_ns = int(stored['stamp_ns'])
+            self._shape = stored['depths'].shape[1:]
         self.depths = np.zeros(0, np.float16)
 
     def see(self, frame: FrameScores) -> None:
-        """Take the first frame of that stamp: later bags may have the same."""
+        """Take the first frame of that stamp: later bags may have the same. NaN where a camera
+        has no prediction or no truth: drawn as unknown."""
         if frame.frame.stamp_ns != self._stamp_ns or self.depths.size:
             return
         shown = []
         for index in panel_cameras(len(frame.depths)):
             depth, found = frame.depths[index], frame.scores[index]
-            blank = depth is None or found is None
-            shown.append(np.zeros((1, 1)) if blank else np.stack([depth, depth * found.scale]))
+            if depth is None or found is None:
+                shown.append(np.full((2, *self._shape), np.nan))
+            else:
+                shown.append(np.stack([depth, depth * found.scale]))
         self.depths = np.stack(shown).astype(np.float16)
 
 

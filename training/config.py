@@ -80,8 +80,8 @@ class DataConfig:
     """Surround frames that are learned from, spread evenly over the recordings; all frames serve
     as their neighbours. Each costs a plane sweep, and frames half a metre apart are much alike."""
     held_out: float = knob(0.0, low=0.0, high=0.5)
-    """Share of each recording's usable frames, the last of it, that is not learned from: what
-    `selfdepth tune` judges on."""
+    """Share of each recording's frames, the last of it, that is not learned from, not as
+    neighbours either: what `selfdepth tune` judges on."""
     max_offset: int = knob(3, unit='frames', low=1, high=20)
     """Temporal neighbours are at most this many frames away."""
     without_odometry: Literal['visual', 'learned', 'still'] = 'visual'

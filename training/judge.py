@@ -40,12 +40,14 @@ class Verdict:
 
     photometric: float
     abs_rel: float | None
-    """Mean relative error against LiDAR; None where some recording has none."""
+    """Mean relative error against LiDAR; None where some recording has none, or none of it is of
+    the frames that are judged."""
 
     @property
     def error(self) -> float:
-        """What counts."""
-        return self.photometric if self.abs_rel is None else self.abs_rel
+        """What counts; what is no number is worst."""
+        error = self.photometric if self.abs_rel is None else self.abs_rel
+        return error if math.isfinite(error) else math.inf
 
     def to_dict(self) -> dict[str, Any]:
         """In plain values."""
@@ -59,8 +61,9 @@ class Judge:
         self._source = SampleSource(caches, config.data)
         if not self._source.held_out:
             raise DataError(
-                f'Found {len(self._source)} usable frames in {len(caches)} recording(s), expected '
-                'enough to hold some out. Record a longer drive.'
+                f'Found no usable frame in the last {config.data.held_out:.0%} of '
+                f'{len(caches)} recording(s), expected some to judge on. Record a longer drive, '
+                'and drive until the end.'
             )
         self.rigs = rigs
         """Of the recordings, at the size of the images."""
@@ -86,8 +89,8 @@ class Judge:
             depth = _depth(predictors[recording], sample)
             photometric.append(self._photometric(recording, sample, depth))
             if self._lidar is not None:
-                relative.append(_relative(self._lidar[recording], now, depth))
-        abs_rel = float(np.nanmean(relative)) if relative else None
+                relative += _relative(self._lidar[recording], now, depth)
+        abs_rel = float(np.mean(relative)) if relative else None
         return Verdict(float(np.mean(photometric)), abs_rel)
 
     def _photometric(
@@ -114,7 +117,8 @@ def _depth(predict: Predictor, sample: RigSample) -> Float[torch.Tensor, 'c h w'
     return 1 / functional.avg_pool2d(inverse[None], 1 << LEVEL)[0]
 
 
-def _relative(lidar: LidarDepth, now: int, depth: Float[torch.Tensor, 'c h w']) -> float:
+def _relative(lidar: LidarDepth, now: int, depth: Float[torch.Tensor, 'c h w']) -> list[float]:
+    """Mean relative error of a frame; nothing without a sweep near it."""
     truth, sure = lidar.of(now)
     error = ((depth - truth).abs() / truth).clamp(max=MOST)
-    return error[sure].mean().item() if sure.any() else math.nan
+    return [error[sure].mean().item()] if sure.any() else []

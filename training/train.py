@@ -83,8 +83,9 @@ def train(
     started = time.monotonic()
     state = load_checkpoint(out) if resume else None
     if state is not None:
-        config = config_from_dict(TrainConfig, state['config'])
+        asked, config = config, config_from_dict(TrainConfig, state['config'])
         _require_same_bags(bags, state['bags'])
+        _require_same_weights(asked.init, config.init)
     else:
         _require_a_beginning(out, config)
     keep_memory()
@@ -117,8 +118,11 @@ def train(
         plan = Plan(config, steps, tuple(map(str, bags)), command, scale)
     if fabric.is_global_zero:
         out.mkdir(parents=True, exist_ok=True)
-        if given is not None and state is None:
-            save_rig(given, out / GIVEN_RIG)
+        if state is None:
+            # That of a training that was stopped before its first checkpoint does not count.
+            (out / GIVEN_RIG).unlink(missing_ok=True)
+            if given is not None:
+                save_rig(given, out / GIVEN_RIG)
         for index, rig in enumerate(rigs):
             save_rig(rig, out / ('rig.yaml' if index == 0 else f'rig_{index}.yaml'))
     return _run(fabric, plan, rigs, aligned, feed, out, state)
@@ -290,6 +294,14 @@ def _require_same_bags(given: list[Path], frozen: list[str]) -> None:
         raise TrainingError(
             f'Found --resume with {", ".join(map(str, given))}, expected the recordings this '
             f'training began with: {", ".join(frozen)}. Give the same, or choose another --out.'
+        )
+
+
+def _require_same_weights(given: str, frozen: str) -> None:
+    if given and (not frozen or Path(given).resolve() != Path(frozen).resolve()):
+        raise TrainingError(
+            f'Found --resume with --init {given}, expected what this training began with: '
+            f'{frozen or "none"}. Leave --init out, or choose another --out.'
         )
 
 

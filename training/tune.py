@@ -17,16 +17,17 @@ from pathlib import Path
 
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.files import write_file
-from selfdepth_ros.core.rig import load_rig
+from selfdepth_ros.core.rig import Rig, load_rig
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint
 from selfdepth_training.config import TrainConfig, load_recipe
-from selfdepth_training.data.cache import build_cache, with_rig
+from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
 from selfdepth_training.data.folder import appearing
 from selfdepth_training.evaluate import Predictor
 from selfdepth_training.judge import Judge, Verdict
 from selfdepth_training.loaded import load_model
 from selfdepth_training.masks import with_self_occlusion
 from selfdepth_training.odometry import with_visual_odometry
+from selfdepth_training.scale import scale_of
 from selfdepth_training.train import train
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,14 @@ class Candidate:
     def config(self, settings: tuple[str, ...]) -> TrainConfig:
         """Its settings, with those that all share, and the held-out frames."""
         recipe, *own = self.text.split(',')
-        shared = [f'data.held_out={HELD_OUT}', *settings]
-        return load_recipe(recipe, [*shared, *own])
+        config = load_recipe(recipe, [f'data.held_out={HELD_OUT}', *settings, *own])
+        if config.data.held_out != HELD_OUT:
+            raise TuneError(
+                f'Found data.held_out={config.data.held_out} for {self.text}, expected the last '
+                f'{HELD_OUT:.0%} of each recording, on which all are judged and none learns. '
+                'Leave data.held_out out.'
+            )
+        return config
 
 
 @dataclass(frozen=True)
@@ -97,11 +104,17 @@ def tune(
     the recordings themselves.
     """
     configs = {candidate: candidate.config(settings) for candidate in candidates}
-    _begin(out, bags, candidates, budget, settings, rig_file)
+    asked = _asked(bags, candidates, budget, settings, rig_file)
+    _refuse_another(out, asked)
     cache_root = out / 'cache'
-    judge = _judge(bags, cache_root, configs[candidates[0]], rig_file)
-    counts = rounds_of(len(candidates))
-    left, tried = list(candidates), []
+    caches, rigs = _recordings(bags, cache_root, configs[candidates[0]], rig_file)
+    tried = _without_metres(configs, caches, rigs)
+    judge = _judge(caches, rigs, configs[candidates[0]])
+    # Not before: a mistyped bag is no search.
+    write_file(out / PLAN, asked)
+    refused = [each.candidate for each in tried]
+    left = [candidate for candidate in candidates if candidate not in refused]
+    counts = rounds_of(len(left))
     started = time.monotonic()
     for number, count in enumerate(counts, 1):
         left = left[:count]
@@ -139,40 +152,73 @@ def _share(left_minutes: float, trainings: int) -> float:
     return max(0.0, left_minutes) / trainings
 
 
-def _begin(
-    out: Path, bags: list[Path], candidates: list[Candidate], budget: Budget,
-    settings: tuple[str, ...], rig_file: Path | None,
-) -> None:  # fmt: skip
-    """Refuse another search in the same folder."""
+def _asked(
+    bags: list[Path], candidates: list[Candidate], budget: Budget, settings: tuple[str, ...],
+    rig_file: Path | None,
+) -> str:  # fmt: skip
     asked = {
         'bags': [str(bag.resolve()) for bag in bags],
         'candidates': [candidate.text for candidate in candidates],
         'minutes': budget.minutes, 'steps': budget.steps, 'settings': list(settings),
         'rig': None if rig_file is None else str(rig_file.resolve()),
     }  # fmt: skip
+    return json.dumps(asked, indent=1)
+
+
+def _refuse_another(out: Path, asked: str) -> None:
+    """Refuse another search in the same folder."""
     path = out / PLAN
-    if not path.exists():
-        write_file(path, json.dumps(asked, indent=1))
-    elif json.loads(path.read_text('utf-8')) != asked:
+    if path.exists() and path.read_text('utf-8') != asked:
         raise TuneError(
             f'Found another search in {out}, expected the same bags, recipes and time, with which '
             'it goes on. Choose another --out.'
         )
 
 
-def _judge(
+def _recordings(
     bags: list[Path], cache_root: Path, config: TrainConfig, rig_file: Path | None
-) -> Judge:
+) -> tuple[list[FrameCache], list[Rig]]:
     data = config.data
     caches = [build_cache(bag, cache_root, data.width, data.height) for bag in bags]
     if rig_file is not None:
         caches = [with_rig(cache, load_rig(rig_file)) for cache in caches]
-    rigs = [with_self_occlusion(cache.rig, cache) for cache in caches]
-    caches = [
+    return caches, [with_self_occlusion(cache.rig, cache) for cache in caches]
+
+
+def _without_metres(
+    configs: dict[Candidate, TrainConfig], caches: list[FrameCache], rigs: list[Rig]
+) -> list[Tried]:
+    """Candidates that would not learn metres, which no time is spent on; not all of them."""
+    refused = []
+    for candidate, config in configs.items():
+        reason = _lack_of_metres(config, caches, rigs)
+        if reason:
+            log.warning('%s is not tried: %s', candidate.text, reason)
+            refused.append(Tried(candidate, 1, 0, None, reason))
+    if len(refused) == len(configs):
+        raise TuneError(f'Found no recipe that could be judged: {refused[0].reason}')
+    return refused
+
+
+def _lack_of_metres(config: TrainConfig, caches: list[FrameCache], rigs: list[Rig]) -> str:
+    try:
+        if scale_of(caches, rigs, config) == 'metric':
+            return ''
+    except SelfdepthError as error:
+        return str(error)
+    return (
+        'Found nothing that would teach it metres, expected some: overlaps and LiDAR compare '
+        'nothing else. Take a recipe that uses odometry, or its estimate where cameras overlap '
+        '(data.without_odometry=visual).'
+    )
+
+
+def _judge(caches: list[FrameCache], rigs: list[Rig], config: TrainConfig) -> Judge:
+    moved = [
         with_visual_odometry(cache, rig, config) if cache.world_from_body is None else cache
         for cache, rig in zip(caches, rigs, strict=True)
     ]
-    return Judge(caches, rigs, config)
+    return Judge(moved, rigs, config)
 
 
 def _tried(
@@ -196,10 +242,6 @@ def _tried(
 
 def _predictors(folder: Path, judge: Judge) -> list[Predictor]:
     model = load_model(folder)
-    if model.scale != 'metric':
-        raise TuneError(
-            'Found depths of relative scale, expected metres: the overlaps compare nothing else.'
-        )
     return [model.predictor(rig, flip=False) for rig in judge.rigs]
 
 

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     if (args.minutes is None) == (args.steps is None):
         raise ConfigError('Found both or neither of --minutes and --steps, expected one of them.')
-    if not 0 < (args.minutes or args.steps) < math.inf:
+    if not 0 < (args.steps if args.minutes is None else args.minutes) < math.inf:
         raise ConfigError('--minutes, --steps: expected a number above 0.')
     candidates = [Candidate(text) for text in dict.fromkeys(args.tried or DEFAULT)]
     if len(candidates) < 2:

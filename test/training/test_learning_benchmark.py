@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_training.config import load_recipe
+from selfdepth_training.evaluate import FrameScores
 
 BENCHMARKS = Path(__file__).parents[2] / 'benchmarks'
 NAMES = 'learning', 'learning_plan', 'learning_work', 'learning_report'
@@ -138,6 +140,18 @@ def test_results_of_another_budget_are_not_mixed(bench, folder):
     plan = bench.learning_plan.Plan(('a',), ('b', 'c'), 'cache', None, 70)
     with pytest.raises(bench.learning_plan.BenchmarkError, match='another --out'):
         folder.freeze(plan)
+
+
+def test_a_camera_that_saw_nothing_is_a_panel_of_nothing(bench, tmp_path):
+    truth, depth = tmp_path / 'truth.npz', np.full((6, 8), 4.0, np.float32)
+    np.savez_compressed(truth, stamp_ns=5, depths=np.ones((3, 6, 8), np.float32))
+    panel = bench.learning_work._Panel(truth)
+    # What it reads of a score is the scale.
+    scores = [None, SimpleNamespace(scale=2.0), None]
+    panel.see(FrameScores(SurroundFrame(5, (), ()), [None, depth, depth], [], scores))
+    assert panel.depths.shape == (3, 2, 6, 8)
+    assert np.isnan(panel.depths[[0, 2]]).all()
+    assert (panel.depths[1, 0] == 4).all() and (panel.depths[1, 1] == 8).all()
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 """Recipes are tried on a bag, the better one is kept, and a search goes on where it stopped."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 
@@ -12,8 +13,9 @@ import pytest
 from selfdepth_ros.cli.main import main
 from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import load_recipe
-from selfdepth_training.data.samples import SampleSource
-from selfdepth_training.judge import Judge
+from selfdepth_training.data.lidar import LidarDepth
+from selfdepth_training.data.samples import SampleSource, SureDepth
+from selfdepth_training.judge import Judge, Verdict
 from selfdepth_training.tune import rounds_of
 
 SMALL = (
@@ -43,9 +45,35 @@ def test_held_out_frames_are_the_last_and_are_not_learned_from(street):
     config = load_recipe('fsm', ['data.held_out=0.25']).data
     whole = SampleSource([street.cache], replace(config, held_out=0.0))
     source = SampleSource([street.cache], config)
-    assert source.entries + source.held_out == whole.entries
-    assert len(source.held_out) == round(len(whole) / 4)
+    first = round(0.75 * len(street.cache))
+    assert source.held_out == [(0, now) for _, now in whole.entries if now >= first]
+    learned = {frame for step in range(99) for frame in source.draw(0, step).frames}
+    assert max(learned) == first - 1
     assert not whole.held_out
+
+
+def test_no_setting_moves_what_is_held_out(street):
+    """The last of one setting's usable frames are not the last of another's."""
+    far, near = (
+        SampleSource([street.cache], load_recipe('fsm', ['data.held_out=0.3', *settings]).data)
+        for settings in (
+            ['data.max_offset=8', 'data.min_motion_m=1.6', 'data.max_motion_m=4'],
+            ['data.max_offset=1'],
+        )
+    )
+    judged = {now for _, now in near.held_out} | {now for _, now in far.held_out}
+    for source in (far, near):
+        shown = {frame for step in range(99) for frame in source.draw(0, step).frames}
+        assert not shown & judged
+    assert len(near.held_out) > len(far.held_out) > 0
+
+
+@pytest.mark.parametrize('how', ['--set', '--try'])
+def test_a_candidate_cannot_learn_from_what_is_judged(tmp_path, capsys, how):
+    more = [how, 'data.held_out=0' if how == '--set' else 'fsm,data.held_out=0']
+    assert search(tmp_path / 'bag', tmp_path / 'out', *more) == 2
+    assert 'Leave data.held_out out' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
 
 
 def test_the_true_depth_is_judged_better_than_a_wrong_one(street):
@@ -61,6 +89,38 @@ def test_the_true_depth_is_judged_better_than_a_wrong_one(street):
     assert right.photometric < 0.9 * wrong.photometric
     assert right.abs_rel < wrong.abs_rel - 0.03
     assert right.error == right.abs_rel
+
+
+def test_lidar_that_tells_nothing_of_the_judged_frames_does_not_count(street, monkeypatch):
+    """A LiDAR that was switched off for the last fifth of the drive."""
+    real = LidarDepth.of
+
+    def until(last):
+        def of(self, frame):
+            depth, sure = real(self, frame)
+            return SureDepth(depth, sure & (frame <= last))
+
+        return of
+
+    config = load_recipe('fsm', ['data.width=160', 'data.height=96', 'data.held_out=0.2'])
+    judge = Judge([street.cache], [street.rig], config)
+    held_out = [now for _, now in judge._source.held_out]
+
+    def verdict(factor):
+        shown = iter(held_out)
+        return judge.verdict([lambda _: list(factor * street.depth(next(shown)).numpy())])
+
+    monkeypatch.setattr(LidarDepth, 'of', until(held_out[0] - 1))
+    assert verdict(1.0).abs_rel is None
+    assert verdict(1.0).error == verdict(1.0).photometric < verdict(1.2).error < math.inf
+    monkeypatch.setattr(LidarDepth, 'of', until(held_out[0]))
+    assert verdict(1.0).abs_rel == verdict(1.0).error < 0.1
+
+
+@pytest.mark.parametrize('abs_rel', [None, math.nan])
+def test_what_is_no_number_is_worst(abs_rel):
+    assert Verdict(math.nan, abs_rel).error == math.inf
+    assert Verdict(1.0, abs_rel).error == (1.0 if abs_rel is None else math.inf)
 
 
 def test_the_better_recipe_is_kept_and_an_interrupted_search_goes_on(
@@ -88,17 +148,45 @@ def test_the_better_recipe_is_kept_and_an_interrupted_search_goes_on(
     assert scores[1]['photometric'] < scores[0]['photometric']
 
 
+def test_what_has_no_metres_is_refused_before_it_is_trained(record, tmp_path, capsys, caplog):
+    out, settings = tmp_path / 'search', [f'--set={text}' for text in SMALL]
+    arguments = ['tune', str(record(frames=16, odometry=False)), '--steps=1', *settings]
+    assert main([*arguments, f'--out={out}', '--try=lite', '--try=fsm']) == 0
+    assert [folder.name for folder in (out / 'round_1').iterdir()] == ['1_fsm']
+    assert 'lite is not tried: Found nothing that would teach it metres' in caplog.text
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows[1:3]] == ['fsm', 'lite']
+    assert rows[2][3] == 'failed'
+    nothing = [f'--out={tmp_path / "nothing"}', '--try=lite', '--try=sfm']
+    assert main([*arguments, *nothing]) == 2
+    assert 'no recipe that could be judged' in capsys.readouterr().err
+
+
 def test_another_search_in_the_same_folder_is_refused(tmp_path, capsys):
     (tmp_path / 'tune.json').write_text('{}')
     assert search(tmp_path / 'bag', tmp_path) == 2
     assert 'Choose another --out' in capsys.readouterr().err
 
 
+def test_a_mistyped_bag_is_no_search(tmp_path, capsys):
+    for name in ('mistyped', 'also_mistyped'):
+        assert search(tmp_path / name, tmp_path / 'out') == 2
+        error = capsys.readouterr().err
+        assert name in error and 'another search' not in error
+    assert not (tmp_path / 'out' / 'tune.json').exists()
+
+
 @pytest.mark.parametrize(
-    ('more', 'message'),
-    [(['--minutes', '1'], 'expected one of them'), (['--steps', '0'], 'above 0')],
+    ('options', 'message'),
+    [
+        (['--steps', '8', '--minutes', '1'], 'expected one of them'),
+        ([], 'expected one of them'),
+        (['--steps', '0'], 'above 0'),
+        (['--minutes', '0'], 'above 0'),
+        (['--minutes', 'nan'], 'above 0'),
+    ],
 )
-def test_wrong_options_are_told(tmp_path, capsys, more, message):
-    assert search(tmp_path / 'bag', tmp_path / 'out', *more) == 2
+def test_wrong_options_are_told(tmp_path, capsys, options, message):
+    assert main(['tune', str(tmp_path), '--out', str(tmp_path / 'out'), *options]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()

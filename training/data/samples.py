@@ -110,9 +110,8 @@ class SampleSource:
         self.caches = caches
         self.config = config
         self.triplets = [_triplets(cache, config) for cache in caches]
-        learned, held_out = _parted(self.triplets, config.held_out)
-        self.held_out = held_out
-        """Recording and frame of what is kept back to be judged on."""
+        learned, self.held_out = _parted(self.triplets, caches, config.held_out)
+        """Recordings and frames to learn from, and of what is kept back to be judged on."""
         self.entries = [learned[place] for place in spread(len(learned), config.frames)]
         """Recording and frame of everything that is learned from."""
         self._views = [
@@ -123,10 +122,14 @@ class SampleSource:
         self.cameras = max(cache.images.shape[1] for cache in caches)
         """Of the largest rig."""
         if len(self.entries) == 0:
+            measured = f'{config.min_motion_m} to {config.max_motion_m} m away'
+            blind = all(cache.world_from_body is None for cache in caches)
             raise DataError(
-                f'Found no frame in {len(caches)} recording(s) with a neighbour '
-                f'{config.min_motion_m} to {config.max_motion_m} m away on both sides, expected a '
-                'robot that moves. Record while driving, or lower data.min_motion_m.'
+                f'Found no frame in {len(caches)} recording(s) with a neighbour, at most '
+                f'{config.max_offset} frames off, on both sides '
+                f'{"in which corners have moved" if blind else measured}, expected a robot that '
+                'moves. Record while driving; for a slow drive raise data.max_offset'
+                f'{"" if blind else ", or lower data.min_motion_m"}.'
             )
 
     def __len__(self) -> int:
@@ -197,20 +200,32 @@ def _permutation(seed: int, stream: int, count: int, epoch: int) -> Int[np.ndarr
 
 
 def _triplets(cache: FrameCache, config: DataConfig) -> Triplets:
-    """For each usable frame, the frames before and after it that show parallax."""
-    return triplets(cache.present.any(1), _parallax(cache, config), config.max_offset)
+    """For each usable frame, the frames before and after it that show parallax.
+
+    Of frames that are learned from, none of these is held out.
+    """
+    first = _first_held_out(cache, config.held_out)
+    shown, moved = cache.present.any(1), _parallax(cache, config)
+    learned = triplets(shown[:first], moved, config.max_offset)
+    return learned | triplets(shown & (np.arange(len(cache)) >= first), moved, config.max_offset)
+
+
+def _first_held_out(cache: FrameCache, share: float) -> int:
+    """Where the last `share` of a recording begins: of all frames, whether usable or not, so that
+    no other setting moves it."""
+    return round((1 - share) * len(cache))
 
 
 def _parted(
-    triplets: list[dict[int, Any]], share: float
+    found: list[dict[int, Any]], caches: list[FrameCache], share: float
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Frames to learn from, and the last `share` of each recording's, as (recording, frame)."""
+    """Frames to learn from, and those of the last `share` of each recording, as (recording,
+    frame)."""
     learned, held_out = [], []
-    for source, found in enumerate(triplets):
-        frames = [(source, now) for now in found]
-        first = len(frames) - round(share * len(frames))
-        learned += frames[:first]
-        held_out += frames[first:]
+    for source, cache in enumerate(caches):
+        first = _first_held_out(cache, share)
+        for now in found[source]:
+            (learned if now < first else held_out).append((source, now))
     return learned, held_out
 
 

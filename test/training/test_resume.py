@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a resumed training keeps of its first start, and what it does not take from elsewhere."""
+
+import pytest
+
+from selfdepth_ros.cli.main import main
+from selfdepth_ros.core.rig import save_rig
+from selfdepth_training.checkpoint import load_checkpoint
+from selfdepth_training.train import GIVEN_RIG
+
+SMALL = (
+    'network.encoder=[8, 8, 16, 16, 16]', 'network.decoder=[8, 8, 8, 8]', 'data.width=64',
+    'data.height=64', 'data.frames=2', 'precision=32-true',
+)  # fmt: skip
+
+
+@pytest.fixture
+def arguments(street, tmp_path):
+    """Of a training of one step, in `tmp_path`/run."""
+    given = ['--out', str(tmp_path / 'run'), '--cache', str(tmp_path / 'cache'), '--steps', '1']
+    return ['train', str(street.bag), *given, *(f'--set={text}' for text in SMALL)]
+
+
+def test_other_weights_are_refused_and_the_same_are_no_matter(arguments, tmp_path, capsys):
+    out, begun = tmp_path / 'run', tmp_path / 'begun'
+    assert main(arguments) == 0
+    other = ['--resume', '--init', str(tmp_path / 'others.pt')]
+    assert main([*arguments, *other]) == 2
+    assert 'others.pt, expected what this training began with: none' in capsys.readouterr().err
+
+    from_first = [*arguments, '--out', str(begun), '--init', str(out)]
+    assert main(from_first) == 0
+    assert main([*from_first, '--resume']) == 0
+    assert main([*arguments, '--out', str(begun), '--resume']) == 0
+    assert main([*from_first, *other]) == 2
+    assert f'began with: {out}' in capsys.readouterr().err
+    assert load_checkpoint(begun)['config']['init'] == str(out)
+
+
+def test_the_rig_of_a_training_that_had_no_checkpoint_does_not_come_back(
+    street, arguments, tmp_path, monkeypatch
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    save_rig(street.rig, tmp_path / 'rig.yaml')
+    kept = tmp_path / 'run' / GIVEN_RIG
+    with monkeypatch.context() as patch:
+        patch.setattr('selfdepth_training.train._run', killed)
+        assert main([*arguments, '--rig', str(tmp_path / 'rig.yaml')]) > 2
+    assert kept.exists()
+    assert main(arguments) == 0
+    assert not kept.exists()
