@@ -18,10 +18,17 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from selfdepth_ros.core.config import config_from_dict, to_dict
-from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.memory import keep_memory
-from selfdepth_ros.core.rig import Rig, load_rig, save_rig
-from selfdepth_ros.core.rig_difference import EXACT, rig_differences
+from selfdepth_ros.core.rig import Rig
+from selfdepth_training.beginning import (
+    TrainingError,
+    given_rig,
+    initial_weights,
+    require_a_beginning,
+    require_same_bags,
+    require_same_weights,
+    save_rigs,
+)
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
@@ -29,12 +36,10 @@ from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
 from selfdepth_training.hints import LEVEL as HINT_LEVEL
-from selfdepth_training.initial import Match, matched, read_weights
 from selfdepth_training.intensity import alignments
 from selfdepth_training.labels import LABELS
 from selfdepth_training.learner import Losses, SurroundLearner
 from selfdepth_training.masks import with_self_occlusion
-from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
@@ -44,12 +49,6 @@ from selfdepth_training.scale import Scale, scale_of, warn_of
 log = logging.getLogger(__name__)
 
 LOG_EVERY = 20
-GIVEN_RIG = 'rig_given.yaml'
-"""In the training's folder: the rig that it was told to use, for when it is resumed."""
-
-
-class TrainingError(SelfdepthError):
-    """A training that cannot start or go on."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +83,15 @@ def train(
     state = load_checkpoint(out) if resume else None
     if state is not None:
         asked, config = config, config_from_dict(TrainConfig, state['config'])
-        _require_same_bags(bags, state['bags'])
-        _require_same_weights(asked.init, config.init)
+        require_same_bags(bags, state['bags'])
+        require_same_weights(asked.init, config.init)
     else:
-        _require_a_beginning(out, config)
+        require_a_beginning(out, config)
     keep_memory()
     fabric = _fabric(config)
     fabric.launch()
     caches = _caches(fabric, bags, cache_root or out / 'cache', config)
-    given = _given_rig(out, rig_file, resume)
+    given = given_rig(out, rig_file, resume)
     if given is not None:
         caches = [with_rig(cache, given) for cache in caches]
     measure = config.data.body_masks
@@ -117,14 +116,7 @@ def train(
         command = shlex.join(['selfdepth', *sys.argv[1:]])
         plan = Plan(config, steps, tuple(map(str, bags)), command, scale)
     if fabric.is_global_zero:
-        out.mkdir(parents=True, exist_ok=True)
-        if state is None:
-            # That of a training that was stopped before its first checkpoint does not count.
-            (out / GIVEN_RIG).unlink(missing_ok=True)
-            if given is not None:
-                save_rig(given, out / GIVEN_RIG)
-        for index, rig in enumerate(rigs):
-            save_rig(rig, out / ('rig.yaml' if index == 0 else f'rig_{index}.yaml'))
+        save_rigs(out, rigs, given, fresh=state is None)
     return _run(fabric, plan, rigs, aligned, feed, out, state)
 
 
@@ -142,7 +134,7 @@ def _run(
             optimizer.load_state_dict(saved)
         first, seconds = state['step'], state['seconds']
     elif config.init:
-        match = _initial(config, learner.module)
+        match = initial_weights(config, learner.module)
         learner.module.load_state_dict(match.taken, strict=False)
         log.info('%s\n%s', config.init, match.told())
     learner.train()
@@ -224,12 +216,6 @@ def _start(
     return learner, optimizers
 
 
-def _initial(config: TrainConfig, network: nn.Module) -> Match:
-    """What of the weights to begin with fits a learner; WeightsError when there is nothing."""
-    path = Path(config.init)
-    return matched(read_weights(path), network, path)
-
-
 def _feed(
     fabric: Fabric, rigs: list[Rig], source: SampleSource, config: TrainConfig, aligned: Alignments
 ) -> Feed:
@@ -276,47 +262,6 @@ def _with_teachable_head(config: TrainConfig, learn_motion: bool) -> TrainConfig
         config.network.head, 'a' if config.network.confidence else 'no',
     )  # fmt: skip
     return replace(config, network=replace(config.network, head='sigmoid'))
-
-
-def _require_a_beginning(out: Path, config: TrainConfig) -> None:
-    """Refuse, before anything is computed, a folder that is taken and weights that do not fit."""
-    if (out / FILE_NAME).exists():
-        raise TrainingError(
-            f'Found a training in {out}, expected an empty folder. Add --resume to go on with it, '
-            'or choose another --out.'
-        )
-    if config.init:
-        _initial(config, nn.ModuleDict({'depth': DepthNetwork(config.network, 1.0)}))
-
-
-def _require_same_bags(given: list[Path], frozen: list[str]) -> None:
-    if [bag.resolve() for bag in given] != [Path(bag).resolve() for bag in frozen]:
-        raise TrainingError(
-            f'Found --resume with {", ".join(map(str, given))}, expected the recordings this '
-            f'training began with: {", ".join(frozen)}. Give the same, or choose another --out.'
-        )
-
-
-def _require_same_weights(given: str, frozen: str) -> None:
-    if given and (not frozen or Path(given).resolve() != Path(frozen).resolve()):
-        raise TrainingError(
-            f'Found --resume with --init {given}, expected what this training began with: '
-            f'{frozen or "none"}. Leave --init out, or choose another --out.'
-        )
-
-
-def _given_rig(out: Path, rig_file: Path | None, resume: bool) -> Rig | None:
-    """The rig that counts instead of the recordings' own; that of the first start, if resumed."""
-    given = None if rig_file is None else load_rig(rig_file)
-    if not resume:
-        return given
-    kept = load_rig(out / GIVEN_RIG) if (out / GIVEN_RIG).exists() else None
-    if given is not None and (kept is None or rig_differences(kept, given, EXACT)):
-        raise TrainingError(
-            f'Found --resume with another rig, {rig_file}, expected the one this training began '
-            'with. Leave --rig out, or choose another --out.'
-        )
-    return kept
 
 
 def _fabric(config: TrainConfig) -> Fabric:

@@ -6,8 +6,8 @@ import pytest
 
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.rig import save_rig
+from selfdepth_training.beginning import GIVEN_RIG
 from selfdepth_training.checkpoint import load_checkpoint
-from selfdepth_training.train import GIVEN_RIG
 
 SMALL = (
     'network.encoder=[8, 8, 16, 16, 16]', 'network.decoder=[8, 8, 8, 8]', 'data.width=64',

@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a training begins from, and that a resumed one goes on from the same."""
+
+from pathlib import Path
+
+from torch import nn
+
+from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.rig import Rig, load_rig, save_rig
+from selfdepth_ros.core.rig_difference import EXACT, rig_differences
+from selfdepth_training.checkpoint import FILE_NAME
+from selfdepth_training.config import TrainConfig
+from selfdepth_training.initial import Match, matched, read_weights
+from selfdepth_training.networks import DepthNetwork
+
+GIVEN_RIG = 'rig_given.yaml'
+"""In the training's folder: the rig that it was told to use, for when it is resumed."""
+
+
+class TrainingError(SelfdepthError):
+    """A training that cannot start or go on."""
+
+
+def require_a_beginning(out: Path, config: TrainConfig) -> None:
+    """Refuse, before anything is computed, a folder that is taken and weights that do not fit."""
+    if (out / FILE_NAME).exists():
+        raise TrainingError(
+            f'Found a training in {out}, expected an empty folder. Add --resume to go on with it, '
+            'or choose another --out.'
+        )
+    if config.init:
+        initial_weights(config, nn.ModuleDict({'depth': DepthNetwork(config.network, 1.0)}))
+
+
+def require_same_bags(given: list[Path], frozen: list[str]) -> None:
+    if [bag.resolve() for bag in given] != [Path(bag).resolve() for bag in frozen]:
+        raise TrainingError(
+            f'Found --resume with {", ".join(map(str, given))}, expected the recordings this '
+            f'training began with: {", ".join(frozen)}. Give the same, or choose another --out.'
+        )
+
+
+def require_same_weights(given: str, frozen: str) -> None:
+    if given and (not frozen or Path(given).resolve() != Path(frozen).resolve()):
+        raise TrainingError(
+            f'Found --resume with --init {given}, expected what this training began with: '
+            f'{frozen or "none"}. Leave --init out, or choose another --out.'
+        )
+
+
+def given_rig(out: Path, rig_file: Path | None, resume: bool) -> Rig | None:
+    """The rig that counts instead of the recordings' own; that of the first start, if resumed."""
+    given = None if rig_file is None else load_rig(rig_file)
+    if not resume:
+        return given
+    kept = load_rig(out / GIVEN_RIG) if (out / GIVEN_RIG).exists() else None
+    if given is not None and (kept is None or rig_differences(kept, given, EXACT)):
+        raise TrainingError(
+            f'Found --resume with another rig, {rig_file}, expected the one this training began '
+            'with. Leave --rig out, or choose another --out.'
+        )
+    return kept
+
+
+def initial_weights(config: TrainConfig, network: nn.Module) -> Match:
+    """What of the weights to begin with fits a learner; WeightsError when there is nothing."""
+    path = Path(config.init)
+    return matched(read_weights(path), network, path)
+
+
+def save_rigs(out: Path, rigs: list[Rig], given: Rig | None, fresh: bool) -> None:
+    """Keep the recordings' rigs with their masks and, of a `fresh` training, the one given."""
+    out.mkdir(parents=True, exist_ok=True)
+    if fresh:
+        # That of a training that was stopped before its first checkpoint does not count.
+        (out / GIVEN_RIG).unlink(missing_ok=True)
+        if given is not None:
+            save_rig(given, out / GIVEN_RIG)
+    for index, rig in enumerate(rigs):
+        save_rig(rig, out / ('rig.yaml' if index == 0 else f'rig_{index}.yaml'))
