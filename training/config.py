@@ -210,7 +210,8 @@ class OptimizerConfig:
     learning_rate: float = knob(1e-3, low=1e-6, high=1.0)
     """Peak learning rate of AdamW."""
     head_rate: float = knob(1e-2, low=1e-6, high=1.0)
-    """Peak learning rate of AdamW for the weights of a histogram: its logits must go far."""
+    """Peak learning rate of AdamW for the weights of the head, whose logits must go far; a head of
+    one number takes three tenths of it."""
     muon_rate: float = knob(0.04, low=0.0, high=1.0)
     """Peak learning rate of Muon (Jordan et al. 2024); 0 leaves every layer to AdamW."""
     weight_decay: float = knob(1e-2, low=0.0, high=1.0)

@@ -16,6 +16,10 @@ from selfdepth_training.networks.heads import HistogramHead
 # Quintic whose iteration drives every singular value towards one (Jordan et al. 2024).
 A, B, C = 3.4445, -4.7750, 2.0315
 ITERATIONS = 5
+# Of the head's rate, for a head of one number. 400 steps of monodepth2 on 15 streets (160x96),
+# abs_rel on unseen ones: .313 with all of it, .234 with this, .271 at AdamW's rate. There several
+# networks came to say 17 m at most: no feature was left beyond, and their bias alone is slow.
+NUMBER_SHARE = 0.3
 
 
 def optimizers_of(
@@ -23,12 +27,15 @@ def optimizers_of(
 ) -> list[torch.optim.Optimizer]:
     """AdamW, and Muon when its rate is not zero. Each group keeps its peak rate as 'peak'."""
     hidden = learner.depth.hidden_weights() if config.muon_rate else []
-    histogram = isinstance(learner.depth.head, HistogramHead)
-    head = [learner.depth.head.weight] if histogram else []
+    head, rate = [learner.depth.head.weight], config.head_rate
+    if not isinstance(learner.depth.head, HistogramHead):
+        heads = [learner.depth.head, *learner.depth.coarser_heads]
+        head = [p for each in heads for p in (each.weight, each.bias)]
+        rate *= NUMBER_SHARE
     taken = set(map(id, [*hidden, *head]))
     rest = [p for p in learner.parameters() if id(p) not in taken]
     groups = [
-        {'params': head, 'weight_decay': config.weight_decay, 'lr': config.head_rate},
+        {'params': head, 'weight_decay': config.weight_decay, 'lr': rate},
         {'params': [p for p in rest if p.ndim > 1], 'weight_decay': config.weight_decay},
         {'params': [p for p in rest if p.ndim <= 1], 'weight_decay': 0.0},
     ]
