@@ -20,9 +20,16 @@ C1, C2 = 0.01**2, 0.03**2
 KINDS_COMPILED = 64
 
 
+@torch.compiler.disable
+def _reflected(x: Tensor) -> Tensor:
+    """One pixel more on each side. Never compiled: the mirrored places would keep the loops around
+    from using a processor's vectors (forward 2.4 to 3.8 times faster without)."""
+    return functional.pad(x, (1, 1, 1, 1), mode='reflect')
+
+
 def _mean3x3(x: Tensor) -> Tensor:
+    """Of each pixel within the border."""
     # Sums of shifted slices: on a CPU a compiled chain of these is 8x faster than avg_pool2d.
-    x = functional.pad(x, (1, 1, 1, 1), mode='reflect')
     x = x[..., :-2] + x[..., 1:-1] + x[..., 2:]
     return (x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]) / 9
 
@@ -35,11 +42,12 @@ def photometric_error(
     SSIM over 3x3 boxes, reflected at the border (Godard et al., "Unsupervised monocular depth
     estimation with left-right consistency", 2017, eq. 1).
     """
-    mean_t, mean_w = _mean3x3(target), _mean3x3(warped)
+    wide_t, wide_w = _reflected(target), _reflected(warped)
+    mean_t, mean_w = _mean3x3(wide_t), _mean3x3(wide_w)
     square_t, square_w, cross = mean_t * mean_t, mean_w * mean_w, mean_t * mean_w
-    variance_t = _mean3x3(target * target) - square_t
-    variance_w = _mean3x3(warped * warped) - square_w
-    covariance = _mean3x3(target * warped) - cross
+    variance_t = _mean3x3(wide_t * wide_t) - square_t
+    variance_w = _mean3x3(wide_w * wide_w) - square_w
+    covariance = _mean3x3(wide_t * wide_w) - cross
     numerator = (2 * cross + C1) * (2 * covariance + C2)
     denominator = (square_t + square_w + C1) * (variance_t + variance_w + C2)
     dissimilarity = ((1 - numerator / denominator) / 2).clamp(0, 1).mean(1)
@@ -50,7 +58,7 @@ def smoothed_photometric_error(
     target: Float[Tensor, 'n c h w'], warped: Float[Tensor, 'n c h w'], ssim_weight: float
 ) -> Float[Tensor, 'n h w']:
     """`photometric_error`, averaged over 3x3 boxes: one pixel is little evidence."""
-    return _mean3x3(photometric_error(target, warped, ssim_weight)[:, None])[:, 0]
+    return _mean3x3(_reflected(photometric_error(target, warped, ssim_weight)[:, None]))[:, 0]
 
 
 PhotometricError = Callable[[Tensor, Tensor, float], Tensor]
