@@ -64,9 +64,10 @@ class Subject:
         self.fabric.launch()
         rigs = [with_self_occlusion(cache.rig, cache)]
         source = SampleSource([cache], config.data)
-        self.feed = training._feed(self.fabric, rigs, source, config)
+        aligned = training.alignments(source, rigs, config)
+        self.feed = training._feed(self.fabric, rigs, source, config, aligned)
         self.learner, self.optimizers = training._start(
-            self.fabric, config, rigs, source.learn_motion
+            self.fabric, config, rigs, source.learn_motion, aligned
         )
         self.learner.train()
         self.turn = 0
@@ -188,7 +189,11 @@ def main() -> None:
         png = Path(folder) / 'png'
         png.mkdir()
         learner = training._start(
-            subjects['monodepth2'].fabric, subjects['monodepth2'].config, [cache.rig], False
+            subjects['monodepth2'].fabric,
+            subjects['monodepth2'].config,
+            [cache.rig],
+            False,
+            [None],
         )[0]
         plain = PlainStep(PngSamples(cache, png), learner.module)
         figures, plain_s = measure(subjects, args.repeats, plain)

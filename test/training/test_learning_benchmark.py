@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_training.config import load_recipe
+from selfdepth_training.data.cache import build_cache
 from selfdepth_training.evaluate import FrameScores
 
 BENCHMARKS = Path(__file__).parents[2] / 'benchmarks'
-NAMES = 'learning', 'learning_plan', 'learning_work', 'learning_report'
+NAMES = 'learning', 'learning_plan', 'learning_work', 'learning_report', 'training_speed'
 TINY = (
     'network.encoder=[8, 8, 16, 16, 16]', 'network.decoder=[8, 8, 8, 8]', 'network.pose_width=8',
     'data.width=64', 'data.height=64', 'data.frames=3', 'precision=32-true',
@@ -190,3 +192,14 @@ def test_two_recipes_from_bag_to_report(bench, street, tmp_path):
     assert (folder.run('sfm-seed1') / 'result.json').stat().st_mtime_ns == stamp
     report = bench.learning_report.write_report(folder, tmp_path / 'r.md').read_text()
     assert "- none (seed 0): Found no recipe 'none'" in report.split('## Failed')[1]
+
+
+def test_the_steps_whose_speed_is_measured_are_those_of_a_training(bench, street, tmp_path):
+    size = 64, 64
+    cache = build_cache(street.bag, tmp_path, *size, progress=False)
+    config = load_recipe('monodepth2', TINY)
+    subject = bench.training_speed.Subject(config, cache)
+    before = [weights.clone() for weights in subject.learner.parameters()]
+    assert all(seconds >= 0 for seconds in subject.step(0.9))
+    assert any(map(torch.ne, map(torch.sum, before), map(torch.sum, subject.learner.parameters())))
+    assert subject.bare(subject.images()) >= 0
