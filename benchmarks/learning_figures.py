@@ -29,7 +29,8 @@ def draw_bars(recipes: Sequence[Any], baseline: Sequence[Any], path: Path) -> No
         for kind, color, shift in (('metric', METRIC, 0.2), ('median_scaled', SCALED, -0.2)):
             values = [np.nan if kind == 'metric' and row.relative else _value(row, kind, metric)
                       for row in recipes]  # fmt: skip
-            bars = axes.barh(places + shift, values, 0.38, color=color,
+            # Bars of errors beyond one end there: the others must stay readable.
+            bars = axes.barh(places + shift, np.minimum(values, 1), 0.38, color=color,
                              label=kind.replace('_', '-'))  # fmt: skip
             told = ['' if np.isnan(value) else f'{value:.3f}' for value in values]
             axes.bar_label(bars, told, padding=2, fontsize=7.5, color=INK)
