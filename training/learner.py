@@ -38,9 +38,6 @@ from selfdepth_training.scene import Motion, Scene
 from selfdepth_training.sureness import against_hint
 from selfdepth_training.terms import hint_loss, sample_losses
 
-# Image pyramid: full, half, quarter and eighth size.
-LEVELS = 4
-
 
 class Losses(NamedTuple):
     """The loss of a step, and its terms for the log (detached)."""

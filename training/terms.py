@@ -77,12 +77,14 @@ def _temporal(scene: Scene) -> Tensor | None:
     loss = scene.loss
     if not loss.temporal:
         return None
+    levels = [scene.level_of(scale) for scale in range(len(scene.inverse))]
+    # Of the finest depth at any scale: once for each size of the images.
+    weights = {level: _rigid(scene, level) for level in set(levels)}
     losses = []
-    for scale in range(len(scene.inverse)):
-        level = scene.level_of(scale)
+    for scale, level in enumerate(levels):
         still = scene.still_error(level) if scene.progress >= loss.automask_from else None
         found = _over_time(scene, scene.tables(level), scene.views(level), scale, level, still)
-        weight = _rigid(scene, level)
+        weight = weights[level]
         if weight is not None:
             found = found._replace(error=found.error * weight)
         losses.append(reprojection_loss(found))

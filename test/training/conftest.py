@@ -75,6 +75,16 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Street:
     return Street(bag, cache, np.array(z_depths, np.float32))
 
 
+@pytest.fixture(scope='module')
+def one_thread() -> Iterator[None]:
+    """Sums are taken in one order then, in the module that asks for it and in processes that it
+    starts."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope='session')
 def helpers() -> ModuleType:
     """The module beside this one."""

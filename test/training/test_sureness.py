@@ -30,12 +30,7 @@ LESS = 'data.width=96', 'data.height=64', 'data.frames=8'
 FLAT = 0.5108 / 1.8  # what lies within 25 %, of all the depths that are tried, in log depth
 
 
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture(scope='module')
