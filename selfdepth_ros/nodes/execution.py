@@ -63,8 +63,14 @@ class Stop:
 
 
 def _loads_compiled_code(frame: FrameType | None) -> bool:
-    """Whether numba's LLVM is at work, whose callbacks print an exception and forget it."""
+    """Whether a module is imported or numba's LLVM at work, which make other errors of ours.
+
+    An extension that is interrupted while it is imported raises ImportError, "not installed";
+    LLVM's callbacks print an exception and forget it.
+    """
     while frame is not None:
+        if frame.f_code.co_filename.startswith('<frozen importlib'):
+            return True
         if 'llvmlite' in frame.f_code.co_filename:
             return True
         frame = frame.f_back

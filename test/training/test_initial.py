@@ -218,7 +218,11 @@ def test_no_file_is_one_clear_error(tmp_path):
 SMALL = ('network.encoder=[8, 8, 16, 16, 16]', 'network.decoder=[8, 8, 8, 8]', 'data.width=96',
          'data.height=64', 'data.frames=4', 'precision=32-true',
          'network.head=sigmoid')  # fmt: skip
-SLOWLY = 'optimizer.learning_rate=1e-6', 'optimizer.muon_rate=0'
+SLOWLY = (
+    'optimizer.learning_rate=1e-6',
+    'optimizer.muon_rate=0',
+    'optimizer.head_rate=1e-6',
+)
 
 
 def test_a_training_begins_with_another_s_weights_and_says_so(street, tmp_path, caplog):

@@ -160,7 +160,7 @@ def test_the_less_sure_the_larger_the_error_and_calibration_makes_it_true(
     before = told(trained)
     deciles = before['deciles']
     said, right, error = (np.array([d[k] for d in deciles]) for k in ('said', 'right', 'abs_rel'))
-    assert (np.diff(said) > 0).all() and said[-1] - said[0] > 0.1
+    assert (np.diff(said) >= 0).all() and said[-1] - said[0] > 0.1
     assert error[:3].mean() > 1.5 * error[-3:].mean()
     assert right[:3].mean() < right[-3:].mean() - 0.15
     assert 'by confidence, from the least sure tenth' in capsys.readouterr().out
