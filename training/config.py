@@ -221,7 +221,8 @@ class OptimizerConfig:
     decay: float = knob(0.4, low=0.0, high=1.0)
     """Fraction of the steps, the last, in which they fall linearly."""
     clip: float = knob(10.0, low=0.0, high=1000.0)
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient of what AdamW learns, and of network.confidence's layers, which
+    are clipped apart; 0: no limit. Muon's steps have one length whatever the gradient's."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from selfdepth_training.beginning import (
     save_rigs,
 )
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
+from selfdepth_training.clipping import clip_gradients
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
 from selfdepth_training.data.samples import SampleSource
@@ -159,10 +160,9 @@ def _run(
             raise _not_a_number(losses, step, batch.describe())
         fabric.backward(losses.total)
         if config.optimizer.clip:
-            norm = fabric.clip_gradients(
-                learner, optimizers[0], max_norm=config.optimizer.clip, error_if_nonfinite=False
-            )
-            if not torch.isfinite(norm):
+            apart = learner.module.depth.sureness_weights()
+            norms = clip_gradients(optimizers, apart, config.optimizer.clip)
+            if not norms.isfinite().all():
                 raise _no_gradient(learner.module, step, batch.describe())
         for optimizer in optimizers:
             optimizer.step()

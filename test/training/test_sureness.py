@@ -38,12 +38,13 @@ def cache_root(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp('caches')
 
 
-@pytest.mark.parametrize('images_from', [0.0, 0.5, 1.0])
-def test_the_depth_is_learned_as_it_is_without(street, cache_root, tmp_path, images_from):
-    """Bit for bit: on hints, on images, and on one after the other."""
+@pytest.mark.parametrize(('images_from', 'clip'), [(0.0, 10), (0.5, 10), (1.0, 10), (0.5, 0.01)])
+def test_the_depth_is_learned_as_it_is_without(street, cache_root, tmp_path, images_from, clip):
+    """Bit for bit: on hints, on images, and on one after the other; with clipped gradients too."""
     found = []
     for sure in ('true', 'false'):
         given = f'loss.images_from={images_from}', 'loss.hint_until=0.5', 'steps=4'
+        given = *given, f'optimizer.clip={clip}'
         settings = *SMALL, *given, *LESS, 'network.head=sigmoid', f'network.confidence={sure}'
         train([street.bag], tmp_path / sure, load_recipe('fsm', settings), cache_root=cache_root)
         found.append(load_checkpoint(tmp_path / sure)['learner'])

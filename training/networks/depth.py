@@ -59,7 +59,12 @@ class DepthNetwork(nn.Module):
     @property
     def learns_confidence(self) -> bool:
         """Whether how sure it is must be taught beside the depth."""
-        return isinstance(self.head, SigmoidHead) and self.head.sureness is not None
+        return bool(self.sureness_weights())
+
+    def sureness_weights(self) -> list[nn.Parameter]:
+        """What is learned for the confidence alone, beside the depth."""
+        own = self.head.sureness if isinstance(self.head, SigmoidHead) else None
+        return [] if own is None else list(own.parameters())
 
     def logits(self, images: Float[Tensor, 'n 3 h w']) -> Float[Tensor, 'n k y x']:
         """Raw answers of the head for images in 0..1, at half of their size."""
