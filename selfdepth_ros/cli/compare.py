@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.cli.masks import RIG_HELP, with_masks
 from selfdepth_ros.clouds.comparing import compare
 from selfdepth_ros.clouds.errors import CloudError
 from selfdepth_ros.clouds.quality import QualityConfig
@@ -19,7 +20,6 @@ from selfdepth_ros.clouds.recorded import RecordedClouds
 from selfdepth_ros.clouds.writing import CLOUD_TOPIC
 from selfdepth_ros.core.config import load_config
 from selfdepth_ros.core.files import write_file
-from selfdepth_ros.core.rig import load_rig
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -32,7 +32,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('clouds', type=Path, metavar='CLOUD_BAG', help='of `selfdepth cloud`')
     parser.add_argument('bag', type=Path, metavar='BAG', help='what it was made of')
     parser.add_argument('--topic', default=CLOUD_TOPIC, help=f'of the clouds ({CLOUD_TOPIC})')
-    parser.add_argument('--rig', type=Path, help='rig file whose masks of the robot are used')
+    parser.add_argument('--rig', type=Path, help=RIG_HELP)
     parser.add_argument('--mapping', type=Path, metavar='FILE', help="names of BAG's topics")
     parser.add_argument('--every', type=int, default=1, metavar='N', help='every n-th cloud')
     parser.add_argument('--json', type=Path, metavar='F', help='write the figures to this file')
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         raise CloudError(f'--every is {args.every}: expected at least 1')
     config = load_config(QualityConfig, overrides=args.settings)
     reader = BagReader(args.bag, args.mapping)
-    rig = reader.rig().with_masks_of(load_rig(args.rig)) if args.rig else reader.rig()
+    rig = with_masks(reader.rig(), args.rig)
     clouds = RecordedClouds(args.clouds, args.topic, rig.body_frame)
     progress = functools.partial(_progress, clouds.count, args.quiet)
     scores = compare(clouds, reader, rig, config, args.every, progress)

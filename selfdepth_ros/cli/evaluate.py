@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.cli.masks import masks_told, with_masks
 from selfdepth_ros.cli.protocol import (
     add_protocol_arguments,
     asked_protocol,
     evaluation_bar,
-    masks_told,
-    with_masks,
 )
 from selfdepth_ros.core.files import write_file
 from selfdepth_training.baseline import fit_row_baseline

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.protocol import RIG_HELP, with_masks
+from selfdepth_ros.cli.masks import RIG_HELP, with_masks
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_training.export import export, in_metres

@@ -1,9 +1,8 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What `evaluate` and `report` both take: a protocol, changes of it, masks of the robot."""
+"""What `evaluate` and `report` both take: a protocol, and changes of it."""
 
 import argparse
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.core.rig import Rig, load_rig
-from selfdepth_ros.core.rig_difference import RigTolerance, rig_differences
+from selfdepth_ros.cli.masks import RIG_HELP
 from selfdepth_training.protocols import (
     PROTOCOLS,
     EvaluationConfig,
@@ -20,11 +18,6 @@ from selfdepth_training.protocols import (
     protocol,
 )
 
-log = logging.getLogger(__name__)
-
-RIG_HELP = 'rig file whose self-occlusion masks are used; poses and lenses stay those of the bag'
-# What `calibrate` corrects counts, the last digits of a file do not.
-_SAME = RigTolerance(focal=1e-4, pixel=1e-4, rotation_deg=0.01, position_m=0.001)
 _SETTINGS = {
     'min_depth': 'min_depth_m', 'max_depth': 'max_depth_m', 'crop': 'crop', 'flip': 'flip',
     'ego_motion': 'ego_motion', 'body_masks': 'without_body', 'remove_hidden': 'without_hidden',
@@ -53,31 +46,6 @@ def asked_protocol(args: argparse.Namespace) -> EvaluationProtocol:
     """The protocol with the given options; ConfigError names a setting out of range."""
     given = {name: getattr(args, option) for option, name in _SETTINGS.items()}
     return protocol(args.protocol, **{k: v for k, v in given.items() if v is not None})
-
-
-def with_masks(rig: Rig, path: Path | None) -> Rig:
-    """Return the bag's rig with the self-occlusion masks of a rig file of the same cameras.
-
-    Warns where the file has other poses or lenses: these are not used.
-    """
-    if path is None:
-        return rig
-    known = load_rig(path)
-    masked = rig.with_masks_of(known)
-    if told := rig_differences(known.subset(rig.names), rig, _SAME):
-        log.warning(
-            '--rig %s: only its masks are used; poses and lenses, by which LiDAR is projected, '
-            'stay those of the bag, which differ. %s%s',
-            path, told[0], f' (and {len(told) - 1} more)' if told[1:] else '',
-        )  # fmt: skip
-    return masked
-
-
-def masks_told(rig: Rig) -> str:
-    """What is known of the robot's own body, in words."""
-    known = sum(entry.self_occlusion is not None for entry in rig.cameras)
-    advice = '' if known else ' (--rig gives them: a training has measured them in its rig.yaml)'
-    return f'masks of the robot itself: {known} of {len(rig.cameras)} cameras{advice}'
 
 
 def evaluation_bar(

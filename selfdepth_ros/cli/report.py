@@ -10,12 +10,11 @@ from typing import Any
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.cli.masks import masks_told, with_masks
 from selfdepth_ros.cli.protocol import (
     add_protocol_arguments,
     asked_protocol,
     evaluation_bar,
-    masks_told,
-    with_masks,
 )
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_training.evaluate import evaluate

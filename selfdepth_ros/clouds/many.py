@@ -53,7 +53,7 @@ def each_by_itself(
 def _run(command: list[str]) -> str | Failure:
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode == 0:
-        return result.stdout.rstrip()
+        return (result.stderr + result.stdout).rstrip()  # warnings first
     if result.returncode < 0:
         return Failure(f'its process was ended by signal {-result.returncode}')
     last = (result.stderr.strip().splitlines() or [f'status {result.returncode}'])[-1]

@@ -200,6 +200,24 @@ def test_masks_of_a_rig_file_are_left_out(tmp_path: Path, model: Path, bag: Path
         assert (points[points[:, 0] < 0, 1] > 0).any()
 
 
+@pytest.mark.parametrize('beside', [False, True], ids=['asked for', 'of the model'])
+@pytest.mark.parametrize('moved_m', [0.0, 0.05])
+def test_a_rig_file_of_other_poses_is_told(
+    tmp_path: Path, bag: Path, moved_m: float, beside: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Points stay where the bag has the cameras."""
+    first, *others = make_rig().cameras
+    moved = SE3.exp(np.array([moved_m, 0, 0, 0, 0, 0])) @ first.body_from_camera
+    rig = replace(make_rig(), cameras=(replace(first, body_from_camera=moved), *others))
+    model = write_model(tmp_path)
+    file = (model if model.is_dir() else model.parent) / 'rig.yaml'
+    save_rig(rig, file)
+    assert run(model, bag, tmp_path / 'out', *(() if beside else ('--rig', file))) == 0
+    told = [r.message for r in caplog.records if 'only its masks are used' in r.message]
+    assert len(told) == bool(moved_m)
+    assert all(f'{first.name}: the position' in message for message in told)
+
+
 def test_settings_are_those_of_the_node(tmp_path: Path, model: Path, bag: Path) -> None:
     settings = ('--set=points.camera=false', '--set=points.stride_px=2')
     assert run(model, bag, tmp_path / 'out', *settings) == 0

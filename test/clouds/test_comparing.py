@@ -14,6 +14,8 @@ from selfdepth_ros.bags.writer import BagWriter
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.clouds.quality import seen_by
 from selfdepth_ros.core.frames import PointCloud
+from selfdepth_ros.core.rig import save_rig
+from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import PointExtras, pack_points
 
 FRAMES = 4
@@ -72,6 +74,22 @@ def test_scans_and_clouds_of_other_moments_are_brought_together_by_odometry(
     assert found['stability']['points'][-1] > (FRAMES - 1) * len(WORLD) / 2
     told = capsys.readouterr().out
     assert f'against {FRAMES} LiDAR scans' in told and 'moved by odometry' in told
+
+
+def test_a_rig_file_of_other_poses_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Points are looked for where the bag has the cameras."""
+    bag = Drive(frames=FRAMES).write(tmp_path / 'drive')
+    clouds, file = write_clouds(tmp_path / 'clouds'), tmp_path / 'rig.yaml'
+    poses = make_rig().body_from_cameras()
+    found = []
+    for moved_m in (0.0, 0.05):
+        moved = SE3.exp(np.array([moved_m, 0, 0, 0, 0, 0])) @ poses
+        save_rig(make_rig().with_poses(moved), file)
+        found.append(compare(tmp_path, clouds, bag, '--rig', file))
+        assert ('only its masks are used' in caplog.text) == bool(moved_m)
+    assert found[0] == found[1]
 
 
 def test_without_lidar_the_clouds_are_still_compared_with_each_other(

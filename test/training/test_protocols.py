@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.cli.main import main
-from selfdepth_ros.cli.protocol import with_masks
+from selfdepth_ros.cli.masks import with_masks
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.rig import save_rig
 from selfdepth_ros.core.se3 import SE3
