@@ -93,7 +93,8 @@ class SweepHints:
         images = functional.avg_pool2d(to_float(sample.images[NOW]), 1 << LEVEL)
         visible = geometry.visible & sample.present[NOW][:, None, None]
         farthest_m = self.config.network.max_depth_m
-        swept = with_sky(standing_on_ground(swept, geometry), images, geometry, farthest_m)
+        stood = standing_on_ground(swept, geometry)
+        swept = with_sky(stood, images, visible, geometry, farthest_m)
         found = without_specks(completed(swept, images, visible))
         return Moment(found, poses[NOW] @ geometry.body_from_camera.like(poses.matrix))
 

@@ -29,10 +29,14 @@ ROUNDS = 4
 
 @torch.no_grad()
 def with_sky(
-    swept: SureDepth, images: Float[Tensor, 'c 3 h w'], geometry: RigGeometry, farthest_m: float
-) -> SureDepth:
-    """Give the sky the farthest depth; other things that have it are no longer sure."""
-    elevation = torch.where(geometry.visible, _sine_of_elevation(geometry), -1.0)
+    swept: SureDepth, images: Float[Tensor, 'c 3 h w'], visible: Bool[Tensor, 'c h w'],
+    geometry: RigGeometry, farthest_m: float,
+) -> SureDepth:  # fmt: skip
+    """Give the sky the farthest depth; other things that have it are no longer sure.
+
+    Sky is what is `visible` only: the black of a camera without an image has a night sky's colour.
+    """
+    elevation = torch.where(visible, _sine_of_elevation(geometry), -1.0)
     far = swept.sure & (swept.depth > FARTHEST_FROM * farthest_m)
     colour = _colour_bins(images)
     counts = torch.bincount(colour[far & (elevation > HIGH)], minlength=BINS**3)

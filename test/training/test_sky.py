@@ -35,7 +35,7 @@ def test_a_gap_between_walls_is_sky_too(scene, geometry):
     swept, images = scene
     gap = FRONT, slice(12, 22), slice(30, 36)
     images[FRONT, :, 12:22, 30:36] = torch.tensor(SKY)[:, None, None]
-    found = with_sky(swept, images, geometry, FARTHEST_M)
+    found = with_sky(swept, images, geometry.visible, geometry, FARTHEST_M)
     assert (found.depth[gap] == FARTHEST_M).all()
     assert found.sure[gap].all()
     found.depth[gap] = WALL_M
@@ -45,7 +45,7 @@ def test_a_gap_between_walls_is_sky_too(scene, geometry):
 def test_nothing_below_the_horizon_is_sky(scene, geometry):
     swept, images = scene
     images[FRONT, :, 30:40, 30:50] = torch.tensor(SKY)[:, None, None]
-    found = with_sky(swept, images, geometry, FARTHEST_M)
+    found = with_sky(swept, images, geometry.visible, geometry, FARTHEST_M)
     assert (found.depth[FRONT, 30:40, 30:50] == WALL_M).all()
 
 
@@ -53,7 +53,7 @@ def test_textured_things_of_the_sky_s_colours_are_none(scene, geometry):
     swept, images = scene
     stripes = torch.where(torch.arange(30) % 2 == 0, 1.0, 0.6)
     images[FRONT, :, 14:20, 20:50] = torch.tensor(SKY)[:, None, None] * stripes
-    found = with_sky(swept, images, geometry, FARTHEST_M)
+    found = with_sky(swept, images, geometry.visible, geometry, FARTHEST_M)
     assert (found.depth[FRONT, 14:20, 20:50] == WALL_M).all()
 
 
@@ -61,14 +61,14 @@ def test_what_is_farthest_without_the_sky_s_colours_is_not_believed(scene, geome
     swept, images = scene
     ahead = FRONT, slice(20, 24), slice(30, 50)
     swept.depth[ahead] = FARTHEST_M
-    found = with_sky(swept, images, geometry, FARTHEST_M)
+    found = with_sky(swept, images, geometry.visible, geometry, FARTHEST_M)
     assert not found.sure[ahead].any()
     assert torch.equal(found.depth, swept.depth)
 
 
 def test_the_robot_itself_is_never_sky(scene, geometry):
     swept, images = scene
-    found = with_sky(swept, images, geometry, FARTHEST_M)
+    found = with_sky(swept, images, geometry.visible, geometry, FARTHEST_M)
     assert not (found.sure & ~geometry.visible).any()
 
 
@@ -82,7 +82,19 @@ def test_true_sky_is_found_and_little_else(street, geometry):
     swept = SureDepth(
         torch.where(sky & ~withheld, FARTHEST_M, truth.clamp(max=20.0)), geometry.visible
     )
-    found = with_sky(swept, images, geometry, FARTHEST_M)
+    found = with_sky(swept, images, geometry.visible, geometry, FARTHEST_M)
     called = found.sure & (found.depth == FARTHEST_M)
     assert (called & sky & withheld).sum() > 0.8 * (sky & withheld).sum()
     assert (called & ~sky).sum() < 0.02 * called.sum()
+
+
+def test_a_camera_without_an_image_sees_no_sky_at_night_either(scene, geometry):
+    """Its place in the batch is black, and so is the sky that the others see."""
+    swept, images = scene
+    images[:, :, :12] = 0
+    absent, visible, sure = 2, geometry.visible.clone(), swept.sure.clone()
+    images[absent], visible[absent], sure[absent] = 0, False, False
+    found = with_sky(swept._replace(sure=sure), images, visible, geometry, FARTHEST_M)
+    assert found.sure[FRONT, :12].float().mean() > 0.9
+    assert (found.depth[FRONT, :12][found.sure[FRONT, :12]] == FARTHEST_M).all()
+    assert not found.sure[absent].any()
