@@ -126,6 +126,15 @@ class DataConfig:
     jitter: float = knob(0.05, low=0.0, high=0.5)
     """Strength of the random brightness, contrast and colour of the network's input."""
 
+    def __post_init__(self) -> None:
+        sides = self.width, self.height
+        if any(side % 32 for side in sides):
+            near = ' and '.join(str(max(64, round(side / 32) * 32)) for side in sides)
+            raise ConfigError(
+                f'width, height: found {self.width} and {self.height}, expected '
+                f'multiples of 32, since the network halves images five times. Take {near}.'
+            )
+
 
 @dataclass(frozen=True)
 class LossConfig:

@@ -36,6 +36,7 @@ def test_overrides_reach_nested_settings():
         ('steps=0', 'steps.*1'),
         ('data.jitter=3', 'data.jitter.*0.5'),
         ('network.layers=19', 'network.layers.*18'),
+        ('data.height=200', 'data: width, height: found 320 and 200, .*32.* Take 320 and 192'),
     ],
 )
 def test_a_setting_that_is_none_is_one_clear_error(override, message):
