@@ -35,12 +35,12 @@ class Landmarks:
     Raises OdometryError when the robot hardly moves in it.
     """
 
-    def __init__(self, cache: FrameCache, rig: Rig) -> None:
+    def __init__(self, cache: FrameCache, rig: Rig, progress: bool = True) -> None:
         self.cache, self.kind = cache, depth_kind(rig)
         self.world_from_body = SE3.identity()
         self._seen = [_Seen.none(entry) for entry in rig.cameras]
         self._next: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        begin = first_motion(cache, rig)
+        begin = first_motion(cache, rig, progress)
         self.first_frame = begin.frame
         self.first_rate = body_rate(begin, cache, rig)
         self._look(begin.frame)

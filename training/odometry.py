@@ -34,7 +34,7 @@ from selfdepth_training.overlap_depths import OverlapDepths
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever what is estimated changes."""
 # Residuals are trusted to this; a swept depth is wrong by this share of the flow it explains.
 SIGMA_PX, SIGMA_DEPTH = 0.5, 0.1
@@ -69,34 +69,42 @@ def with_visual_odometry(
 ) -> FrameCache:
     """Return `cache` with the body's poses at every image's stamp, estimated from its images.
 
-    They are kept in the cache's folder, by masks. `rig` has the size of the cache's images and the
-    self-occlusion masks. The world is the body at the first frame. Raises OdometryError when too
-    little can be tracked.
+    They are kept in the cache's folder, by all that they depend on (`file_name`). `rig` has the
+    size of the cache's images and the self-occlusion masks. The world is the body at the first
+    frame. Raises OdometryError when too little can be tracked.
     """
 
     def estimate(path: Path) -> None:
         poses = _estimate(cache, rig, config, progress)
         with as_cache_error(path.parent), appearing(path) as file:
-            np.save(file, poses)
+            np.savez(file, world_from_body=poses)  # a zip: damage does not go unseen
 
     def read(path: Path) -> Float[np.ndarray, 'f c 4 4']:
-        poses: np.ndarray = np.load(path)
+        with np.load(path) as stored:
+            poses: np.ndarray = stored['world_from_body']
         if poses.shape != (*cache.stamps_ns.shape, 4, 4):
             raise ValueError(f'poses of shape {poses.shape}')
         return poses
 
-    return replace(cache, world_from_body=kept(cache.folder / file_name(rig), read, estimate))
+    path = cache.folder / file_name(rig, config)
+    return replace(cache, world_from_body=kept(path, read, estimate))
 
 
-def file_name(rig: Rig) -> str:
-    """What the poses are called: corners are looked for outside of the masks only."""
+def file_name(rig: Rig, config: TrainConfig) -> str:
+    """What the poses are called, by what they depend on beside the cache's images and rig.
+
+    Corners are looked for outside of the masks only; of the settings, a plane sweep of the
+    overlaps asks for some (`hints.swept_depth`), and nothing where there are none.
+    """
     digest = hashlib.sha256()
+    if rig.overlap_pairs():
+        digest.update(repr((config.loss.ssim, config.network.max_depth_m)).encode())
     for entry in rig.cameras:
         mask = entry.self_occlusion
         # No mask and an empty one are the same.
         told = '' if mask is None or not mask.any() else encode_mask(mask)
         digest.update(f'{entry.name}:{told};'.encode())
-    return f'visual_odometry_{FORMAT}_{digest.hexdigest()[:8]}.npy'
+    return f'visual_odometry_{FORMAT}_{digest.hexdigest()[:8]}.npz'
 
 
 def _estimate(
@@ -104,7 +112,10 @@ def _estimate(
 ) -> Float[np.ndarray, 'f c 4 4']:
     kind = depth_kind(rig)
     depths: CornerDepths
-    depths = OverlapDepths(cache, rig, config) if rig.overlap_pairs() else Landmarks(cache, rig)
+    if rig.overlap_pairs():
+        depths = OverlapDepths(cache, rig, config)
+    else:
+        depths = Landmarks(cache, rig, progress)
     means = cache.stamps_ns.mean(1) * 1e-9
     offsets = cache.stamps_ns * 1e-9 - means[:, None]
     twists = np.zeros((len(cache) - 1, 6))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float
+from tqdm import tqdm
 
 from selfdepth_ros.core.cameras import Camera
 from selfdepth_ros.core.rig import Rig, RigCamera
@@ -73,13 +74,18 @@ def triangulated(
     return Triangulated(points, parallax_px, ahead & meets & (parallax_px > PARALLAX_PX))
 
 
-def first_motion(cache: FrameCache, rig: Rig) -> Begin:
-    """The first frame from which some camera sees the robot move, with what it sees."""
-    for frame in range(len(cache) - 2):
-        for camera in np.flatnonzero(cache.present[frame]).tolist():
-            begin = _two_views(cache, camera, frame, rig.cameras[camera])
-            if begin is not None:
-                return begin
+def first_motion(cache: FrameCache, rig: Rig, progress: bool = True) -> Begin:
+    """The first frame from which some camera sees the robot move, with what it sees.
+
+    A robot that stands is looked at for BEGIN_FRAMES from each frame on.
+    """
+    what = f'first motion {cache.source.name}'
+    with tqdm(range(len(cache) - 2), what, unit='frame', disable=not progress) as frames:
+        for frame in frames:
+            for camera in np.flatnonzero(cache.present[frame]).tolist():
+                begin = _two_views(cache, camera, frame, rig.cameras[camera])
+                if begin is not None:
+                    return begin
     raise OdometryError(
         f'Found no two images in {cache.source}, at most {BEGIN_FRAMES} frames apart, in which '
         f'{BEGIN_CORNERS} corners or more moved by {BEGIN_PX:g} pixels and agree how the '

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Motion of one camera without overlaps, against exact views and the street's true odometry."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -101,8 +102,13 @@ def test_a_robot_that_stands_at_first_is_known_to(street, tmp_path):
     assert length[:4].max() < 0.02 * np.median(length[4:])
 
 
-def test_a_robot_that_only_stands_is_one_clear_error(street, tmp_path):
+def test_a_robot_that_only_stands_is_one_clear_error(street, tmp_path, capsys):
+    """A bar shows how far the search is."""
     cache, rig = one_camera(street, tmp_path, [0] * 8)
     with pytest.raises(OdometryError, match=r'no two images .*Record /odom'):
+        with_visual_odometry(cache, rig, load_recipe('fsm'))
+    assert re.search(r'first motion .* 6/6 ', capsys.readouterr().err)
+    with pytest.raises(OdometryError):
         with_visual_odometry(cache, rig, load_recipe('fsm'), progress=False)
+    assert not capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -102,9 +102,36 @@ def test_other_masks_have_poses_of_their_own(street, tmp_path):
         with_visual_odometry(cache, rig, config, progress=False).world_from_body
         for rig in (*rigs, street.rig)
     )
-    assert {path.name for path in tmp_path.iterdir()} == {file_name(rig) for rig in rigs}
+    assert {path.name for path in tmp_path.iterdir()} == {file_name(rig, config) for rig in rigs}
     assert not np.array_equal(with_masks, without)
     np.testing.assert_array_equal(again, with_masks)
+
+
+def test_other_settings_of_the_sweep_have_poses_of_their_own(street):
+    """Where cameras overlap; a lone camera is not swept."""
+    alone = street.rig.subset(street.rig.names[:1])
+    settings = (), ('loss.ssim=0.5',), ('network.max_depth_m=60',), ('steps=7', 'loss.spatial=0')
+    usual, *swept, other = (load_recipe('fsm', each) for each in settings)
+    names = [file_name(street.rig, config) for config in (usual, *swept)]
+    assert len(set(names)) == 3
+    assert file_name(street.rig, other) == names[0]
+    assert len({file_name(alone, config) for config in (usual, *swept)}) == 1
+
+
+def test_a_damaged_byte_of_kept_poses_is_seen(street, tmp_path, caplog):
+    cache = replace(
+        street.cache, images=street.cache.images[:3], present=street.cache.present[:3],
+        stamps_ns=street.cache.stamps_ns[:3], world_from_body=None, folder=tmp_path,
+    )  # fmt: skip
+    config = load_recipe('fsm', ['data.width=160', 'data.height=96'])
+    path = tmp_path / file_name(street.rig, config)
+    found = with_visual_odometry(cache, street.rig, config, progress=False).world_from_body
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    again = with_visual_odometry(cache, street.rig, config, progress=False).world_from_body
+    assert 'is damaged' in caplog.text
+    np.testing.assert_array_equal(again, found)
 
 
 @pytest.mark.slow
@@ -128,7 +155,7 @@ def test_the_motion_of_the_street_is_found_from_its_images(street, tmp_path):
         assert np.linalg.norm(ours.translation, axis=1) == pytest.approx(lengths, rel=0.1)
         turns = np.linalg.norm((true.inverse() @ ours).log()[:, 3:], axis=1)
         assert np.rad2deg(turns.max()) < 0.1
-    kept = (tmp_path / file_name(street.rig)).stat().st_mtime_ns
+    kept = (tmp_path / file_name(street.rig, config)).stat().st_mtime_ns
     again = with_visual_odometry(cache, street.rig, config, progress=False)
     np.testing.assert_array_equal(again.world_from_body, found)
-    assert (tmp_path / file_name(street.rig)).stat().st_mtime_ns == kept
+    assert (tmp_path / file_name(street.rig, config)).stat().st_mtime_ns == kept
