@@ -46,11 +46,11 @@ def run(args: argparse.Namespace) -> int:
     for option, value, most in (('turn', args.max_turn, 10.0), ('shift', args.max_shift, 50.0)):
         if not 0 < value <= most:
             raise ConfigError(f'--max-{option}: found {value:g}, expected 0 to {most:g}.')
-    rig = load_rig(args.rig) if args.rig else BagReader(args.bags[0]).rig()
+    whole = load_rig(args.rig) if args.rig else BagReader(args.bags[0]).rig()
     with TemporaryDirectory(prefix='selfdepth_') as folder:
-        caches, config = _caches(args, rig, args.cache or Path(folder))
+        caches, config = _caches(args, whole, args.cache or Path(folder))
         # What is found is in the order of the recordings, whatever that of the file.
-        rig = rig.subset(caches[0].rig.names)
+        rig = whole.subset(caches[0].rig.names)
         small = with_self_occlusion(caches[0].rig, caches[0])
         found = refine(caches, small, config, Limits(args.max_turn, args.max_shift))
     print(describe_refined(found, rig.names))
@@ -61,9 +61,11 @@ def run(args: argparse.Namespace) -> int:
             'intrinsics, or record again.'
         )
     try:
-        save_rig(rig.with_poses(found.body_from_camera), args.save)
+        save_rig(whole.with_cameras_of(rig.with_poses(found.body_from_camera)), args.save)
     except OSError as cause:
         raise ConfigError(f'{args.save}: cannot be written ({cause.strerror}).') from cause
+    if others := [name for name in whole.names if name not in rig.names]:
+        print(f'note: the recordings have no {", ".join(others)}: kept as in {args.rig}')
     print(f'{args.save}\nnext: selfdepth train BAG --rig {args.save} --out DIR')
     return 0
 

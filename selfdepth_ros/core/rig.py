@@ -97,6 +97,12 @@ class Rig:
         )
         return replace(self, cameras=tuple(cameras))
 
+    def with_cameras_of(self, other: 'Rig') -> 'Rig':
+        """Return this rig with those of its cameras that `other` has as they are there."""
+        cameras = (other[entry.name] if entry.name in other.names else entry
+                   for entry in self.cameras)  # fmt: skip
+        return replace(self, cameras=tuple(cameras))
+
     def with_masks_of(self, known: 'Rig') -> 'Rig':
         """Return this rig with the masks that another has for its cameras, at its own sizes."""
 

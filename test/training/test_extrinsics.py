@@ -240,34 +240,44 @@ def test_without_corners_nothing_is_told(street, config):
         refine([dark], street.rig, config, progress=False)
 
 
-def nothing_found(caches, rig, config, limits) -> Refined:
-    """What `refine` gives when nothing is significant: the poses of `rig`."""
+SHIFT = SE3.exp(np.array([0.01, 0, 0, 0, 0, 0]))
+
+
+def all_shifted(caches, rig, config, limits) -> Refined:
+    """What `refine` may give: every camera a centimetre ahead of where `rig` has it."""
     none, losses = np.zeros((len(rig), 3)), Losses(np.ones(len(rig)), np.ones(len(rig)))
     applied = np.zeros((len(rig), 2), bool)
-    poses = rig.body_from_cameras()
+    poses = SHIFT @ rig.body_from_cameras()
     return Refined(poses, none, none, none, none, applied, losses, losses, (), 0, 0)
 
 
 @pytest.mark.parametrize('cameras', [6, 4], ids=['other order', 'more cameras than the bag'])
-def test_a_rig_file_s_cameras_keep_their_own_poses(street, record, tmp_path, monkeypatch, cameras):
-    """In whatever order the file names them, and whatever others it has."""
-    monkeypatch.setattr(calibrate, 'refine', nothing_found)
+def test_a_rig_file_s_cameras_keep_their_own_poses(
+    street, record, tmp_path, monkeypatch, capsys, cameras
+):
+    """In whatever order the file names them; those that no bag has stay as they are, and all of
+    them keep their masks."""
+    monkeypatch.setattr(calibrate, 'refine', all_shifted)
     file, out, names = tmp_path / 'file.yaml', tmp_path / 'out.yaml', street.rig.names[:cameras]
     save_rig(street.rig.subset(street.rig.names[::-1]), file)
     bag = record(frames=3, cameras=names)
     command = ['calibrate', str(bag), '--rig', str(file), '--width', '64', '--save', str(out)]
     assert main(command) == 0
     found = load_rig(out)
-    assert set(found.names) == set(names)
+    assert found.names == street.rig.names[::-1]
     for entry in found.cameras:
-        expected = street.rig[entry.name].body_from_camera.matrix
-        np.testing.assert_array_equal(entry.body_from_camera.matrix, expected)
+        before = street.rig[entry.name]
+        moved = SHIFT @ before.body_from_camera if entry.name in names else before.body_from_camera
+        np.testing.assert_array_equal(entry.body_from_camera.matrix, moved.matrix)
+        np.testing.assert_array_equal(entry.self_occlusion, before.self_occlusion)
+    told = f'no {", ".join(street.rig.names[:3:-1])}: kept as in {file}'
+    assert (told in capsys.readouterr().out) == (cameras == 4)
 
 
 def test_recordings_of_different_cameras_are_one_clear_error(
     street, record, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(calibrate, 'refine', nothing_found)
+    monkeypatch.setattr(calibrate, 'refine', all_shifted)
     whole, part = record(frames=3), record('fewer', frames=3, cameras=street.rig.names[:4])
     out = tmp_path / 'out.yaml'
     command = ['calibrate', str(whole), str(part), '--width', '64', '--save', str(out)]
