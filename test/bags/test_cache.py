@@ -150,6 +150,36 @@ def test_it_is_built_again_when_a_file_is_damaged(record, tmp_path, caplog, ruin
     assert len(FrameCache.open(cache.folder)) == 2
 
 
+@pytest.mark.parametrize(
+    'name', ['stamps_ns.npy', 'present.npy', 'world_from_body.npy', 'rig.yaml']
+)
+def test_a_single_damaged_bit_of_what_is_small_is_seen(record, tmp_path, caplog, name):
+    """The last one of a stamp, a pose, a calibration: nothing else would show."""
+    bag = record(frames=2)
+    whole = build(bag, tmp_path / 'cache')
+    file = whole.folder / name
+    data = bytearray(file.read_bytes())
+    data[-2 if name == 'rig.yaml' else -1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(CacheError, match='not as it was written'):
+        FrameCache.open(whole.folder)
+    with caplog.at_level(logging.WARNING):
+        cache = build(bag, tmp_path / 'cache')
+    assert 'it is built again' in caplog.text
+    np.testing.assert_array_equal(cache.stamps_ns, whole.stamps_ns)
+    np.testing.assert_array_equal(cache.world_from_body, whole.world_from_body)
+
+
+def test_a_cache_from_before_checksums_is_used_as_it_is(record, tmp_path, caplog):
+    cache = build(record(frames=2), tmp_path / 'cache')
+    about = json.loads((cache.folder / 'about.json').read_text())
+    del about['checksums']
+    (cache.folder / 'about.json').write_text(json.dumps(about))
+    with caplog.at_level(logging.WARNING):
+        build(cache.source, tmp_path / 'cache')
+    assert caplog.text == ''
+
+
 BUILD = """
 import sys
 from selfdepth_training.data.cache import build_cache
