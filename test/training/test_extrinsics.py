@@ -10,6 +10,7 @@ import pytest
 from selfdepth_ros.cli import calibrate
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core import so3
+from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.rig import load_rig, save_rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import load_recipe
@@ -232,6 +233,12 @@ def test_a_robot_that_stands_or_has_no_odometry_is_one_clear_error(
 def test_a_rig_without_a_camera_is_refused(street):
     with pytest.raises(Exception, match='Found no camera'):
         with_rig(street.cache, replace(street.rig, cameras=street.rig.cameras[:3]))
+
+
+def test_a_rig_in_another_frame_than_the_odometry_is_refused(street):
+    """Its poses would be taken for those in the frame that moves."""
+    with pytest.raises(CalibrationError, match='poses in imu_link, expected base_link'):
+        with_rig(street.cache, replace(street.rig, body_frame='imu_link'))
 
 
 def test_without_corners_nothing_is_told(street, config):
