@@ -68,7 +68,8 @@ def _depth_image_truths(
     depths = iter(reader.depth_truth())
     latest = -1
     for index, frame in enumerate(reader.surround_frames()):
-        last = max(stamp for stamp in frame.stamps_ns if stamp is not None)
+        stamps = [stamp for stamp in frame.stamps_ns if stamp is not None]
+        last = max(stamps, default=frame.stamp_ns)  # none: not one image could be decoded
         # Truth is recorded beside its image: read on until one second past this frame.
         while latest < last + 1_000_000_000:
             item = next(depths, None)

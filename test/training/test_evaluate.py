@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluation with predictors whose score is known."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -212,3 +213,17 @@ def test_the_network_is_told_the_focal_length_of_what_it_is_shown(reader):
     ((shape, focal),) = told
     assert shape == (6, 48, 80, 3)
     assert np.allclose(focal, [entry.camera.focal / 2 for entry in reader.rig().cameras])
+
+
+def test_a_set_whose_images_are_all_damaged_has_no_truth(street, reader, monkeypatch):
+    """As of a bag of one camera, in which an image is cut off."""
+    whole = reader.surround_frames
+
+    def damaged_second(*arguments, **options):
+        for index, frame in enumerate(whole(*arguments, **options)):
+            yield frame.without(range(len(street.rig))) if index == 1 else frame
+
+    monkeypatch.setattr(reader, 'surround_frames', damaged_second)
+    found = itertools.islice(frame_truths(reader, street.rig, EvaluationConfig()), 3)
+    known = [[truth is not None for truth in truths] for _, truths in found]
+    assert known == [[True] * 6, [False] * 6, [True] * 6]
