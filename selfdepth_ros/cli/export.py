@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> int:
             'Found --rig without --calibrate, expected a bag to use its masks on: add '
             '--calibrate BAG, or leave --rig out and copy rig.yaml beside the model.'
         )
+    metrics = _metrics(args.metrics)
     trained = in_metres(TrainedNetwork.load(args.checkpoint), args.scale)
     trained, calibration = _calibrated(trained, args)
     state, config = trained.state, trained.config
-    metrics = json.loads(args.metrics.read_text('utf-8')) if args.metrics else {}
     manifest = Manifest(
         name=args.name or args.out.resolve().name,
         width=config.data.width,
@@ -81,6 +81,17 @@ def run(args: argparse.Namespace) -> int:
     size = path.stat().st_size / 1e6
     print(f'{path} ({size:.1f} MB): 99 % of the depths within {difference:.1e} of torch')
     return 0
+
+
+def _metrics(path: Path | None) -> Any:
+    """What an evaluation found, for the record."""
+    try:
+        return {} if path is None else json.loads(path.read_text('utf-8'))
+    except (OSError, ValueError) as cause:
+        raise ConfigError(
+            f'--metrics: found that {path} cannot be read ({cause}), expected what '
+            '`selfdepth evaluate --json` wrote.'
+        ) from cause
 
 
 def _calibrated(

@@ -14,6 +14,7 @@ import torch
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, shape_inference
 from torch import nn
 
+from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.config import to_dict
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference import load_engine
@@ -284,3 +285,13 @@ def test_the_file_does_not_tell_where_it_was_made(exported):
     content = (out / 'model.onnx').read_bytes()
     assert str(Path(export_module.__file__).parent).encode() not in content
     assert b'.py' not in content
+
+
+@pytest.mark.parametrize('content', [None, b'{"abs_rel"', b'\xff'])
+def test_metrics_that_cannot_be_read_are_one_clear_error(tmp_path, capsys, content):
+    """Before the work, which takes minutes with --calibrate."""
+    file = tmp_path / 'scores.json'
+    if content is not None:
+        file.write_bytes(content)
+    assert main(['export', 'a training', str(tmp_path / 'out'), '--metrics', str(file)]) == 2
+    assert f'--metrics: found that {file} cannot be read' in capsys.readouterr().err
