@@ -4,6 +4,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from selfdepth_ros.core.errors import SelfdepthError
@@ -23,7 +24,8 @@ class TrainingError(SelfdepthError):
 
 
 def require_a_beginning(out: Path, config: TrainConfig) -> None:
-    """Refuse, before anything is computed, a folder that is taken and weights that do not fit."""
+    """Refuse, before anything is computed, a folder that is taken or none, and weights that do not
+    fit."""
     if (out / FILE_NAME).exists():
         raise TrainingError(
             f'Found a training in {out}, expected an empty folder. Add --resume to go on with it, '
@@ -31,6 +33,13 @@ def require_a_beginning(out: Path, config: TrainConfig) -> None:
         )
     if config.init:
         initial_weights(config, nn.ModuleDict({'depth': DepthNetwork(config.network, 1.0)}))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(
+            f'Found that {out} cannot be made ({error.strerror or error}), expected a folder for '
+            'the training. Choose another --out.'
+        ) from error
 
 
 def require_same_bags(given: list[Path], frozen: list[str]) -> None:
@@ -55,12 +64,20 @@ def given_rig(out: Path, rig_file: Path | None, resume: bool) -> Rig | None:
     if not resume:
         return given
     kept = load_rig(out / GIVEN_RIG) if (out / GIVEN_RIG).exists() else None
-    if given is not None and (kept is None or rig_differences(kept, given, EXACT)):
+    if given is not None and (kept is None or not _same_rig(kept, given)):
         raise TrainingError(
             f'Found --resume with another rig, {rig_file}, expected the one this training began '
             'with. Leave --rig out, or choose another --out.'
         )
     return kept
+
+
+def _same_rig(first: Rig, second: Rig) -> bool:
+    """Whether two rigs are one, their masks too."""
+    if rig_differences(first, second, EXACT):
+        return False
+    masks = ((entry.self_occlusion, second[entry.name].self_occlusion) for entry in first.cameras)
+    return all(one is other or np.array_equal(one, other) for one, other in masks)
 
 
 def initial_weights(config: TrainConfig, network: nn.Module) -> Match:

@@ -4,9 +4,11 @@
 
 import argparse
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
+from selfdepth_ros.core.errors import ConfigError
 from selfdepth_training.config import load_recipe
 from selfdepth_training.train import train
 
@@ -42,6 +44,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Train, and say what comes next."""
     logging.basicConfig(level=logging.INFO, format='%(message)s')
+    if args.minutes is not None:
+        if args.steps is not None:
+            raise ConfigError('Found both --minutes and --steps, expected one of them.')
+        if not 0 < args.minutes < math.inf:
+            raise ConfigError(f'--minutes: found {args.minutes}, expected a number above 0.')
     settings = list(args.settings)
     for name in ('steps', 'seed', 'init'):
         if getattr(args, name) is not None:

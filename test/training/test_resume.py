@@ -6,7 +6,7 @@ import pytest
 
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.rig import save_rig
-from selfdepth_training.beginning import GIVEN_RIG
+from selfdepth_training.beginning import GIVEN_RIG, TrainingError, given_rig, save_rigs
 from selfdepth_training.checkpoint import load_checkpoint
 
 SMALL = (
@@ -52,3 +52,32 @@ def test_the_rig_of_a_training_that_had_no_checkpoint_does_not_come_back(
     assert kept.exists()
     assert main(arguments) == 0
     assert not kept.exists()
+
+
+def test_other_masks_are_another_rig(street, tmp_path):
+    run, file = tmp_path / 'run', tmp_path / 'rig.yaml'
+    save_rigs(run, [street.rig], street.rig, fresh=True)
+    save_rig(street.rig, file)
+    assert given_rig(run, file, resume=True).names == street.rig.names
+    save_rig(street.cache.rig, file)
+    with pytest.raises(TrainingError, match='with another rig'):
+        given_rig(run, file, resume=True)
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        (['--minutes', 'nan'], 'found nan, expected a number above 0'),
+        (['--minutes', '-1'], 'found -1.0, expected a number above 0'),
+        (['--minutes', '5', '--steps', '9'], 'Found both --minutes and --steps'),
+        (['--out', 'FILE'], 'cannot be made (File exists)'),
+    ],
+)
+def test_what_no_training_can_begin_with_is_told_before_a_bag_is_read(
+    tmp_path, capsys, given, message
+):
+    file = tmp_path / 'file'
+    file.touch()
+    given = [str(file) if word == 'FILE' else word for word in given]
+    assert main(['train', 'no bag', '--out', str(tmp_path / 'run'), *given]) == 2
+    assert message in capsys.readouterr().err
