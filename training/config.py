@@ -60,6 +60,15 @@ class NetworkConfig:
     initial_depth_m: float = knob(12.0, unit='m', low=0.1, high=100.0)
     """What an untrained network says everywhere: near the median depth of a street ('sigmoid')."""
 
+    def __post_init__(self) -> None:
+        near, far, first = self.min_depth_m, self.max_depth_m, self.initial_depth_m
+        if not near < far or self.head != 'histogram' and not near < first < far:
+            raise ConfigError(
+                f'min_depth_m, initial_depth_m, max_depth_m: found {near}, {first} and {far}, '
+                'expected them to grow. Set initial_depth_m to a usual depth, such as '
+                f'{(near * far) ** 0.5:.1f}.'
+            )
+
 
 @dataclass(frozen=True)
 class DataConfig:

@@ -44,6 +44,14 @@ def test_a_setting_that_is_none_is_one_clear_error(override, message):
         load_recipe('fsm', [override])
 
 
+def test_an_initial_depth_that_one_number_cannot_say_is_one_clear_error():
+    """As in a room; a histogram begins with no depth."""
+    assert load_recipe('fsm', ['network.max_depth_m=10']).network.max_depth_m == 10
+    with pytest.raises(ConfigError, match='found 0.5, 12.0 and 10.*such as 2.2'):
+        load_recipe('monodepth2', ['network.max_depth_m=10'])
+    load_recipe('monodepth2', ['network.max_depth_m=10', 'network.initial_depth_m=2.2'])
+
+
 @pytest.mark.parametrize('name', ['fms', 'nowhere.yaml', ''])
 def test_an_unknown_recipe_names_those_there_are(name):
     with pytest.raises(ConfigError, match=r'Found no recipe .*fsm'):
