@@ -10,10 +10,10 @@ compared even where only the other one's warped view is known. With the true dep
 told to move along, but .39 of what it drops stands in the world, .16 of all that stands; votes
 find .93, with .07 and .02 (test/training/test_automask.py).
 
-Depth was learned worse by votes all the same (docs/decisions.md). They find less of what moves along
-once it is taken for farther than it is: .94 with true depths, .84 at five times those, .07 at
-infinity; pixel by pixel .96, .90, .44. And they leave to the loss more of what is warped wrongly
-because its depth is wrong.
+Depth was learned worse by votes all the same (docs/decisions.md). They find less of what moves
+along once it is taken for farther than it is: .94 with true depths, .84 at five times those, .07
+at infinity; pixel by pixel .96, .90, .44. And they leave to the loss more of what is warped
+wrongly because its depth is wrong.
 """
 
 from collections.abc import Callable
