@@ -26,7 +26,7 @@ def reprojects_better(scene: Scene, hint: SureDepth) -> Bool[Tensor, 'c y x']:
         told = _error(scene, torch.where(hint.sure, hint.depth, 1.0))
         better = told < said
         if scene.loss.temporal:
-            better = better & (told < scene.still_error(LEVEL))
+            better = better & (told < scene.still_error(LEVEL).amin(1))
     return better
 
 

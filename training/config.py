@@ -210,6 +210,10 @@ class LossConfig:
     """Fraction of the training before the spatial terms begin."""
     automask_from: float = knob(0.5, low=0.0, high=1.0)
     """Fraction of the training before pixels that the unwarped source fits better are dropped."""
+    automask: Literal['pixel', 'votes'] = 'pixel'
+    """Who says which: each 'pixel' by itself, against the best unwarped source (Godard et al.
+    2019), or the 'votes' of the pixels around it on each source, which drop next to nothing that
+    stands but learn worse depth from scratch (losses/automask.py)."""
     rigidity: float = knob(0.0, low=0.0, high=100.0)
     """How strongly pixels whose depth disagrees with those before and after, as what moves by
     itself does, count less in the temporal term (losses/rigidity.py): their weight is 1 less so

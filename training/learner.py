@@ -23,6 +23,7 @@ from selfdepth_training.data.samples import (
 from selfdepth_training.features import FEATURES
 from selfdepth_training.flip import flip_fused
 from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
+from selfdepth_training.losses.automask import AUTOMASKS
 from selfdepth_training.losses.combine import COMBINE
 from selfdepth_training.losses.surround import (
     AFTER,
@@ -175,7 +176,11 @@ class SurroundLearner(nn.Module):
             factor = 1 << (shift - level)
             loss = self.config.loss
             self._geometry[key] = SurroundReprojection(
-                geometry, factor, loss.ssim, COMBINE[loss.sources]
+                geometry,
+                factor,
+                loss.ssim,
+                COMBINE[loss.sources],
+                AUTOMASKS[loss.automask],
             )
         return self._geometry[key]
 

@@ -102,7 +102,7 @@ class Scene:
         maps = self.features.at(level).detach()
         return self.views(level)._replace(images=maps.contiguous())
 
-    def still_error(self, level: int) -> Float[Tensor, 'c y x']:
+    def still_error(self, level: int) -> Float[Tensor, 'c 2 y x']:
         """What auto-masking compares with at a pyramid level, the same for every scale."""
         if level not in self._still:
             self._still[level] = self.tables(level).still_error(self.views(level))

@@ -12,6 +12,7 @@ from torch.nn import functional
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.learner import SurroundLearner
+from selfdepth_training.losses.automask import AUTOMASKS
 from selfdepth_training.losses.combine import least, mean
 from selfdepth_training.losses.surround import NOW
 from selfdepth_training.scene import Scene
@@ -128,3 +129,9 @@ def test_the_auto_mask_belongs_to_monodepth2_from_the_start_and_never_to_sfm(str
             with_leaves(scene), sample=replace(scene.sample, images=still), progress=0.0
         )
         assert (TERMS['temporal'](scene).item() == 0) == has
+
+
+@pytest.mark.parametrize('name', AUTOMASKS)
+def test_the_recipe_says_by_which_rule_pixels_are_dropped(street, name):
+    scene = scene_of(street, 'monodepth2', f'loss.automask={name}')
+    assert scene.tables(0).moves_along is AUTOMASKS[name]

@@ -19,6 +19,7 @@ from torch.nn import functional
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.data.samples import RigSample
 from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.losses.automask import AutoMask, Compared, by_pixel
 from selfdepth_training.losses.combine import Combine, Reprojection, least
 from selfdepth_training.losses.photometric import fast, masked_mean, photometric_error
 from selfdepth_training.warp import SampleGrid, sample, source_grid, upsampled
@@ -87,20 +88,22 @@ class SurroundReprojection:
     ssim_weight: float
     combine: Combine = least
     """What counts of the errors against two sources."""
+    moves_along: AutoMask = by_pixel
+    """Which pixels auto-masking drops."""
     unlike: PixelError | None = None
     """How unlike two views are per pixel; None: the photometric error."""
 
     def temporal(
         self, views: Views, depth: Float[Tensor, 'c h w'], automask: bool,
         explained: Float[Tensor, 'c 2 y x'] | None = None,
-        still: Float[Tensor, 'c y x'] | None = None,
+        still: Float[Tensor, 'c 2 y x'] | None = None,
     ) -> Reprojection:  # fmt: skip
         """Own camera before and after: minimum reprojection, auto-masking (Monodepth2).
 
         Auto-masking drops pixels that an unwarped source explains better than the warped ones:
-        things that move along with the robot, and views from standstill. `explained`, of before
-        and after, is a factor of the error (Zhou et al. 2017). `still` is the `still_error` of
-        these views, where it is known already.
+        things that move along with the robot, and views from standstill (`moves_along`).
+        `explained`, of before and after, is a factor of the error (Zhou et al. 2017). `still` is
+        the `still_error` of these views, where it is known already.
         """
         columns = slice(None)
         cameras = range(len(self.geometry.cameras))
@@ -111,20 +114,25 @@ class SurroundReprojection:
         sources = views.images[[BEFORE, AFTER]].transpose(0, 1).flatten(0, 1)
         targets = views.images[NOW].repeat_interleave(2, 0)
         view = self._warp(sources, grids)
-        found = self._combined(targets, view, explained)
+        error, seen = self._errors(targets, view)
+        if explained is not None:
+            error = error * explained
+        found = self.combine(error, seen)
         valid = found.valid & self.enlarged(self.geometry.visible)
         valid = valid & views.present[NOW][:, None, None]
         if automask:
             still = self.still_error(views) if still is None else still
-            valid = valid & (found.error < still)
+            with torch.no_grad():
+                along = self.moves_along(Compared(found.error, error, seen, still))
+            valid = valid & ~along
         return Reprojection(found.error, valid)
 
     @torch.no_grad()
-    def still_error(self, views: Views) -> Float[Tensor, 'c y x']:
-        """Least error of the own camera before and after, unwarped: it knows no depth."""
+    def still_error(self, views: Views) -> Float[Tensor, 'c 2 y x']:
+        """Error of the own camera before and after, unwarped: it knows no depth."""
         sources = views.images[[BEFORE, AFTER]].transpose(0, 1).flatten(0, 1).contiguous()
         targets = views.images[NOW].repeat_interleave(2, 0)
-        return self._error(targets, sources).unflatten(0, (-1, 2)).amin(1)
+        return self._error(targets, sources).unflatten(0, (-1, 2))
 
     def spatial(
         self, views: Views, depth: Float[Tensor, 'c h w'], other_time: int
@@ -148,7 +156,8 @@ class SurroundReprojection:
             crops.append(overlap.target)
         view = self._warp(torch.cat(sources), grids)
         target = torch.cat(targets)
-        found = self._combined(target, view._replace(images=match_brightness(view, target)))
+        matched = view._replace(images=match_brightness(view, target))
+        found = self.combine(*self._errors(target, matched))
         valid = found.valid & self.enlarged(torch.stack(visible))
         return Reprojection(found.error, valid & views.present[NOW, crops, None, None])
 
@@ -172,14 +181,12 @@ class SurroundReprojection:
         grid = upsampled(grid, self.factor)
         return WarpedViews(sample(sources, grid.coordinates), grid.valid)
 
-    def _combined(
-        self, targets: Tensor, view: WarpedViews, factor: Tensor | None = None
-    ) -> Reprojection:
-        """Error of each pair of consecutive views."""
+    def _errors(
+        self, targets: Float[Tensor, 'n k h w'], view: WarpedViews
+    ) -> tuple[Float[Tensor, 'm 2 h w'], Bool[Tensor, 'm 2 h w']]:
+        """Errors of pairs of consecutive views, and where they are known."""
         error = self._error(targets, view.images)
-        if factor is not None:
-            error = error * factor.flatten(0, 1)
-        return self.combine(error.unflatten(0, (-1, 2)), view.valid.unflatten(0, (-1, 2)))
+        return error.unflatten(0, (-1, 2)), view.valid.unflatten(0, (-1, 2))
 
     def _error(
         self, targets: Float[Tensor, 'n k h w'], views: Float[Tensor, 'n k h w']
