@@ -167,12 +167,13 @@ def _explainability(scene: Scene) -> Tensor | None:
 
 
 def _velocity(scene: Scene) -> Tensor | None:
-    """Distance moved, as learned and as odometry has it."""
-    measured = scene.sample.world_from_body
-    if not scene.loss.velocity or measured is None or not scene.motion.learned:
+    """Distance moved, as learned and as odometry has it, once images have told the direction."""
+    measured, loss = scene.sample.world_from_body, scene.loss
+    counts = loss.velocity and scene.progress >= loss.velocity_from
+    if not counts or measured is None or not scene.motion.learned:
         return None
     poses = scene.motion.world_from_body.matrix
-    return scene.loss.velocity * velocity_error(poses, measured.to(poses))
+    return loss.velocity * velocity_error(poses, measured.to(poses))
 
 
 def _agreement(scene: Scene) -> Tensor | None:

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_training.config import DataConfig
+from selfdepth_training.config import RECIPES, DataConfig, load_recipe
 from selfdepth_training.data.samples import RigSample, SampleSource
+from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.losses.motion import distances, velocity_error
 from selfdepth_training.losses.surround import to_float
 from selfdepth_training.networks import EgoMotionNetwork
+from selfdepth_training.terms import TERMS
 
 STEPS = 160
 
@@ -47,6 +49,27 @@ def test_it_says_nothing_of_the_direction(driven):
     turn = SE3.exp(torch.tensor([3.0, -2, 1, 0.3, -0.8, 1.1], dtype=torch.float64))
     elsewhere = turn.matrix @ driven
     assert velocity_error(elsewhere, driven) < 1e-9
+
+
+def test_distances_wait_until_images_have_told_the_direction(street):
+    """An untrained network says mostly straight up or down, which distances alone lengthen."""
+    small = 'network.encoder=[8, 8, 16, 32, 64]', 'network.decoder=[8, 8, 8, 8]'
+    config = load_recipe('ba', [*small, 'data.width=160', 'data.height=96'])
+    learner = SurroundLearner(config, [street.rig], learn_motion=True)
+    sample = SampleSource([street.cache], config.data).load(0, (6, 8, 10))
+    begins = config.loss.velocity_from
+    for progress, counts in ((0.0, False), (begins - 0.01, False), (begins, True)):
+        (scene,) = learner.scenes([sample], progress, np.random.default_rng(0))
+        assert (TERMS['velocity'](scene) is not None) == counts
+
+
+@pytest.mark.parametrize('path', sorted(RECIPES.glob('*.yaml')), ids=lambda p: p.stem)
+def test_where_odometry_is_not_taken_for_known_images_tell_the_direction_first(path):
+    """Neither distances nor an auto-mask, which keeps what an untrained motion explains by
+    chance, have a part in the first steps."""
+    config = load_recipe(str(path))
+    if config.data.with_odometry == 'learned':
+        assert min(config.loss.velocity_from, config.loss.automask_from) >= 0.05
 
 
 def test_a_motion_of_nothing_has_a_gradient_that_is_a_number(driven):
