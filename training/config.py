@@ -183,6 +183,9 @@ class LossConfig:
     velocity: float = knob(0.0, low=0.0, high=10.0)
     """Weight of the difference, in metres, between the distance that a learned motion and that
     odometry moved (Guizilini et al., "3D packing", 2020), which makes it metric."""
+    velocity_from: float = knob(0.1, low=0.0, high=1.0)
+    """Fraction of the training before the distance counts: it says nothing of the direction, and
+    would lengthen whatever an untrained network says, which is mostly straight up or down."""
     agreement: float = knob(0.0, low=0.0, high=10.0)
     """Weight of the distance between what the networks say and what network.refinements make of
     it: metres and radians of the motion, logarithms of each camera's depth."""

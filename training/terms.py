@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.better import reprojects_better
 from selfdepth_training.config import LossConfig
 from selfdepth_training.data.samples import SureDepth
@@ -167,12 +168,31 @@ def _explainability(scene: Scene) -> Tensor | None:
 
 
 def _velocity(scene: Scene) -> Tensor | None:
-    """Distance moved, as learned and as odometry has it."""
-    measured = scene.sample.world_from_body
-    if not scene.loss.velocity or measured is None or not scene.motion.learned:
+    """Distance moved, as learned and as odometry has it; images tell whether forth or back."""
+    measured, loss = scene.sample.world_from_body, scene.loss
+    counts = loss.velocity and scene.progress >= loss.velocity_from
+    if not counts or measured is None or not scene.motion.learned:
         return None
     poses = scene.motion.world_from_body.matrix
-    return scene.loss.velocity * velocity_error(poses, measured.to(poses))
+    sign = 1.0 if _rather_forth(scene) else -1.0
+    return loss.velocity * velocity_error(poses, measured.to(poses), sign)
+
+
+@torch.no_grad()
+def _rather_forth(scene: Scene) -> bool:
+    """Whether the images are explained better by the motion than by going the other way.
+
+    A distance has no direction: it would lengthen a motion that is backwards, from where the
+    images cannot turn it any more, and depths end at the farthest.
+    """
+    level = scene.level_of(0)
+    poses = scene.motion.world_from_body.matrix.clone()
+    poses[..., :3, 3] *= -1  # the world is the body at the middle frame
+    back = replace(scene, motion=scene.motion._replace(world_from_body=SE3(poses)), _views={})
+    depth, tables = scene.depth(0, level), scene.tables(level)
+    found, other = (tables.temporal(each.views(level), depth, False) for each in (scene, back))
+    valid = found.valid & other.valid
+    return bool(masked_mean(found.error, valid) <= masked_mean(other.error, valid))
 
 
 def _agreement(scene: Scene) -> Tensor | None:

@@ -8,15 +8,18 @@ from torch import Tensor
 
 
 def velocity_error(
-    learned: Float[Tensor, 't c 4 4'], measured: Float[Tensor, 't c 4 4']
+    learned: Float[Tensor, 't c 4 4'], measured: Float[Tensor, 't c 4 4'], sign: float = 1.0
 ) -> Tensor:
     """Mean difference of the distances moved from frame to frame, metres.
+
+    `sign` is -1 for a learned motion that is known to go the wrong way: then it is as far off as
+    both distances together, and shrinks until it turns.
 
     Poses are world_from_body at each camera's stamp. Guizilini et al., "3D packing for
     self-supervised monocular depth estimation", 2020, eq. 7: it needs no direction, so a wheel's
     speed would do.
     """
-    return (distances(learned) - distances(measured)).abs().mean()
+    return (sign * distances(learned) - distances(measured)).abs().mean()
 
 
 def distances(world_from_body: Float[Tensor, 't c 4 4']) -> Float[Tensor, ' s']:
