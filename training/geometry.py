@@ -112,6 +112,16 @@ class RigGeometry:
         return self.rays.shape[1], self.rays.shape[2]
 
     @cached_property
+    def planes_of_rays(self) -> Float[Tensor, 'c 3 h w']:
+        """The rays as planes of x, y and z."""
+        return self.rays.permute(0, 3, 1, 2).contiguous()
+
+    @cached_property
+    def all_visible(self) -> bool:
+        """Whether no pixel is masked."""
+        return bool(self.visible.all())
+
+    @cached_property
     def overlaps(self) -> tuple[Overlap, ...]:
         """Ordered pairs of cameras that share a view; all crops have `overlap_width` columns."""
         return self._overlaps[0]

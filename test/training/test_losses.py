@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfdepth_training.losses import edge_aware_smoothness, photometric_error
+from selfdepth_training.losses.fast_photometric import fast_photometric_error
 from selfdepth_training.losses.photometric import masked_mean
 from selfdepth_training.losses.surround import WarpedViews, match_brightness
 
@@ -62,15 +63,41 @@ def test_the_error_has_the_gradient_of_its_differences():
     )
 
 
+@pytest.mark.parametrize('size', [(12, 16), (2, 2), (3, 7)])
+@pytest.mark.parametrize('weight', [SSIM, 0.0, 1.0])
+def test_the_fast_error_and_its_gradient_are_those_of_autograd(size, weight):
+    target = images(1, 2, size).double()
+    warped = (0.7 * target + 0.3 * images(2, 2, size).double()).requires_grad_()
+    warped.data[0, 0] = target[0, 0]  # no gradient of L1, and SSIM at its bound
+    counts = images(3, 2, size)[:, 0].double() * (images(4, 2, size)[:, 0] > 0.5)
+    found = []
+    for function in (photometric_error, fast_photometric_error):
+        error = function(target, warped, weight)
+        found.append((error.detach(), *torch.autograd.grad((error * counts).sum(), warped)))
+    (expected, gradient), (fast, its_gradient) = found
+    assert gradient.abs().max() > 1e-3
+    assert torch.equal(fast, expected)
+    assert torch.allclose(its_gradient[1], gradient[1], atol=1e-12)
+    # On its bound, rounding says whether the error is clamped and its gradient is nothing.
+    assert torch.allclose(its_gradient[0, 1:], gradient[0, 1:], atol=1e-12)
+
+
+def test_a_target_with_a_gradient_is_refused_by_the_fast_error():
+    target = images(1).requires_grad_()
+    with pytest.raises(ValueError, match='Detach'):
+        fast_photometric_error(target, images(2), SSIM)
+
+
 # In a process of its own: the type checks that tests run with cannot be compiled.
 COMPARISON = """
 import torch
 from torch._dynamo.utils import counters
-from selfdepth_training.losses.photometric import fast, photometric_error
+from selfdepth_training.losses.fast_photometric import fast_photometric_error
+from selfdepth_training.losses.photometric import photometric_error
 
 torch.manual_seed(0)
 a, b = torch.rand(2, 3, 12, 16), torch.rand(2, 3, 12, 16, requires_grad=True)
-for function in (photometric_error, fast(photometric_error)):
+for function in (photometric_error, fast_photometric_error):
     error = function(a, b, 0.85)
     error.mean().backward()
     found = torch.cat([error.detach().flatten(), 100 * b.grad.flatten()])
@@ -85,11 +112,11 @@ KINDS = """
 import functools
 import torch
 from torch._dynamo.utils import counters
-from selfdepth_training.losses.photometric import fast, photometric_error
+from selfdepth_training.losses.fast_photometric import fast_photometric_error
 
 torch.compile = functools.partial(torch.compile, backend='eager')
 for width in range(8, 28):
-    fast(photometric_error)(torch.rand(1, 3, 8, width), torch.rand(1, 3, 8, width), 0.85)
+    fast_photometric_error(torch.rand(1, 3, 8, width), torch.rand(1, 3, 8, width), 0.85)
 print(counters['stats']['unique_graphs'])
 """
 

@@ -21,8 +21,10 @@ from selfdepth_training.data.samples import RigSample
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.automask import AutoMask, Compared, by_pixel
 from selfdepth_training.losses.combine import Combine, Reprojection, least
-from selfdepth_training.losses.photometric import fast, masked_mean, photometric_error
-from selfdepth_training.warp import SampleGrid, sample, source_grid, upsampled
+from selfdepth_training.losses.fast_photometric import fast_photometric_error
+from selfdepth_training.losses.photometric import masked_mean
+from selfdepth_training.pinholes import all_plain, pinhole_grids
+from selfdepth_training.warp import SampleGrid, at_nearest, sample, source_grid, upsampled
 
 BEFORE, NOW, AFTER = 0, 1, 2
 
@@ -69,6 +71,16 @@ def to_float(images: UInt8[Tensor, 'n h w 3']) -> Float[Tensor, 'n 3 h w']:
     return images.permute(0, 3, 1, 2).float() / 255
 
 
+class Look(NamedTuple):
+    """A camera whose view is explained by another's, or by its own, at some times."""
+
+    target: int
+    source: int
+    columns: slice
+    """Of the target."""
+    times: tuple[int, int]
+
+
 class WarpedViews(NamedTuple):
     """Source views as the target cameras would see them, and where that is known."""
 
@@ -105,15 +117,13 @@ class SurroundReprojection:
         `explained`, of before and after, is a factor of the error (Zhou et al. 2017). `still` is
         the `still_error` of these views, where it is known already.
         """
-        columns = slice(None)
-        cameras = range(len(self.geometry.cameras))
-        grids = [
-            self._grid(views, each, camera, columns, camera, (BEFORE, AFTER))
-            for camera, each in zip(cameras, depth.unbind(0), strict=True)
+        looks = [
+            Look(camera, camera, slice(None), (BEFORE, AFTER))
+            for camera in range(len(self.geometry.cameras))
         ]
         sources = views.images[[BEFORE, AFTER]].transpose(0, 1).flatten(0, 1)
         targets = views.images[NOW].repeat_interleave(2, 0)
-        view = self._warp(sources, grids)
+        view = self._warp(sources, self._grid(views, depth, looks))
         error, seen = self._errors(targets, view)
         if explained is not None:
             error = error * explained
@@ -138,46 +148,60 @@ class SurroundReprojection:
         self, views: Views, depth: Float[Tensor, 'c h w'], other_time: int
     ) -> Reprojection:
         """Neighbours now and at `other_time` (BEFORE or AFTER), in the overlaps only."""
-        geometry, crops = self.geometry, []
-        grids, sources, targets, visible = [], [], [], []
-        depths = depth.unbind(0)
+        geometry, looks = self.geometry, []
+        sources, targets, visible = [], [], []
+        times = NOW, other_time
         for overlap in geometry.overlaps:
             columns = overlap.columns(geometry)
-            times = NOW, other_time
-            grids.append(
-                self._grid(
-                    views, depths[overlap.target], overlap.target, columns, overlap.source, times
-                )
-            )
+            looks.append(Look(overlap.target, overlap.source, columns, times))
             sources.append(views.across[list(times), overlap.source])
             large = slice(columns.start * self.factor, columns.stop * self.factor)
             targets.append(views.across[NOW, overlap.target, :, :, large].expand(2, -1, -1, -1))
             visible.append(geometry.visible[overlap.target][:, columns])
-            crops.append(overlap.target)
-        view = self._warp(torch.cat(sources), grids)
+        view = self._warp(torch.cat(sources), self._grid(views, depth, looks))
         target = torch.cat(targets)
         matched = view._replace(images=match_brightness(view, target))
         found = self.combine(*self._errors(target, matched))
         valid = found.valid & self.enlarged(torch.stack(visible))
+        crops = [look.target for look in looks]
         return Reprojection(found.error, valid & views.present[NOW, crops, None, None])
 
-    def _grid(
-        self, views: Views, depth: Tensor, target: int, columns: slice, source: int,
-        times: tuple[int, int],
-    ) -> SampleGrid:  # fmt: skip
-        """Where camera `source` at `times` sees what camera `target` sees now."""
-        points = depth[:, columns, None] * self.geometry.rays[target][:, columns]
-        source_from_world = views.world_from_camera[list(times), source].inverse()
-        poses = SE3(source_from_world.matrix @ views.world_from_camera.matrix[NOW, target])
-        grid = source_grid(
-            self.geometry.cameras[source], SE3(poses.matrix.to(depth)), points,
-            self.geometry.visible[source],
-        )  # fmt: skip
-        return grid._replace(valid=grid.valid & views.present[list(times), source, None, None])
+    def _grid(self, views: Views, depth: Float[Tensor, 'c h w'], looks: list[Look]) -> SampleGrid:
+        """Where the source of each look sees, at each of its times, what the target sees now."""
+        geometry, poses = self.geometry, views.world_from_camera
+        present = torch.cat([views.present[list(each.times), each.source] for each in looks])
+        matrices = [
+            poses[list(each.times), each.source].inverse().matrix @ poses.matrix[NOW, each.target]
+            for each in looks
+        ]
+        cameras = [geometry.cameras[each.source] for each in looks]
+        crops = [(each.target, ..., each.columns) for each in looks]
+        if all_plain(cameras):
+            rays = geometry.planes_of_rays
+            grid = pinhole_grids(
+                cameras,
+                torch.stack(matrices).to(depth),
+                torch.stack([depth[crop] for crop in crops]),
+                torch.stack([rays[crop] for crop in crops]),
+            )
+            if not geometry.all_visible:
+                sources = [each.source for each in looks for _ in each.times]
+                seen = at_nearest(geometry.visible[sources], grid.coordinates)
+                grid = grid._replace(valid=grid.valid & seen)
+        else:
+            grids = [
+                source_grid(
+                    camera, SE3(matrix.to(depth)),
+                    depth[crop][..., None] * geometry.rays[each.target][:, each.columns],
+                    geometry.visible[each.source],
+                )
+                for camera, matrix, crop, each in zip(cameras, matrices, crops, looks, strict=True)
+            ]  # fmt: skip
+            grid = SampleGrid(*(torch.cat(parts) for parts in zip(*grids, strict=True)))
+        return grid._replace(valid=grid.valid & present[:, None, None])
 
-    def _warp(self, sources: Tensor, grids: list[SampleGrid]) -> WarpedViews:
+    def _warp(self, sources: Tensor, grid: SampleGrid) -> WarpedViews:
         """Sample every source at its grid, at the size of the images."""
-        grid = SampleGrid(*(torch.cat(parts) for parts in zip(*grids, strict=True)))
         grid = upsampled(grid, self.factor)
         return WarpedViews(sample(sources, grid.coordinates), grid.valid)
 
@@ -193,7 +217,7 @@ class SurroundReprojection:
     ) -> Float[Tensor, 'n h w']:
         if self.unlike is not None:
             return self.unlike(targets, views)
-        return fast(photometric_error)(targets, views, self.ssim_weight)
+        return fast_photometric_error(targets, views, self.ssim_weight)
 
     def enlarged(self, mask: Shaped[Tensor, 'n h w']) -> Shaped[Tensor, 'n y x']:
         """What is told at the size of the geometry, at that of the images."""
