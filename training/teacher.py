@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What another network says of a recording's images, as labels.
 
-Any ONNX file with our interface will do (README: "The network's interface"): a large model of
-ours for a small one, or a foreign one that was wrapped so.
+Any ONNX file with our interface will do (docs/engines.md): a large model of ours for a small one,
+or a foreign one that was wrapped so.
 """
 
 import numpy as np
