@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.masks import RIG_HELP, with_masks
+from selfdepth_ros.cli.masks import RIG_HELP, masked, with_masks
 from selfdepth_ros.clouds.config import CloudsConfig
 from selfdepth_ros.clouds.errors import CloudError
 from selfdepth_ros.clouds.many import Failure, each_by_itself
@@ -101,7 +101,7 @@ def masked_rig(rig: Rig, args: argparse.Namespace) -> Rig:
     beside = (args.model if args.model.is_dir() else args.model.parent) / 'rig.yaml'
     known = load_rig(beside) if beside.is_file() else None
     if known and set(rig.names) <= set(known.names):
-        return with_masks(rig, beside)
+        return masked(rig, known, beside)
     found = f'{beside} is of {", ".join(known.names)}' if known else f'no {beside}'
     print(f"note: {found}: pixels of the robot's own body become points; see --rig")
     return rig

@@ -21,17 +21,19 @@ def with_masks(rig: Rig, path: Path | None) -> Rig:
     Warns where the file has other poses or lenses: these are not used. Raises CalibrationError
     for a file without one of the cameras.
     """
-    if path is None:
-        return rig
-    known = load_rig(path)
-    masked = rig.with_masks_of(known)
+    return rig if path is None else masked(rig, load_rig(path), path)
+
+
+def masked(rig: Rig, known: Rig, path: Path) -> Rig:
+    """`with_masks` of a file that is read already."""
+    found = rig.with_masks_of(known)
     if told := rig_differences(known.subset(rig.names), rig, _SAME, ('the file', 'the bag')):
         log.warning(
             '%s: only its masks are used; poses and lenses stay those of the bag, which differ. '
             '%s%s',
             path, told[0], f' (and {len(told) - 1} more)' if told[1:] else '',
         )  # fmt: skip
-    return masked
+    return found
 
 
 def masks_told(rig: Rig) -> str:

@@ -58,20 +58,19 @@ class Stop:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         again, self.asked = self.asked, True
-        if not (self.held or again or _loads_compiled_code(frame)):
+        if not (self.held or again or _mistakes_an_interrupt(frame)):
             raise KeyboardInterrupt
 
 
-def _loads_compiled_code(frame: FrameType | None) -> bool:
-    """Whether a module is imported or numba's LLVM at work, which make other errors of ours.
+def _mistakes_an_interrupt(frame: FrameType | None) -> bool:
+    """Whether code is at work that makes something else of an exception out of a handler.
 
     An extension that is interrupted while it is imported raises ImportError, "not installed";
-    LLVM's callbacks print an exception and forget it.
+    numba's LLVM prints an exception in its callbacks and forgets it.
     """
     while frame is not None:
-        if frame.f_code.co_filename.startswith('<frozen importlib'):
-            return True
-        if 'llvmlite' in frame.f_code.co_filename:
+        name = frame.f_code.co_filename
+        if name.startswith('<frozen importlib') or 'llvmlite' in name:
             return True
         frame = frame.f_back
     return False

@@ -16,9 +16,16 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from selfdepth_training.losses.photometric import C1, C2, error_of_wide, fast, moments, reflected
-
-BOX = 9
+from selfdepth_training.losses.photometric import (
+    BOX,
+    C1,
+    C2,
+    error_of_wide,
+    fast,
+    moments,
+    reflected,
+    sum3x3,
+)
 
 
 def fast_photometric_error(
@@ -76,12 +83,7 @@ def _parts(
 
 def _gathered(wide_t: Tensor, wide_w: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """What each pixel, those beyond the border too, gets from all boxes it is in."""
-    return _sum3x3(a) + wide_t * _sum3x3(b) + wide_w * _sum3x3(c)
-
-
-def _sum3x3(x: Tensor) -> Tensor:
-    x = x[..., :-2] + x[..., 1:-1] + x[..., 2:]
-    return x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]
+    return sum3x3(a) + wide_t * sum3x3(b) + wide_w * sum3x3(c)
 
 
 def _with_l1(

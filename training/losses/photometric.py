@@ -16,6 +16,8 @@ from torch.nn import functional
 log = logging.getLogger(__name__)
 
 C1, C2 = 0.01**2, 0.03**2
+# Pixels of a 3x3 box.
+BOX = 9
 # Kinds of input (sizes, with or without a gradient) that a function is compiled for before torch
 # gives up and runs it uncompiled: four sizes of image, in time and across, with and without.
 KINDS_COMPILED = 64
@@ -28,11 +30,15 @@ def reflected(x: Tensor) -> Tensor:
     return functional.pad(x, (1, 1, 1, 1), mode='reflect')
 
 
-def _mean3x3(x: Tensor) -> Tensor:
-    """Of each pixel within the border."""
+def sum3x3(x: Tensor) -> Tensor:
+    """Of each pixel's box, within the border."""
     # Sums of shifted slices: on a CPU a compiled chain of these is 8x faster than avg_pool2d.
     x = x[..., :-2] + x[..., 1:-1] + x[..., 2:]
-    return (x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]) / 9
+    return x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]
+
+
+def _mean3x3(x: Tensor) -> Tensor:
+    return sum3x3(x) / BOX
 
 
 def photometric_error(
