@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Images of cameras at the network's size."""
+"""Images of cameras at another size, the network's in the first place."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +9,22 @@ import numpy as np
 from jaxtyping import UInt8
 
 
+def resized(
+    image: UInt8[np.ndarray, '_ _ *channels'], width: int, height: int
+) -> UInt8[np.ndarray, '_ _ *channels']:
+    """Resize as `Camera.scaled` expects it, borders on borders; an image of that size is returned.
+
+    Pixel areas are averaged where both sides shrink; else pixels are interpolated bilinearly.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    target = np.empty((height, width, *image.shape[2:]), np.uint8)
+    _resize(image, target)
+    return target
+
+
 class Resizer:
-    """Fills an image of the network's size: each pixel is the mean of the area that it covers.
+    """Fills images of the network's size, with the values of `resized`.
 
     Args:
         shrink: does it where not both factors are whole, which cv2 is slow at; None: cv2 does.
@@ -31,6 +45,12 @@ class Resizer:
         if self._shrink and smaller and not whole:
             self._shrink(image, target)
             return
-        import cv2  # only where images are not of network size
+        _resize(image, target)
 
-        cv2.resize(image, target.shape[1::-1], dst=target, interpolation=cv2.INTER_AREA)
+
+def _resize(image: np.ndarray, target: np.ndarray) -> None:
+    import cv2  # only where images are not of the size that is asked for
+
+    shrinks = all(a >= b for a, b in zip(image.shape[:2], target.shape[:2], strict=True))
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    cv2.resize(image, target.shape[1::-1], dst=target, interpolation=method)

@@ -35,7 +35,7 @@ def _error(scene: Scene, depth: Float[Tensor, 'c y x']) -> Float[Tensor, 'c y x'
     tables, views, loss = scene.tables(LEVEL), scene.views(LEVEL), scene.loss
     error = torch.full_like(depth, UNSEEN)
     if loss.temporal and scene.motion_teaches:
-        found = tables.temporal(views, depth, automask=False)
+        found = tables.temporal(views, depth)
         error = torch.where(found.valid, found.error, UNSEEN)
     overlaps = tables.geometry.overlaps
     if loss.spatial and overlaps:

@@ -98,7 +98,7 @@ class Judge:
     ) -> float:
         tables = self._tables[recording]
         views = surround_views(sample, SE3(sample.world_from_body), tables.geometry, 0)
-        parts = [tables.temporal(views, depth, automask=False)]
+        parts = [tables.temporal(views, depth)]
         if tables.geometry.overlaps:
             parts.append(tables.spatial(views, depth, AFTER))
         errors = torch.cat([part.error[part.valid] for part in parts])

@@ -17,6 +17,7 @@ from selfdepth_ros.core.depth import z_depth_from_ray_distance
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.resizing import resized
 from selfdepth_training.checkpoint import CheckpointError, load_checkpoint
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.evaluate import Predictor
@@ -102,10 +103,7 @@ def network_images(frame: SurroundFrame, width: int, height: int) -> UInt8[np.nd
     batch = np.zeros((len(frame.images), height, width, 3), np.uint8)
     for index, image in enumerate(frame.images):
         if image is not None:
-            same = image.shape[:2] == (height, width)
-            batch[index] = image if same else cv2.resize(
-                image, (width, height), interpolation=cv2.INTER_AREA
-            )  # fmt: skip
+            batch[index] = resized(image, width, height)
     return batch
 
 

@@ -80,6 +80,11 @@ class Scene:
         """Until the motion is known, wrong motion must not teach wrong depth."""
         return not self.motion.learned or self.progress >= self.loss.motion_from
 
+    @property
+    def automasked(self) -> bool:
+        """Whether what looks better unwarped is left out by now."""
+        return self.progress >= self.loss.automask_from
+
     def level_of(self, scale: int) -> int:
         """Pyramid level of the images that the depths of a scale (0: finest) are judged on."""
         return max(self.level, scale) if self.loss.pyramid == 'own' else self.level

@@ -100,7 +100,7 @@ def _explained(scene: Scene, depth: Float[Tensor, 'c h w'], level: int) -> Repro
     """How well such depths explain the images: those before and after, else the neighbours."""
     tables, views = scene.tables(level), scene.views(level)
     if scene.loss.temporal:
-        return tables.temporal(views, depth, automask=False)
+        return tables.temporal(views, depth)
     return tables.spatial(views, depth, scene.other_time)
 
 

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from selfdepth_ros.inference import load_engine
 from selfdepth_ros.inference.engine import DepthPrediction
+from selfdepth_ros.resizing import resized
 from selfdepth_training.config import TrainConfig
-from selfdepth_training.data.cache import resized
 from selfdepth_training.data.samples import SampleSource, SureDepth
 from selfdepth_training.geometry import RigGeometry
 

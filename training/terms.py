@@ -83,7 +83,7 @@ def _temporal(scene: Scene) -> Tensor | None:
     weights = {level: _rigid(scene, level) for level in set(levels)}
     losses = []
     for scale, level in enumerate(levels):
-        still = scene.still_error(level) if scene.progress >= loss.automask_from else None
+        still = scene.still_error(level) if scene.automasked else None
         found = _over_time(scene, scene.tables(level), scene.views(level), scale, level, still)
         weight = weights[level]
         if weight is not None:
@@ -101,7 +101,9 @@ def _feature_metric(scene: Scene) -> Tensor | None:
     for scale in range(len(scene.inverse)):
         level = max(scene.level_of(scale), 1)
         tables = replace(scene.tables(level), unlike=feature_error)
-        found = _over_time(scene, tables, scene.feature_views(level), scale, level)
+        views = scene.feature_views(level)
+        still = tables.still_error(views) if scene.automasked else None
+        found = _over_time(scene, tables, views, scale, level, still)
         losses.append(reprojection_loss(found))
     return loss.feature_metric * _mean(losses)
 
@@ -112,21 +114,15 @@ def _over_time(
     views: Views,
     scale: int,
     level: int,
-    still: Tensor | None = None,
+    still: Tensor | None,
 ) -> Reprojection:
-    """`still`: the error of the unwarped views, where it is known already."""
     depth = scene.depth(scale, level)
     explained = scene.motion.explained
     if explained is not None:
         size = [side * tables.factor for side in tables.geometry.size]
         explained = functional.interpolate(explained, size, mode='bilinear')
-    return tables.temporal(
-        views,
-        depth if scene.motion_teaches else depth.detach(),
-        scene.progress >= scene.loss.automask_from,
-        explained,
-        still,
-    )
+    depth = depth if scene.motion_teaches else depth.detach()
+    return tables.temporal(views, depth, still, explained)
 
 
 def _autoencoder(scene: Scene) -> Tensor | None:
@@ -190,7 +186,7 @@ def _rather_forth(scene: Scene) -> bool:
     poses[..., :3, 3] *= -1  # the world is the body at the middle frame
     back = replace(scene, motion=scene.motion._replace(world_from_body=SE3(poses)), _views={})
     depth, tables = scene.depth(0, level), scene.tables(level)
-    found, other = (tables.temporal(each.views(level), depth, False) for each in (scene, back))
+    found, other = (tables.temporal(each.views(level), depth) for each in (scene, back))
     valid = found.valid & other.valid
     return bool(masked_mean(found.error, valid) <= masked_mean(other.error, valid))
 

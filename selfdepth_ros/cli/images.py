@@ -13,6 +13,7 @@ import numpy as np
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference.precision import Batch
+from selfdepth_ros.resizing import resized
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp')
 _FOCAL = 0.6
@@ -50,7 +51,8 @@ def _from_files(files: list[Path], manifest: Manifest, most: int) -> Iterator[Ba
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is None:
             raise ImageError(f'{path} cannot be read as an image; take it out of the folder')
-        yield _resized(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), manifest)[None], focal
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        yield resized(rgb, manifest.width, manifest.height)[None], focal
 
 
 def _from_bag(bag: Path, manifest: Manifest, most: int) -> Iterator[Batch]:
@@ -58,11 +60,12 @@ def _from_bag(bag: Path, manifest: Manifest, most: int) -> Iterator[Batch]:
 
     reader = BagReader(bag)
     rig = reader.rig()
-    scaled = [entry.scaled(manifest.width, manifest.height) for entry in rig.cameras]
+    size = manifest.width, manifest.height
+    scaled = [entry.scaled(*size) for entry in rig.cameras]
     focal = np.array([entry.camera.focal for entry in scaled], np.float32)
     sets = -(-most // len(scaled))
     step = max(reader.most_frames // sets, 1)
-    frames = reader.surround_frames(lambda _, image: _resized(image, manifest))
+    frames = reader.surround_frames(lambda _, image: resized(image, *size))
     for frame in islice(frames, 0, sets * step, step):
         there = [index for index, image in enumerate(frame.images) if image is not None]
         if there:
@@ -72,11 +75,3 @@ def _from_bag(bag: Path, manifest: Manifest, most: int) -> Iterator[Batch]:
 def _spread(files: list[Path], most: int) -> list[Path]:
     picks = np.linspace(0, len(files) - 1, min(most, len(files))).round().astype(int)
     return [files[index] for index in picks]
-
-
-def _resized(image: np.ndarray, manifest: Manifest) -> np.ndarray:
-    import cv2
-
-    size = manifest.width, manifest.height
-    smaller = image.shape[1] > size[0]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)

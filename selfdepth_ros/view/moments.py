@@ -5,7 +5,6 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -13,6 +12,7 @@ from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.clouds.making import CloudMaker, ahead
 from selfdepth_ros.clouds.recorded import RecordedClouds, nearest_in_time
 from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.resizing import resized
 
 _THUMBNAIL_PX = 320
 _WITHIN_NS = 100_000_000
@@ -99,5 +99,4 @@ def thumbnail(_: int, image: UInt8[np.ndarray, 'h w 3']) -> UInt8[np.ndarray, 'y
     height, width = image.shape[:2]
     if width <= _THUMBNAIL_PX:
         return image
-    size = _THUMBNAIL_PX, max(1, round(height * _THUMBNAIL_PX / width))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    return resized(image, _THUMBNAIL_PX, max(1, round(height * _THUMBNAIL_PX / width)))

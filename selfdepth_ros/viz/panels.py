@@ -5,10 +5,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import Float
 
+from selfdepth_ros.resizing import resized
 from selfdepth_ros.viz.canvas import BACKGROUND, FAINT, blank, text_width, turbo, write
 
 NEAR_M, FAR_M = 2.5, 80.0
@@ -92,7 +92,7 @@ def draw_depth_panels(
 def _image_panel(image: Any, width: int, height: int) -> Any:
     if image is None:
         return np.full((height, width, 3), BACKGROUND, np.uint8)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return resized(image, width, height)
 
 
 def _legend(picture: Any, top: int, with_error: bool) -> None:

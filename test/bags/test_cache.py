@@ -16,7 +16,8 @@ import pytest
 
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_training.data.cache import CacheError, FrameCache, build_cache, resized
+from selfdepth_ros.resizing import resized
+from selfdepth_training.data.cache import CacheError, FrameCache, build_cache
 
 WIDTH, HEIGHT = 16, 12
 START, PERIOD = 1_700_000_000_000_000_000, 100_000_000

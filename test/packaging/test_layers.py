@@ -103,7 +103,7 @@ RULES = (
     Layer(
         'selfdepth_training',
         {'torch', 'cv2', 'rosbags'},
-        {'core', 'messages', 'bags', 'datasets', 'synthetic', 'inference'},
+        {'core', 'messages', 'bags', 'datasets', 'synthetic', 'inference', 'resizing'},
     ),
 )
 

@@ -52,8 +52,11 @@ def test_a_listed_skip_passes(tmp_path: Path) -> None:
     ],
     ids=['test', 'reason', 'marker', 'importorskip', 'module'],
 )
-def test_an_unlisted_skip_fails_the_run(tmp_path: Path, body: str) -> None:
-    result = run_sample(tmp_path, body)
+@pytest.mark.parametrize('parallel', [(), ('-p', 'xdist.plugin', '-n', '1')], ids=['one', 'xdist'])
+def test_an_unlisted_skip_fails_the_run(
+    tmp_path: Path, body: str, parallel: tuple[str, ...]
+) -> None:
+    result = run_sample(tmp_path, body, *parallel)
     assert result.returncode == 1, result.stdout
     assert 'does not allow' in result.stdout
     assert run_sample(tmp_path, body, '--any-skip').returncode in (0, 5)

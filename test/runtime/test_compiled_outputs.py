@@ -16,7 +16,7 @@ from selfdepth_ros.compiled.outputs import CompiledScanSteps, CompiledThinner
 from selfdepth_ros.core.downsample import EVERY_HEIGHT, DownsampleConfig, left
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.scan_steps import NumpyScanSteps
-from selfdepth_ros.resizing import Resizer
+from selfdepth_ros.resizing import Resizer, resized
 
 SEEDS = st.integers(0, 2**32 - 1)
 COMPILED_SCAN, COMPILED_THINNER, SHRINK = CompiledScanSteps(), CompiledThinner(), Shrink()
@@ -141,6 +141,17 @@ def test_other_sizes_go_to_the_loops_and_larger_ones_do_not():
     with pytest.raises(AssertionError, match='asked'):
         Resizer(never)(image, found)
     Resizer(never)(image[:15], found)
+
+
+@pytest.mark.parametrize(('height', 'width'), [(15, 20), (31, 40), (60, 80), (60, 20)])
+def test_the_robot_resizes_as_training_and_larger_is_bilinear(height, width):
+    image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    found = np.zeros((height, width, 3), np.uint8)
+    Resizer()(image, found)
+    np.testing.assert_array_equal(found, resized(image, width, height))
+    if height > 30 or width > 40:
+        bilinear = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        np.testing.assert_array_equal(found, bilinear)
 
 
 def never(image, target):

@@ -50,7 +50,8 @@ class Moment:
     def dropped(self, rule: Callable) -> tuple[torch.Tensor, torch.Tensor]:
         """What the rule drops, and of what it could."""
         tables = replace(self.tables, moves_along=rule)
-        kept, known = (tables.temporal(self.views, self.depth, on).valid for on in (True, False))
+        masks = tables.still_error(self.views), None
+        kept, known = (tables.temporal(self.views, self.depth, mask).valid for mask in masks)
         return known & ~kept, known
 
 

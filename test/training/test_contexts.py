@@ -45,18 +45,16 @@ def test_every_camera_overlaps_its_two_neighbours(scene):
 
 def test_the_own_camera_before_and_after_explains_every_camera(scene):
     views, reprojection, depth = scene
-    right = errors(reprojection.temporal(views, depth, False))
+    right = errors(reprojection.temporal(views, depth))
     assert (right < TEMPORAL_BOUND).all(), right
     poses = views.world_from_camera
     swapped = errors(
-        reprojection.temporal(with_poses(views, poses.matrix[[AFTER, NOW, BEFORE]]), depth, False)
+        reprojection.temporal(with_poses(views, poses.matrix[[AFTER, NOW, BEFORE]]), depth)
     )
-    inverted = errors(
-        reprojection.temporal(with_poses(views, poses.inverse().matrix), depth, False)
-    )
+    inverted = errors(reprojection.temporal(with_poses(views, poses.inverse().matrix), depth))
     assert (torch.minimum(swapped, inverted) > 2 * TEMPORAL_BOUND).all(), (swapped, inverted)
     for factor in (0.8, 1.25):
-        wrong = errors(reprojection.temporal(views, factor * depth, False))
+        wrong = errors(reprojection.temporal(views, factor * depth))
         assert (wrong > 1.3 * right).all(), (factor, wrong, right)
 
 
@@ -85,7 +83,7 @@ def single_errors(scene, matrix: torch.Tensor) -> dict[tuple[int, int, int], flo
             present[NOW, targets] = present[time, sources] = True
             given = views._replace(present=present)
             if len(targets) == 6:
-                result = reprojection.temporal(given, depth, False)
+                result = reprojection.temporal(given, depth)
                 keys = [(camera, camera) for camera in CAMERAS]
             else:
                 result = reprojection.spatial(given, depth, time)
@@ -136,16 +134,16 @@ def test_inverted_extrinsics_explain_no_pair(scene):
 def test_depths_at_half_size_explain_the_images_nearly_as_well(street, helpers, scene):
     views, reprojection, depth = scene
     half = 1 / functional.avg_pool2d(1 / depth[:, None], 2)[:, 0]
-    coarse = helpers.reprojection(street.rig, factor=2).temporal(views, half, False)
+    coarse = helpers.reprojection(street.rig, factor=2).temporal(views, half)
     assert coarse.error.shape == depth.shape
-    right = errors(reprojection.temporal(views, depth, False))
+    right = errors(reprojection.temporal(views, depth))
     assert (errors(coarse) < 1.5 * right).all()
 
 
 def test_the_robot_itself_is_in_no_context(street, scene):
     views, reprojection, depth = scene
     body = torch.from_numpy(street.body)
-    temporal = reprojection.temporal(views, depth, False)
+    temporal = reprojection.temporal(views, depth)
     assert not (temporal.valid & body).any()
     spatial = reprojection.spatial(views, depth, AFTER)
     width = reprojection.geometry.overlap_width
@@ -159,7 +157,7 @@ def test_a_source_camera_that_is_missing_is_no_source(scene):
     present = views.present.clone()
     present[:, 1] = False
     views = views._replace(present=present)
-    valid = reprojection.temporal(views, depth, False).valid.any(2).any(1)
+    valid = reprojection.temporal(views, depth).valid.any(2).any(1)
     assert valid.tolist() == [True, False, True, True, True, True]
     spatial = reprojection.spatial(views, depth, BEFORE).valid
     for overlap, seen in zip(reprojection.geometry.overlaps, spatial, strict=True):
@@ -168,21 +166,21 @@ def test_a_source_camera_that_is_missing_is_no_source(scene):
 
 def test_the_minimum_over_sources_is_never_above_either_source(scene):
     views, reprojection, depth = scene
-    both = reprojection.temporal(views, depth, False)
+    both = reprojection.temporal(views, depth)
     for only in (BEFORE, AFTER):
         present = torch.zeros_like(views.present)
         present[[NOW, only]] = True
-        single = reprojection.temporal(views._replace(present=present), depth, False)
+        single = reprojection.temporal(views._replace(present=present), depth)
         assert (both.valid | ~single.valid).all()
         assert (both.error <= single.error + 1e-6).all()
 
 
 def test_auto_masking_drops_everything_from_a_standstill_and_little_of_a_drive(scene):
     views, reprojection, depth = scene
-    driving = reprojection.temporal(views, depth, True).valid.sum()
-    assert driving > 0.6 * reprojection.temporal(views, depth, False).valid.sum()
+    driving = reprojection.temporal(views, depth, reprojection.still_error(views)).valid.sum()
+    assert driving > 0.6 * reprojection.temporal(views, depth).valid.sum()
     still = replace_images(views, views.images[NOW].expand_as(views.images))
-    assert not reprojection.temporal(still, depth, True).valid.any()
+    assert not reprojection.temporal(still, depth, reprojection.still_error(still)).valid.any()
 
 
 def replace_images(views, images: torch.Tensor):
@@ -204,7 +202,7 @@ def test_true_depth_is_a_minimum_that_gradient_descent_stays_in(scene):
 
     def slope(factor: float) -> float:
         log_scale = torch.full((6, 1, 1), factor).log().requires_grad_()
-        found = reprojection.temporal(views, depth * log_scale.exp(), False)
+        found = reprojection.temporal(views, depth * log_scale.exp())
         torch.where(found.valid, found.error, torch.zeros(())).mean().backward()
         return float(log_scale.grad.mean())
 

@@ -40,9 +40,7 @@ def test_the_minimum_is_less_wrong_about_occlusions_of_a_street(street, helpers)
     """With true depths what is left of the error is mostly what one frame hides."""
     views, depth = helpers.triplet(street, 8, 2), street.depth(8)
     found = {
-        combine: replace(helpers.reprojection(street.rig), combine=combine).temporal(
-            views, depth, False
-        )
+        combine: replace(helpers.reprojection(street.rig), combine=combine).temporal(views, depth)
         for combine in (least, mean)
     }
     assert torch.equal(found[least].valid, found[mean].valid)
@@ -110,8 +108,10 @@ def test_the_auto_mask_removes_what_moves_along_and_nothing_else(street, helpers
     as wrongly removed."""
     views, thing = moving_along(street, helpers)
     reprojection, depth = helpers.reprojection(street.rig), street.depth(8)
-    without = reprojection.temporal(views, depth, False)
-    removed = without.valid & ~reprojection.temporal(views, depth, True).valid
+    without = reprojection.temporal(views, depth)
+    removed = (
+        without.valid & ~reprojection.temporal(views, depth, reprojection.still_error(views)).valid
+    )
     inside = functional.max_pool2d((~thing).float(), 3, 1, 1) == 0  # SSIM looks a pixel further
     assert removed[inside & without.valid].float().mean() > 0.9
     still = (views.images[NOW] - views.images[2]).abs().mean(1)

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int64, UInt8
 from tqdm import tqdm
@@ -29,6 +28,7 @@ from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig, load_rig, save_rig
 from selfdepth_ros.core.se3 import interpolate_poses
+from selfdepth_ros.resizing import resized
 from selfdepth_training.data.folder import (
     CacheError,
     appearing,
@@ -257,18 +257,6 @@ def _row(frame: SurroundFrame, odometry: tuple[Any, Any] | None) -> _Row | None:
         return _Row(own, frame.present, None)
     poses, valid = interpolate_poses(*odometry, own)
     return _Row(own, frame.present, np.asarray(poses.matrix)) if np.all(valid) else None
-
-
-def resized(
-    image: UInt8[np.ndarray, '_ _ 3'], width: int, height: int
-) -> UInt8[np.ndarray, '_ _ 3']:
-    """Resize as `Camera.scaled` expects it: pixel areas averaged, borders on borders."""
-    rows, columns = image.shape[:2]
-    if (columns, rows) == (width, height):
-        return image
-    shrinks = width <= columns and height <= rows
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=method)
 
 
 def _stacked(frame: SurroundFrame, shape: tuple[int, ...]) -> bytes:

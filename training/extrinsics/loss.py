@@ -35,7 +35,7 @@ def photometric_losses(
         poses = SE3(sample.world_from_body)
         depth = swept_depth(sample, poses, geometry, config, temporal=True).depth
         views = surround_views(sample, poses, geometry, 0)
-        parts = [(range(len(rig)), tables.temporal(views, depth, automask=False))]
+        parts = [(range(len(rig)), tables.temporal(views, depth))]
         if geometry.overlaps:
             targets = [overlap.target for overlap in geometry.overlaps]
             parts.append((targets, tables.spatial(views, depth, AFTER)))

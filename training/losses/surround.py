@@ -106,16 +106,16 @@ class SurroundReprojection:
     """How unlike two views are per pixel; None: the photometric error."""
 
     def temporal(
-        self, views: Views, depth: Float[Tensor, 'c h w'], automask: bool,
-        explained: Float[Tensor, 'c 2 y x'] | None = None,
+        self, views: Views, depth: Float[Tensor, 'c h w'],
         still: Float[Tensor, 'c 2 y x'] | None = None,
+        explained: Float[Tensor, 'c 2 y x'] | None = None,
     ) -> Reprojection:  # fmt: skip
         """Own camera before and after: minimum reprojection, auto-masking (Monodepth2).
 
-        Auto-masking drops pixels that an unwarped source explains better than the warped ones:
-        things that move along with the robot, and views from standstill (`moves_along`).
-        `explained`, of before and after, is a factor of the error (Zhou et al. 2017). `still` is
-        the `still_error` of these views, where it is known already.
+        With `still`, the `still_error` of these views, auto-masking drops pixels that an unwarped
+        source explains better than the warped ones: things that move along with the robot, and
+        views from standstill (`moves_along`). `explained`, of before and after, is a factor of the
+        error (Zhou et al. 2017).
         """
         looks = [
             Look(camera, camera, slice(None), (BEFORE, AFTER))
@@ -130,8 +130,7 @@ class SurroundReprojection:
         found = self.combine(error, seen)
         valid = found.valid & self.enlarged(self.geometry.visible)
         valid = valid & views.present[NOW][:, None, None]
-        if automask:
-            still = self.still_error(views) if still is None else still
+        if still is not None:
             with torch.no_grad():
                 along = self.moves_along(Compared(found.error, error, seen, still))
             valid = valid & ~along

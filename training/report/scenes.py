@@ -15,6 +15,7 @@ from selfdepth_ros.core.frames import PointCloud, SurroundFrame
 from selfdepth_ros.core.fusion import Fusion
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.inference.engine import DepthPrediction
+from selfdepth_ros.resizing import resized
 from selfdepth_ros.viz import color_depth, draw_cloud_birdseye, draw_cloud_perspective
 from selfdepth_ros.viz.canvas import splat
 from selfdepth_ros.viz.panels import FAR_M, NEAR_M, color_confidence, color_error
@@ -124,24 +125,22 @@ class Painter:
             depth = depth * scores.scale  # as evaluate brings it to the median of the truth
         tiles: list[Tile] = []
         if image is not None and depth is not None:
-            small = self._small(image)
+            small = resized(image, *self._tile_size(image))
+            seen = cv2.resize(depth, self._tile_size(depth), interpolation=cv2.INTER_NEAREST)
             tiles += [
                 Tile('image', _data_uri(small)),
-                Tile('depth', _data_uri(color_depth(self._small(depth, cv2.INTER_NEAREST)))),
+                Tile('depth', _data_uri(color_depth(seen))),
             ]
             truth = scored.truths[index]
             if truth is not None and (scores is not None or not relative):
                 tiles.append(Tile('error', _data_uri(_error_picture(small, depth, truth))))
             if confidence is not None:
-                seen = self._small(color_confidence(confidence))
-                tiles.append(Tile('confidence', _data_uri(seen)))
+                sure = color_confidence(confidence)
+                tiles.append(Tile('confidence', _data_uri(resized(sure, *self._tile_size(sure)))))
         return View(entry.name, scores, tuple(tiles))
 
-    def _small(self, picture: np.ndarray, how: int = cv2.INTER_AREA) -> np.ndarray:
-        height = round(picture.shape[0] * self._tile_px / picture.shape[1])
-        larger = picture.shape[1] < self._tile_px
-        how = cv2.INTER_LINEAR if larger and how == cv2.INTER_AREA else how
-        return cv2.resize(picture, (self._tile_px, height), interpolation=how)
+    def _tile_size(self, picture: np.ndarray) -> tuple[int, int]:
+        return self._tile_px, round(picture.shape[0] * self._tile_px / picture.shape[1])
 
 
 def _azimuth(entry: RigCamera) -> float:
