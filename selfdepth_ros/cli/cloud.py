@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.masks import RIG_HELP, masked, with_masks
+from selfdepth_ros.cli.rig_file import RIG_HELP, with_masks_of_file, with_rig_file
 from selfdepth_ros.clouds.config import CloudsConfig
 from selfdepth_ros.clouds.errors import CloudError
 from selfdepth_ros.clouds.many import Failure, each_by_itself
@@ -35,7 +35,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('model', type=Path, metavar='MODEL', help='model.onnx, or its folder')
     parser.add_argument('bags', type=Path, nargs='+', metavar='BAG', help='rosbag2 with images')
     parser.add_argument('out', type=Path, metavar='OUT', help='bag to write; must not exist')
-    parser.add_argument('--rig', type=Path, help=f'{RIG_HELP} (default: rig.yaml beside MODEL)')
+    parser.add_argument(
+        '--rig', type=Path, help=f'{RIG_HELP} (default: masks of rig.yaml beside MODEL)'
+    )
     parser.add_argument('--mapping', type=Path, metavar='FILE', help="names of the bag's topics")
     parser.add_argument('--ply', action='store_true', help='a PLY file per cloud, in OUT/ply')
     parser.add_argument('--pcd', action='store_true', help='a PCD file per cloud, in OUT/pcd')
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     files = tuple(kind for kind in ('ply', 'pcd') if getattr(args, kind))
     outputs = CloudOutputs(files, args.map, args.every)
     progress = functools.partial(_progress, -(-reader.most_frames // args.every), args.quiet)
-    rig = masked_rig(reader.rig(), args)
+    rig = rig_asked_for(reader.rig(), args)
     print(write_clouds(engine, reader, rig, args.out, config, outputs, progress))
     if not reader.report.clean:
         print(reader.report)
@@ -94,14 +96,14 @@ def _options(args: argparse.Namespace) -> list[str]:
     return [*options, *(f'--set={setting}' for setting in args.settings)]
 
 
-def masked_rig(rig: Rig, args: argparse.Namespace) -> Rig:
-    """The bag's rig with the masks of a rig file, given or of the model; see `with_masks`."""
+def rig_asked_for(rig: Rig, args: argparse.Namespace) -> Rig:
+    """The bag's rig as the file of --rig has it; without one, with the masks of the model's."""
     if args.rig:
-        return with_masks(rig, args.rig)
+        return with_rig_file(rig, args.rig)
     beside = (args.model if args.model.is_dir() else args.model.parent) / 'rig.yaml'
     known = load_rig(beside) if beside.is_file() else None
     if known and set(rig.names) <= set(known.names):
-        return masked(rig, known, beside)
+        return with_masks_of_file(rig, known, beside)
     found = f'{beside} is of {", ".join(known.names)}' if known else f'no {beside}'
     print(f"note: {found}: pixels of the robot's own body become points; see --rig")
     return rig

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.masks import RIG_HELP, with_masks
+from selfdepth_ros.cli.rig_file import RIG_HELP, with_rig_file
 from selfdepth_ros.clouds.comparing import compare
 from selfdepth_ros.clouds.errors import CloudError
 from selfdepth_ros.clouds.quality import QualityConfig
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         raise CloudError(f'--every is {args.every}: expected at least 1')
     config = load_config(QualityConfig, overrides=args.settings)
     reader = BagReader(args.bag, args.mapping)
-    rig = with_masks(reader.rig(), args.rig)
+    rig = with_rig_file(reader.rig(), args.rig)
     clouds = RecordedClouds(args.clouds, args.topic, rig.body_frame)
     progress = functools.partial(_progress, clouds.count, args.quiet)
     scores = compare(clouds, reader, rig, config, args.every, progress)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.masks import masks_told, with_masks
 from selfdepth_ros.cli.protocol import (
     add_protocol_arguments,
     asked_protocol,
     evaluation_bar,
 )
+from selfdepth_ros.cli.rig_file import masks_told, with_rig_file
 from selfdepth_ros.core.files import write_file
 from selfdepth_training.baseline import fit_row_baseline
 from selfdepth_training.evaluate import Evaluation, EvaluationError, evaluate
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     protocol = asked_protocol(args)
     config = protocol.config
     reader = BagReader(args.bag)
-    rig = with_masks(reader.rig(), args.rig)
+    rig = with_rig_file(reader.rig(), args.rig)
     print(masks_told(rig))
     bar = evaluation_bar(reader, config)
     model = load_model(args.model)

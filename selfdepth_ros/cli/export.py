@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.masks import RIG_HELP, with_masks
+from selfdepth_ros.cli.rig_file import RIG_HELP, with_rig_file
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_training.export import export, in_metres
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Export and check against torch."""
     if args.rig is not None and args.calibrate is None:
         raise ConfigError(
-            'Found --rig without --calibrate, expected a bag to use its masks on: add '
+            'Found --rig without --calibrate, expected a bag to use it on: add '
             '--calibrate BAG, or leave --rig out and copy rig.yaml beside the model.'
         )
     metrics = _metrics(args.metrics)
@@ -101,7 +101,7 @@ def _calibrated(
     if args.calibrate is None:
         return trained, {}
     reader = BagReader(args.calibrate)
-    rig = with_masks(reader.rig(), args.rig)
+    rig = with_rig_file(reader.rig(), args.rig)
     before = measured_on(load_model(args.checkpoint), reader, rig)
     scaling = fitted(before)
     off = [calibration_error(each.deciles()) for each in (before, scaled(before, scaling))]

@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.masks import RIG_HELP
+from selfdepth_ros.cli.rig_file import RIG_HELP
 from selfdepth_training.protocols import (
     PROTOCOLS,
     EvaluationConfig,

@@ -10,12 +10,12 @@ from typing import Any
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.masks import masks_told, with_masks
 from selfdepth_ros.cli.protocol import (
     add_protocol_arguments,
     asked_protocol,
     evaluation_bar,
 )
+from selfdepth_ros.cli.rig_file import masks_told, with_rig_file
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_training.evaluate import evaluate
 from selfdepth_training.loaded import load_model
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         raise ReportError(f'Found a folder at {args.out}, expected the name of a file in --out.')
     protocol = asked_protocol(args)
     reader = BagReader(args.bag)
-    rig = with_masks(reader.rig(), args.rig)
+    rig = with_rig_file(reader.rig(), args.rig)
     model = load_model(args.model)
     curves = training_curves(args.model)
     moments = Moments(args.worst, model.scale)

@@ -14,7 +14,7 @@ from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
-from selfdepth_ros.cli.cloud import masked_rig
+from selfdepth_ros.cli.cloud import rig_asked_for
 from selfdepth_ros.cli.main import Command, load
 from selfdepth_ros.clouds.config import CloudsConfig
 from selfdepth_ros.clouds.making import CloudMaker
@@ -55,7 +55,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--live', action='store_true', help='listen to the running clouds')
     parser.add_argument('--topic', default=CLOUD_TOPIC, help=f'of the clouds ({CLOUD_TOPIC})')
     parser.add_argument(
-        '--rig', type=Path, help='rig file: the cameras of --live, the masks of --model'
+        '--rig',
+        type=Path,
+        help='rig file: the cameras of --live, or of the bag with --model',
     )
     parser.add_argument('--mapping', type=Path, metavar='FILE', help='names of the topics')
     parser.add_argument('--threads', type=int, default=0, help='of the network; 0: all cores')
@@ -136,7 +138,7 @@ def _made(args: argparse.Namespace) -> Moments:
     """The clouds of a network."""
     engine = load_engine(args.model, threads=args.threads)
     reader = BagReader(args.bag, args.mapping)
-    maker = CloudMaker(reader, engine, masked_rig(reader.rig(), args), CloudsConfig())
+    maker = CloudMaker(reader, engine, rig_asked_for(reader.rig(), args), CloudsConfig())
     return MadeMoments(reader, maker)
 
 

@@ -103,6 +103,23 @@ class Rig:
                    for entry in self.cameras)  # fmt: skip
         return replace(self, cameras=tuple(cameras))
 
+    def calibrated_as(self, known: 'Rig') -> 'Rig':
+        """Return this rig with its cameras as another rig has them, masks too, at its own sizes.
+
+        Raises CalibrationError where the other lacks a camera or has poses in another frame.
+        """
+        if known.body_frame != self.body_frame:
+            raise CalibrationError(
+                f'Found a rig file with poses in {known.body_frame}, expected {self.body_frame}, '
+                'as the recording has them. Transform its poses, or correct body_frame where only '
+                'the name is wrong.'
+            )
+        cameras = (
+            known[entry.name].scaled(entry.camera.width, entry.camera.height)
+            for entry in self.cameras
+        )
+        return replace(self, cameras=tuple(cameras))
+
     def with_masks_of(self, known: 'Rig') -> 'Rig':
         """Return this rig with the masks that another has for its cameras, at its own sizes."""
 

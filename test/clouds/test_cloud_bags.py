@@ -205,7 +205,7 @@ def test_masks_of_a_rig_file_are_left_out(tmp_path: Path, model: Path, bag: Path
 def test_a_rig_file_of_other_poses_is_told(
     tmp_path: Path, bag: Path, moved_m: float, beside: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Points stay where the bag has the cameras."""
+    """Of a file that was asked for the poses count; of the model's the masks alone."""
     first, *others = make_rig().cameras
     moved = SE3.exp(np.array([moved_m, 0, 0, 0, 0, 0])) @ first.body_from_camera
     rig = replace(make_rig(), cameras=(replace(first, body_from_camera=moved), *others))
@@ -213,9 +213,28 @@ def test_a_rig_file_of_other_poses_is_told(
     file = (model if model.is_dir() else model.parent) / 'rig.yaml'
     save_rig(rig, file)
     assert run(model, bag, tmp_path / 'out', *(() if beside else ('--rig', file))) == 0
-    told = [r.message for r in caplog.records if 'only its masks are used' in r.message]
+    what = 'only its masks are used' if beside else 'its poses and lenses count'
+    told = [r.message for r in caplog.records if what in r.message]
     assert len(told) == bool(moved_m)
     assert all(f'{first.name}: the position' in message for message in told)
+    file.unlink()
+    assert run(model, bag, tmp_path / 'bare') == 0
+    there, bare = (
+        points_from_cloud_msg(next(iter(messages(tmp_path / name)))) for name in ('out', 'bare')
+    )
+    shift_m = np.linalg.norm(there[:, :3] - bare[:, :3], axis=1)
+    ahead = bare[:, 0] > 0  # what the first camera sees
+    np.testing.assert_allclose(shift_m[ahead], 0 if beside else moved_m, atol=1e-4)
+    np.testing.assert_allclose(shift_m[~ahead], 0, atol=1e-4)
+
+
+def test_a_rig_file_in_another_frame_is_refused(
+    tmp_path: Path, model: Path, bag: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_rig(replace(make_rig(), body_frame='base_footprint'), tmp_path / 'rig.yaml')
+    assert run(model, bag, tmp_path / 'out', '--rig', tmp_path / 'rig.yaml') == 2
+    assert 'poses in base_footprint, expected base_link' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
 
 
 def test_settings_are_those_of_the_node(tmp_path: Path, model: Path, bag: Path) -> None:

@@ -79,17 +79,17 @@ def test_scans_and_clouds_of_other_moments_are_brought_together_by_odometry(
 def test_a_rig_file_of_other_poses_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Points are looked for where the bag has the cameras."""
+    """Points are looked for where the file has the cameras."""
     bag = Drive(frames=FRAMES).write(tmp_path / 'drive')
     clouds, file = write_clouds(tmp_path / 'clouds'), tmp_path / 'rig.yaml'
     poses = make_rig().body_from_cameras()
     found = []
-    for moved_m in (0.0, 0.05):
-        moved = SE3.exp(np.array([moved_m, 0, 0, 0, 0, 0])) @ poses
-        save_rig(make_rig().with_poses(moved), file)
-        found.append(compare(tmp_path, clouds, bag, '--rig', file))
-        assert ('only its masks are used' in caplog.text) == bool(moved_m)
-    assert found[0] == found[1]
+    for turn_deg in (0.0, 20.0):
+        turned = SE3.exp(np.array([0, 0, 0, 0, 0, np.radians(turn_deg)])) @ poses
+        save_rig(make_rig().with_poses(turned), file)
+        found.append(compare(tmp_path, clouds, bag, '--rig', file)['stability']['points'][-1])
+        assert ('its poses and lenses count' in caplog.text) == bool(turn_deg)
+    assert 0 < found[1] < found[0]
 
 
 def test_without_lidar_the_clouds_are_still_compared_with_each_other(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.cli.main import main
-from selfdepth_ros.cli.masks import with_masks
+from selfdepth_ros.cli.rig_file import with_rig_file
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.rig import save_rig
 from selfdepth_ros.core.se3 import SE3
@@ -212,7 +212,7 @@ def test_the_command_tells_protocol_and_changes(street, tmp_path, capsys):
 
 @pytest.mark.parametrize('change', ['nothing', 'pose', 'lens'])
 def test_a_rig_file_of_other_poses_or_lenses_is_told(street, tmp_path, caplog, change):
-    """A tenth of a degree, or a hundredth of the focal length: its masks alone are used."""
+    """A tenth of a degree, or a hundredth of the focal length; the file counts."""
     first, *others = masked_left(street.rig).cameras
     if change == 'pose':
         turn = SE3.exp(np.array([0, 0, 0, 0, 0, np.radians(0.1)]))
@@ -223,14 +223,18 @@ def test_a_rig_file_of_other_poses_or_lenses_is_told(street, tmp_path, caplog, c
     spare = replace(first, name='spare')
     cameras = (first, *others, spare)
     save_rig(replace(street.rig, cameras=cameras).scaled(96, 64), tmp_path / 'rig.yaml')
-    rig = with_masks(street.cache.rig, tmp_path / 'rig.yaml')
+    rig = with_rig_file(street.cache.rig, tmp_path / 'rig.yaml')
     assert all(entry.self_occlusion.mean() == pytest.approx(0.5) for entry in rig.cameras)
-    np.testing.assert_array_equal(
-        rig.body_from_cameras().matrix, street.cache.rig.body_from_cameras().matrix
-    )
+    moved = SE3.stack([entry.body_from_camera for entry in (first, *others)])
+    np.testing.assert_allclose(rig.body_from_cameras().matrix, moved.matrix, atol=1e-9)
+    for entry, there, recorded in zip(
+        rig.cameras, (first, *others), street.cache.rig.cameras, strict=True
+    ):
+        expected = there.camera.scaled(recorded.camera.width, recorded.camera.height)
+        assert entry.camera.fx == pytest.approx(expected.fx)
     if change == 'nothing':
         assert not caplog.records
     else:
         (record,) = caplog.records
-        assert 'only its masks are used' in record.message
+        assert 'its poses and lenses count' in record.message
         assert f'{first.name}: ' in record.message

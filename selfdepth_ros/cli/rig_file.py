@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What of a rig file counts for a bag, which has a calibration of its own."""
+
+import logging
+from pathlib import Path
+
+from selfdepth_ros.core.rig import Rig, load_rig
+from selfdepth_ros.core.rig_difference import RigTolerance, rig_differences
+
+log = logging.getLogger(__name__)
+
+RIG_HELP = "rig file: its lenses, poses and masks of the robot count instead of the bag's"
+# What `calibrate` corrects counts, the last digits of a file do not.
+_SAME = RigTolerance(focal=1e-4, pixel=1e-4, rotation_deg=0.01, position_m=0.001)
+
+
+def with_rig_file(rig: Rig, path: Path | None) -> Rig:
+    """Return the bag's rig as a rig file has its cameras, as the node with `rig:=<path>`.
+
+    Warns where the bag has other poses or lenses. Raises CalibrationError for a file without one
+    of the cameras, or in another body frame.
+    """
+    if path is None:
+        return rig
+    known = load_rig(path)
+    found = rig.calibrated_as(known)
+    _tell_differences(rig, known, f'{path}: its poses and lenses count; those of the bag differ')
+    return found
+
+
+def with_masks_of_file(rig: Rig, known: Rig, path: Path) -> Rig:
+    """Return the bag's rig with the self-occlusion masks of a rig file, for nobody asked for more.
+
+    Warns where the file, read as `known`, has other poses or lenses: these are not used.
+    """
+    _tell_differences(
+        rig, known,
+        f'{path}: only its masks are used (--rig makes it the calibration); poses and lenses stay '
+        'those of the bag, which differ',
+    )  # fmt: skip
+    return rig.with_masks_of(known)
+
+
+def masks_told(rig: Rig) -> str:
+    """What is known of the robot's own body, in words."""
+    known = sum(entry.self_occlusion is not None for entry in rig.cameras)
+    advice = '' if known else ' (--rig gives them: a training has measured them in its rig.yaml)'
+    return f'masks of the robot itself: {known} of {len(rig.cameras)} cameras{advice}'
+
+
+def _tell_differences(rig: Rig, known: Rig, what: str) -> None:
+    told = rig_differences(known.subset(rig.names), rig, _SAME, ('the file', 'the bag'))
+    if told:
+        log.warning('%s. %s%s', what, told[0], f' (and {len(told) - 1} more)' if told[1:] else '')
