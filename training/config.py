@@ -23,7 +23,7 @@ class NetworkConfig:
     channels (Zhang et al., "Lite-Mono", 2023), or packing (Guizilini et al., "PackNet", 2020)."""
     layers: Literal[18, 34] = 18
     """Depth of the ResNet encoder (He et al. 2016)."""
-    encoder: tuple[int, int, int, int, int] = (16, 32, 48, 96, 192)
+    encoder: tuple[int, int, int, int, int] = knob((16, 32, 48, 96, 192), low=1, high=4096)
     """Channels of the encoder at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size. Multiples of 16
     fill the vectors of a processor: 24 channels take as long as 32."""
     upsampling: Literal['nearest', 'subpixel', 'unpack'] = 'nearest'
@@ -31,7 +31,7 @@ class NetworkConfig:
     of the four finer ones (Pillai et al., "SuperDepth", 2019), 'unpack' sorts these first."""
     pack_features: Literal[1, 2, 4, 8] = 8
     """Features of the 3D convolutions of packing and unpacking."""
-    pack_blocks: tuple[int, int, int, int] = (2, 2, 3, 3)
+    pack_blocks: tuple[int, int, int, int] = knob((2, 2, 3, 3), low=0, high=100)
     """Residual blocks of the encoder 'packnet' at 1/2, 1/4, 1/8 and 1/16 of the input size."""
     scales: int = knob(1, low=1, high=4)
     """Sizes at which the decoder says a depth while it is trained: 1/2 of the input size, 1/4 and
@@ -41,7 +41,7 @@ class NetworkConfig:
     refinements: int = knob(0, low=0, high=10)
     """Gauss-Newton steps on features that refine what the ego motion network says, and that
     gradients pass (Tang and Tan, "BA-Net", 2019); 0: none."""
-    decoder: tuple[int, int, int, int] = (16, 32, 64, 128)
+    decoder: tuple[int, int, int, int] = knob((16, 32, 64, 128), low=1, high=4096)
     """Channels of the decoder at 1/2, 1/4, 1/8 and 1/16 of the input size."""
     head: Literal['histogram', 'sigmoid', 'laplace'] = 'histogram'
     """How the last layer says a depth: 'histogram' has a likelihood for each of some intervals of

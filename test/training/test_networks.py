@@ -5,6 +5,7 @@
 import pytest
 import torch
 
+from selfdepth_ros.core.errors import ConfigError
 from selfdepth_training.config import RECIPES, load_recipe
 from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.networks.lite import LiteEncoder
@@ -34,6 +35,19 @@ def test_attention_lets_the_light_encoder_see_the_whole_image():
     far = [(a - b).abs()[..., -1].max().item() for a, b in pairs]
     assert far[0] == 0 < min(far[1:])
     assert [a.shape[3] for a, _ in pairs] == [256, 128, 64, 32, 16]
+
+
+@pytest.mark.parametrize('width', [1, 15, 40, 56, 97])
+def test_the_light_encoder_may_be_of_any_width(width):
+    """Heads of attention share the channels evenly, as many as they can."""
+    encoder = LiteEncoder((16, width)).eval()
+    with torch.no_grad():
+        assert encoder(torch.rand(1, 3, 32, 64))[1].shape == (1, width, 8, 16)
+
+
+def test_a_layer_without_channels_is_one_clear_error():
+    with pytest.raises(ConfigError, match='network.decoder: found 0, expected 1 to 4096'):
+        load_recipe('fsm', ['network.decoder=[16, 0, 64, 128]'])
 
 
 @pytest.mark.parametrize('name', NAMES)

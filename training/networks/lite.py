@@ -48,7 +48,8 @@ class _ChannelAttention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.heads = max(1, channels // HEAD_CHANNELS)
+        most = max(1, channels // HEAD_CHANNELS)
+        self.heads = max(count for count in range(1, most + 1) if channels % count == 0)
         self.ask = convolution(channels, 3 * channels, 1)
         self.temperature = nn.Parameter(torch.ones(self.heads, 1, 1))
         self.out = convolution(channels, channels, 1)
