@@ -117,7 +117,7 @@ class DataConfig:
     """Topics of the depth images of 'topic': 32FC1 or 16UC1, z-depth, with the field of view and
     the stamps of each camera's pictures; {camera} stands for its name."""
     matching: Literal['fixed', 'random'] = 'fixed'
-    """Settings of 'sgm': 'fixed' takes, of eight, what reprojects best, pixel by pixel; 'random'
+    """Settings of 'sgm': 'fixed' takes, of two, what reprojects best, pixel by pixel; 'random'
     draws one for each frame, which is worse and takes less time (Watson et al. 2019)."""
     left_right_px: float = knob(0.0, unit='px', low=0.0, high=10.0)
     """Largest difference that 'sgm' bears between a disparity and that of its match, matched the

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 # As released with Watson et al. 2019: penalties of a step of one and of more disparities, percent
-# by which the best must win, and what is called a speckle. OpenCV takes a block of 2 for one of 3,
-# so that the twelve settings of the release are eight. The disparities are those of images 640
-# pixels wide here, of 1242 there: a robot comes nearer to things than a car of KITTI.
+# by which the best must win, and what is called a speckle. The release has twelve settings, of
+# blocks of 1 to 3 and 64 to 160 disparities in images 1242 pixels wide. A robot comes nearer to
+# things than a car of KITTI, and what is nearer than a range of disparities reaches is told to be
+# far, by matches that reproject well: so one range here, which reaches it, of images 640 wide.
 SMALL_STEP, LARGE_STEP, UNIQUENESS, SPECKLE_PIXELS, SPECKLE_RANGE = 36, 288, 10, 100, 16
-BLOCKS, DISPARITIES, WIDTH_PX = (1, 3), (64, 96, 128, 160), 640
+BLOCKS, DISPARITIES, WIDTH_PX = (3, 5), 256, 640
 # OpenCV's disparities are integers, this many to a column; their number is a multiple of it, too.
 PER_COLUMN = 16
 
@@ -32,8 +33,7 @@ class Setting(NamedTuple):
 
 def fixed(width: int) -> list[Setting]:
     """Settings of every matching, for images of this width."""
-    counts = dict.fromkeys(_scaled(count, width) for count in DISPARITIES)
-    return [Setting(block, count) for block in BLOCKS for count in counts]
+    return [Setting(block, _disparities(width)) for block in BLOCKS]
 
 
 def drawn(width: int, rng: np.random.Generator) -> list[Setting]:
@@ -41,14 +41,17 @@ def drawn(width: int, rng: np.random.Generator) -> list[Setting]:
     small = int(rng.integers(SMALL_STEP // 4, 2 * SMALL_STEP))
     return [
         Setting(
-            int(rng.choice(BLOCKS)), _scaled(int(rng.choice(DISPARITIES)), width),
-            small, small * int(rng.integers(2, 13)), int(rng.integers(5, 16)),
+            block=int(rng.choice(BLOCKS)),
+            disparities=_disparities(width),
+            small_step=small,
+            large_step=small * int(rng.integers(2, 13)),
+            uniqueness=int(rng.integers(5, 16)),
         )
-    ]  # fmt: skip
+    ]
 
 
-def _scaled(count: int, width: int) -> int:
-    return max(1, round(count * width / WIDTH_PX / PER_COLUMN)) * PER_COLUMN
+def _disparities(width: int) -> int:
+    return max(1, round(DISPARITIES * width / WIDTH_PX / PER_COLUMN)) * PER_COLUMN
 
 
 def disparities(
