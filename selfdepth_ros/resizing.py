@@ -24,7 +24,7 @@ def resized(
 
 
 class Resizer:
-    """Fills images of the network's size, with the values of `resized`.
+    """Fills images of the network's size, as `resized` up to a grey level.
 
     Args:
         shrink: does it where not both factors are whole, which cv2 is slow at; None: cv2 does.

@@ -97,16 +97,17 @@ def _options(args: argparse.Namespace) -> list[str]:
 
 
 def rig_asked_for(rig: Rig, args: argparse.Namespace) -> Rig:
-    """The bag's rig as the file of --rig has it; without one, with the masks of the model's."""
-    if args.rig:
-        return with_rig_file(rig, args.rig)
+    """The bag's rig, or that of --rig; where it has no masks, with those of the model's rig."""
+    found = with_rig_file(rig, args.rig)
+    if any(entry.self_occlusion is not None for entry in found.cameras):
+        return found
     beside = (args.model if args.model.is_dir() else args.model.parent) / 'rig.yaml'
     known = load_rig(beside) if beside.is_file() else None
     if known and set(rig.names) <= set(known.names):
-        return with_masks_of_file(rig, known, beside)
-    found = f'{beside} is of {", ".join(known.names)}' if known else f'no {beside}'
-    print(f"note: {found}: pixels of the robot's own body become points; see --rig")
-    return rig
+        return found.with_masks_of(known) if args.rig else with_masks_of_file(rig, known, beside)
+    what = f'{beside} is of {", ".join(known.names)}' if known else f'no {beside}'
+    print(f"note: {what}: pixels of the robot's own body become points; see --rig")
+    return found
 
 
 def _progress(total: int, quiet: bool, clouds: Iterator[Any]) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.rig_file import RIG_HELP, with_rig_file
+from selfdepth_ros.cli.rig_file import RIG_HELP, rig_told, with_rig_file
 from selfdepth_ros.clouds.comparing import compare
 from selfdepth_ros.clouds.errors import CloudError
 from selfdepth_ros.clouds.quality import QualityConfig
@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(QualityConfig, overrides=args.settings)
     reader = BagReader(args.bag, args.mapping)
     rig = with_rig_file(reader.rig(), args.rig)
+    print(rig_told(rig, args.rig))
     clouds = RecordedClouds(args.clouds, args.topic, rig.body_frame)
     progress = functools.partial(_progress, clouds.count, args.quiet)
     scores = compare(clouds, reader, rig, config, args.every, progress)

@@ -13,7 +13,7 @@ from selfdepth_ros.cli.protocol import (
     asked_protocol,
     evaluation_bar,
 )
-from selfdepth_ros.cli.rig_file import masks_told, with_rig_file
+from selfdepth_ros.cli.rig_file import rig_told, with_rig_file
 from selfdepth_ros.core.files import write_file
 from selfdepth_training.baseline import fit_row_baseline
 from selfdepth_training.evaluate import Evaluation, EvaluationError, evaluate
@@ -46,13 +46,17 @@ def run(args: argparse.Namespace) -> int:
     config = protocol.config
     reader = BagReader(args.bag)
     rig = with_rig_file(reader.rig(), args.rig)
-    print(masks_told(rig))
+    print(rig_told(rig, args.rig))
     bar = evaluation_bar(reader, config)
     model = load_model(args.model)
     sureness = Reliability(config, model.scale)
     predict = model.predictor(rig, config.flip, sureness.hear)
     scores = evaluate(predict, reader, rig, config, bar, sureness.watch, model.scale)
-    results = {'protocol': protocol.to_dict(), 'model': _told(scores, str(args.model), protocol)}
+    results = {
+        'protocol': protocol.to_dict(),
+        'rig': str(args.rig or args.bag),
+        'model': _told(scores, str(args.model), protocol),
+    }
     if deciles := sureness.deciles():
         print(reliability_table(deciles))
         results['model']['confidence'] = reliability_to_dict(deciles)

@@ -15,7 +15,7 @@ from selfdepth_ros.cli.protocol import (
     asked_protocol,
     evaluation_bar,
 )
-from selfdepth_ros.cli.rig_file import masks_told, with_rig_file
+from selfdepth_ros.cli.rig_file import rig_told, with_rig_file
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_training.evaluate import evaluate
 from selfdepth_training.loaded import load_model
@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
     scores = evaluate(predict, reader, rig, protocol.config, bar, moments.watch, model.scale)
     scenes = _scenes(moments, Painter(model, rig, reader))
     report = Report(
-        str(args.model), str(args.bag), protocol, masks_told(rig), scores, moments, scenes, curves,
-        model.record, time.strftime('%Y-%m-%d %H:%M'),
+        str(args.model), str(args.bag), protocol, rig_told(rig, args.rig), scores, moments, scenes,
+        curves, model.record, time.strftime('%Y-%m-%d %H:%M'),
     )  # fmt: skip
     write_report(report, args.out)
     print(f'{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, protocol {protocol}')

@@ -5,6 +5,7 @@
 import logging
 from pathlib import Path
 
+from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.rig import Rig, load_rig
 from selfdepth_ros.core.rig_difference import RigTolerance, rig_differences
 
@@ -24,7 +25,10 @@ def with_rig_file(rig: Rig, path: Path | None) -> Rig:
     if path is None:
         return rig
     known = load_rig(path)
-    found = rig.calibrated_as(known)
+    try:
+        found = rig.calibrated_as(known)
+    except CalibrationError as cause:
+        raise CalibrationError(f'{path}: {cause}') from cause
     _tell_differences(rig, known, f'{path}: its poses and lenses count; those of the bag differ')
     return found
 
@@ -42,11 +46,14 @@ def with_masks_of_file(rig: Rig, known: Rig, path: Path) -> Rig:
     return rig.with_masks_of(known)
 
 
-def masks_told(rig: Rig) -> str:
-    """What is known of the robot's own body, in words."""
+def rig_told(rig: Rig, path: Path | None) -> str:
+    """Whose calibration counts, and what is known of the robot's own body, in words."""
     known = sum(entry.self_occlusion is not None for entry in rig.cameras)
     advice = '' if known else ' (--rig gives them: a training has measured them in its rig.yaml)'
-    return f'masks of the robot itself: {known} of {len(rig.cameras)} cameras{advice}'
+    return (
+        f'calibration of {path or "the bag"}, '
+        f'masks of the robot itself: {known} of {len(rig.cameras)} cameras{advice}'
+    )
 
 
 def _tell_differences(rig: Rig, known: Rig, what: str) -> None:

@@ -57,7 +57,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         '--rig',
         type=Path,
-        help='rig file: the cameras of --live, or of the bag with --model',
+        help="rig file: the cameras of --live, or of the bag with --model (default: the bag's, "
+        'with the masks of rig.yaml beside MODEL)',
     )
     parser.add_argument('--mapping', type=Path, metavar='FILE', help='names of the topics')
     parser.add_argument('--threads', type=int, default=0, help='of the network; 0: all cores')
@@ -138,8 +139,8 @@ def _made(args: argparse.Namespace) -> Moments:
     """The clouds of a network."""
     engine = load_engine(args.model, threads=args.threads)
     reader = BagReader(args.bag, args.mapping)
-    maker = CloudMaker(reader, engine, rig_asked_for(reader.rig(), args), CloudsConfig())
-    return MadeMoments(reader, maker)
+    rig = rig_asked_for(reader.rig(), args)
+    return MadeMoments(reader, CloudMaker(reader, engine, rig, CloudsConfig()), rig)
 
 
 def _there(args: argparse.Namespace) -> Moments:

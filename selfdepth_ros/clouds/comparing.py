@@ -129,8 +129,8 @@ def compare(
 ) -> CloudScores:
     """Measure every n-th cloud. What the recording lacks (LiDAR, odometry) is left out.
 
-    `rig` is the recording's, with masks where they are known: what lies behind the robot's own
-    body is not expected of the cloud.
+    `rig` has the recording's cameras, as they were when the clouds were made; what lies behind
+    its masks of the robot's own body is not expected of the cloud.
     """
     judge, track = CloudJudge(rig, config), Trajectory(reader)
     body_from_lidar = reader.body_from_lidar()

@@ -33,8 +33,8 @@ class Made(NamedTuple):
 class CloudMaker:
     """Makes the clouds of one bag, one after another.
 
-    `rig` is the bag's, with masks where they are known. Odometry is held for the whole bag, 128
-    bytes a pose; nothing else grows with its length.
+    `rig` has the bag's cameras, in its order and sizes; its poses, lenses and masks count.
+    Odometry is held for the whole bag, 128 bytes a pose; nothing else grows with its length.
     """
 
     def __init__(

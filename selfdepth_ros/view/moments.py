@@ -61,11 +61,13 @@ class RecordedMoments:
 
 
 class MadeMoments:
-    """The clouds that a network makes of a bag's images, when they are asked for."""
+    """The clouds that a network makes of a bag's images, when they are asked for.
 
-    def __init__(self, reader: BagReader, maker: CloudMaker) -> None:
-        self._reader, self._maker = reader, maker
-        self.rig = reader.rig()
+    `rig` is the one that `maker` has.
+    """
+
+    def __init__(self, reader: BagReader, maker: CloudMaker, rig: Rig) -> None:
+        self._reader, self._maker, self.rig = reader, maker, rig
         self.span_ns = reader.span_ns
 
     def since(self, stamp_ns: int) -> Iterator[Moment]:

@@ -200,6 +200,19 @@ def test_masks_of_a_rig_file_are_left_out(tmp_path: Path, model: Path, bag: Path
         assert (points[points[:, 0] < 0, 1] > 0).any()
 
 
+def test_a_corrected_rig_without_masks_has_those_of_the_model(tmp_path: Path, bag: Path) -> None:
+    """As `calibrate` writes it from a bag."""
+    first, *others = make_rig().cameras
+    hidden = np.ones((first.camera.height, first.camera.width), bool)
+    model = write_model(tmp_path)
+    masked = replace(make_rig(), cameras=(replace(first, self_occlusion=hidden), *others))
+    save_rig(masked, (model if model.is_dir() else model.parent) / 'rig.yaml')
+    save_rig(make_rig(), tmp_path / 'corrected.yaml')
+    assert run(model, bag, tmp_path / 'out', '--rig', tmp_path / 'corrected.yaml') == 0
+    points = points_from_cloud_msg(next(iter(messages(tmp_path / 'out'))))
+    assert len(points) and (points[:, 0] < 0).all()  # the first camera looks ahead
+
+
 @pytest.mark.parametrize('beside', [False, True], ids=['asked for', 'of the model'])
 @pytest.mark.parametrize('moved_m', [0.0, 0.05])
 def test_a_rig_file_of_other_poses_is_told(
@@ -233,7 +246,8 @@ def test_a_rig_file_in_another_frame_is_refused(
 ) -> None:
     save_rig(replace(make_rig(), body_frame='base_footprint'), tmp_path / 'rig.yaml')
     assert run(model, bag, tmp_path / 'out', '--rig', tmp_path / 'rig.yaml') == 2
-    assert 'poses in base_footprint, expected base_link' in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert 'rig.yaml: ' in told and 'poses in base_footprint, expected base_link' in told
     assert not (tmp_path / 'out').exists()
 
 

@@ -143,12 +143,12 @@ def test_other_sizes_go_to_the_loops_and_larger_ones_do_not():
     Resizer(never)(image[:15], found)
 
 
-@pytest.mark.parametrize(('height', 'width'), [(15, 20), (31, 40), (60, 80), (60, 20)])
+@pytest.mark.parametrize(('height', 'width'), [(15, 20), (20, 30), (31, 40), (60, 80), (60, 20)])
 def test_the_robot_resizes_as_training_and_larger_is_bilinear(height, width):
     image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     found = np.zeros((height, width, 3), np.uint8)
-    Resizer()(image, found)
-    np.testing.assert_array_equal(found, resized(image, width, height))
+    Resizer(SHRINK)(image, found)
+    assert np.abs(found.astype(int) - resized(image, width, height)).max() <= 1
     if height > 30 or width > 40:
         bilinear = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
         np.testing.assert_array_equal(found, bilinear)

@@ -132,7 +132,7 @@ def test_protocol_and_its_change_stand_in_it(page):
     assert 'not comparable with its published figures' in page.source
     assert '<code>max_depth_m</code> 50.0 instead of 60.0' in page.source
     assert '40 – 50 m' in page.source
-    assert 'masks of the robot itself: 0 of 6 cameras' in page.source
+    assert 'calibration of the bag, masks of the robot itself: 0 of 6 cameras' in page.source
 
 
 def test_worst_frames_come_first_with_every_panel(page):
@@ -160,7 +160,8 @@ def test_a_training_has_its_curves(run, street, tmp_path):
     assert 'loss/made &lt;up&gt;' in page.source
     assert 'loss/temporal' in page.source
     assert 'this model has no confidence' in page.source
-    assert 'masks of the robot itself: 6 of 6 cameras' in page.source
+    told = f'calibration of {run / "rig.yaml"}, masks of the robot itself: 6 of 6 cameras'
+    assert told in page.source
     assert 'No curves' not in page.source
 
 

@@ -2,16 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """A recording is read from any stamp on, whatever clock it was logged by."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from coloured import Recording
-from drive import PERIOD_NS, Drive, write_model
+from drive import PERIOD_NS, Drive, make_rig, write_model
 from drive import START_NS as DRIVE_NS
 
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.cli.view import _made
 from selfdepth_ros.clouds.config import CloudsConfig
 from selfdepth_ros.clouds.making import CloudMaker
 from selfdepth_ros.clouds.recorded import RecordedClouds
+from selfdepth_ros.core.rig import save_rig
+from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.inference import load_engine
 from selfdepth_ros.view.moments import LatestImages, MadeMoments, RecordedMoments, thumbnail
 
@@ -81,7 +86,8 @@ def test_a_network_makes_the_clouds_that_are_looked_at(tmp_path) -> None:
             made.append(frame.stamp_ns)
             return super().made(frame)
 
-    moments = MadeMoments(reader, Counting(reader, engine, reader.rig(), CloudsConfig()))
+    rig = reader.rig()
+    moments = MadeMoments(reader, Counting(reader, engine, rig, CloudsConfig()), rig)
     stamps = [moment.stamp_ns for moment in moments.since(DRIVE_NS + 3 * PERIOD_NS)]
     assert stamps == made == [DRIVE_NS + 3 * PERIOD_NS, DRIVE_NS + 4 * PERIOD_NS]
     moment = next(moments.since(moments.span_ns[0]))
@@ -89,6 +95,17 @@ def test_a_network_makes_the_clouds_that_are_looked_at(tmp_path) -> None:
     assert [image.shape for image in moment.images] == [(48, 64, 3)] * 2
     ahead = moment.points[moment.points[:, 0] > 0]
     np.testing.assert_allclose(ahead[:, 0], 6.5, atol=0.05)  # a wall at 6 m of a camera at 0.5
+
+
+def test_cameras_stand_where_the_rig_file_that_made_the_points_has_them(tmp_path) -> None:
+    bag, model = Drive(frames=1).write(tmp_path / 'drive'), write_model(tmp_path)
+    lifted = SE3.exp(np.array([0, 0, 0.5, 0, 0, 0])) @ make_rig().body_from_cameras()
+    save_rig(make_rig().with_poses(lifted), tmp_path / 'lifted.yaml')
+    asked = SimpleNamespace(
+        bag=bag, model=model, rig=tmp_path / 'lifted.yaml', mapping=None, threads=1
+    )
+    moments = _made(asked)
+    np.testing.assert_allclose(moments.rig.body_from_cameras().matrix, lifted.matrix, atol=1e-9)
 
 
 def test_a_live_image_stays_until_the_camera_has_another() -> None:

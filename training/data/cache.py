@@ -24,7 +24,7 @@ from tqdm import tqdm
 from selfdepth_ros.bags.discovery import load_mapping
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig, load_rig, save_rig
 from selfdepth_ros.core.se3 import interpolate_poses
@@ -142,7 +142,10 @@ def with_rig(cache: FrameCache, rig: Rig) -> FrameCache:
     What is derived from it is kept in a folder of its own. Raises CalibrationError for a rig
     without one of the cameras, or whose poses are in another frame than the recording's.
     """
-    rig = cache.rig.calibrated_as(rig)
+    try:
+        rig = cache.rig.calibrated_as(rig)
+    except CalibrationError as cause:
+        raise CalibrationError(f'{cache.source}: {cause}') from cause
     told = repr([(e.camera, e.body_from_camera.matrix.tolist()) for e in rig.cameras])
     digest = hashlib.sha256(told.encode()).hexdigest()[:12]
     return replace(cache, rig=rig, folder=cache.folder / f'rig-{digest}')

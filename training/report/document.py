@@ -32,8 +32,8 @@ class Report:
     model: str
     bag: str
     protocol: EvaluationProtocol
-    masks: str
-    """What is known of the robot's own body, in words."""
+    rig: str
+    """Whose calibration counts, and what is known of the robot's own body, in words."""
     evaluation: Evaluation
     moments: Moments
     scenes: Sequence[Scene]
@@ -85,7 +85,7 @@ def to_html(report: Report) -> str:
             t.kind == 'confidence' for s in report.scenes for v in s.views for t in v.tiles
         ),
         record=_record_rows(report.record),
-        measured_with=f'; {report.masks}' if report.protocol.config.without_body else '',
+        measured_with=f'; {report.rig}',
         shade=_shade,
         weakest=_weakest(report.evaluation),
     )

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth labels from semi-global matching, fused from many settings and pairs of images.
+"""Depth labels from semi-global matching, fused from some settings and pairs of images.
 
 Watson et al., "Self-supervised monocular depth hints", 2019: of all that is found for a pixel,
 what reprojects best counts. A pair is a camera and itself before or after, or a neighbour that
