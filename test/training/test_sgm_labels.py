@@ -94,7 +94,7 @@ def test_without_motion_only_the_overlaps_are_told(street):
     still = replace(street.cache, world_from_body=None)
     labels = labels_of(street, 'data.matching=random', 'data.min_motion_m=0', cache=still)
     found = labels.of(*labels.source.entries[3], CPU)
-    told = found.sure.float().mean((1, 2))
+    told = (found.sure & (found.depth < 60)).float().mean((1, 2))  # and the sky
     assert (told > 0.02).all() and (told < 0.6).all(), told
 
 
@@ -170,3 +170,16 @@ def test_what_passes_near_by_is_not_told_to_be_far(labels, street):
         wrong += (found.depth[near] > 1.25 * true[near]).sum()
         count += near.sum()
     assert count > 1000 and wrong < 0.15 * count
+
+
+def test_the_sky_is_told_as_far_as_can_be(labels, street):
+    """Matches of a plain sky are chance, and were learned: it stood before the roofs. Of a quarter
+    that was told, 2 % were right; now 96 % are told and 95 % of these are right."""
+    farthest_m, told, right, count = labels.config.network.max_depth_m, 0, 0, 0
+    for _, frame in labels.source.entries[4:12:4]:
+        found = labels.of(0, frame, CPU)
+        sky = (halved(street.depth(frame)) > 0.9 * farthest_m) & labels.geometries[0].visible
+        told += (found.sure & sky).sum()
+        right += (found.sure & sky & (found.depth > 0.9 * farthest_m)).sum()
+        count += sky.sum()
+    assert told > 0.5 * count and right > 0.9 * told

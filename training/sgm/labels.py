@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.nn import functional
 
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
@@ -27,10 +28,12 @@ from selfdepth_training.losses.surround import (
     WarpedViews,
     match_brightness,
     surround_views,
+    to_float,
 )
 from selfdepth_training.sgm.matching import Setting, drawn, fixed
 from selfdepth_training.sgm.pair import GreyView, matched_distances
-from selfdepth_training.sweep import Comparison, comparisons
+from selfdepth_training.sky import with_sky
+from selfdepth_training.sweep import GOOD_FAR, Comparison, comparisons
 from selfdepth_training.warp import sample, seen_by
 
 # Images are matched at the training size; depths are told, and judged, at half of it.
@@ -85,10 +88,17 @@ class SgmLabels:
         error = torch.full_like(depth, UNSEEN)
         for camera, pairs in _pairs(shown, geometry).items():
             found = self._candidates(grey, views, geometry, pairs, settings)
-            least, which = _errors(views, geometry, pairs, found, self.config.loss.ssim).min(0)
+            judged = _errors(views, geometry, pairs, found, self.config.loss.ssim)
+            # What is not there explains nothing else as well as this.
+            judged[-1] = torch.where(judged[-1] < GOOD_FAR, judged[-1], UNSEEN)
+            least, which = judged.min(0)
             depth[camera] = torch.where(least < UNSEEN, found.gather(0, which[None])[0], 1.0)
             error[camera] = least
-        return SureDepth(depth, (error < UNSEEN) & geometry.visible)
+        matched = SureDepth(depth, (error < UNSEEN) & geometry.visible)
+        images = functional.avg_pool2d(to_float(shown.to(device).images[NOW]), 1 << LEVEL)
+        present = shown.present[NOW].to(device)
+        visible = geometry.visible & present[:, None, None]
+        return with_sky(matched, images, visible, geometry, self.config.network.max_depth_m)
 
     def _candidates(
         self,
@@ -98,7 +108,10 @@ class SgmLabels:
         pairs: list[Comparison],
         settings: list[Setting],
     ) -> Float[Tensor, 'k h w']:
-        """Depths of one camera by pair and setting; NaN where none was found."""
+        """Depths of one camera by pair and setting, NaN where none was found.
+
+        The last is the farthest everywhere: matching cannot tell the sky, which has no parallax.
+        """
         rays = geometry.rays[pairs[0].camera]
         distances = [
             matched_distances(
@@ -109,7 +122,8 @@ class SgmLabels:
             for pair in pairs
         ]  # fmt: skip
         found = torch.from_numpy(np.concatenate(distances)).to(rays) / rays.norm(dim=-1)
-        return found.clamp(max=self.config.network.max_depth_m)
+        farthest_m = self.config.network.max_depth_m
+        return torch.cat([found.clamp(max=farthest_m), torch.full_like(found[:1], farthest_m)])
 
 
 def _pairs(shown: RigSample, geometry: RigGeometry) -> dict[int, list[Comparison]]:
