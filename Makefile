@@ -27,6 +27,8 @@ OLD := .venv-numpy1
 IN_PARALLEL := -n $(TEST_JOBS) --dist loadfile
 CODE := selfdepth_ros training test launch benchmarks setup.py
 export PYTHON
+# Set where make is called by another environment's Python with ROS wheels: ours looks for its own.
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .PHONY: help demo test lint setup-demo setup-test clean
 
