@@ -78,7 +78,8 @@ class SgmLabels:
     ) -> SureDepth:
         """Of all that is found for a pixel what reprojects best."""
         poses = SE3(shown.at_rest if shown.world_from_body is None else shown.world_from_body)
-        views = surround_views(shown.to(device), poses, geometry, LEVEL)
+        on_device = shown.to(device)
+        views = surround_views(on_device, poses, geometry, LEVEL)
         # Brightness alone ranks them as colours do, in less time.
         views = views._replace(
             images=views.images.mean(2, keepdim=True), aligned=views.across.mean(2, keepdim=True)
@@ -89,15 +90,14 @@ class SgmLabels:
         for camera, pairs in _pairs(shown, geometry).items():
             found = self._candidates(grey, views, geometry, pairs, settings)
             judged = _errors(views, geometry, pairs, found, self.config.loss.ssim)
-            # What is not there explains nothing else as well as this.
+            # As in the plane sweep: the farthest is an answer only where it fits as the sky does.
             judged[-1] = torch.where(judged[-1] < GOOD_FAR, judged[-1], UNSEEN)
             least, which = judged.min(0)
             depth[camera] = torch.where(least < UNSEEN, found.gather(0, which[None])[0], 1.0)
             error[camera] = least
         matched = SureDepth(depth, (error < UNSEEN) & geometry.visible)
-        images = functional.avg_pool2d(to_float(shown.to(device).images[NOW]), 1 << LEVEL)
-        present = shown.present[NOW].to(device)
-        visible = geometry.visible & present[:, None, None]
+        images = functional.avg_pool2d(to_float(on_device.images[NOW]), 1 << LEVEL)
+        visible = geometry.visible & on_device.present[NOW][:, None, None]
         return with_sky(matched, images, visible, geometry, self.config.network.max_depth_m)
 
     def _candidates(
