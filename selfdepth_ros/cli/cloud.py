@@ -12,13 +12,12 @@ from typing import Any
 from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.rig_file import RIG_HELP, with_masks_of_file, with_rig_file
+from selfdepth_ros.cli.rig_file import RIG_HELP, rig_of_clouds
 from selfdepth_ros.clouds.config import CloudsConfig
 from selfdepth_ros.clouds.errors import CloudError
 from selfdepth_ros.clouds.many import Failure, each_by_itself
 from selfdepth_ros.clouds.writing import CloudOutputs, write_clouds
 from selfdepth_ros.core.config import load_config
-from selfdepth_ros.core.rig import Rig, load_rig
 from selfdepth_ros.inference import load_engine
 
 EXIT_SOME_FAILED = 1
@@ -64,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     files = tuple(kind for kind in ('ply', 'pcd') if getattr(args, kind))
     outputs = CloudOutputs(files, args.map, args.every)
     progress = functools.partial(_progress, -(-reader.most_frames // args.every), args.quiet)
-    rig = rig_asked_for(reader.rig(), args)
+    rig = rig_of_clouds(reader.rig(), args.rig, args.model)
     print(write_clouds(engine, reader, rig, args.out, config, outputs, progress))
     if not reader.report.clean:
         print(reader.report)
@@ -94,20 +93,6 @@ def _options(args: argparse.Namespace) -> list[str]:
         if getattr(args, name):
             options.append(f'--{name}={getattr(args, name)}')
     return [*options, *(f'--set={setting}' for setting in args.settings)]
-
-
-def rig_asked_for(rig: Rig, args: argparse.Namespace) -> Rig:
-    """The bag's rig, or that of --rig; where it has no masks, with those of the model's rig."""
-    found = with_rig_file(rig, args.rig)
-    if any(entry.self_occlusion is not None for entry in found.cameras):
-        return found
-    beside = (args.model if args.model.is_dir() else args.model.parent) / 'rig.yaml'
-    known = load_rig(beside) if beside.is_file() else None
-    if known and set(rig.names) <= set(known.names):
-        return found.with_masks_of(known) if args.rig else with_masks_of_file(rig, known, beside)
-    what = f'{beside} is of {", ".join(known.names)}' if known else f'no {beside}'
-    print(f"note: {what}: pixels of the robot's own body become points; see --rig")
-    return found
 
 
 def _progress(total: int, quiet: bool, clouds: Iterator[Any]) -> Iterator[Any]:

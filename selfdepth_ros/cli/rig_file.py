@@ -33,17 +33,29 @@ def with_rig_file(rig: Rig, path: Path | None) -> Rig:
     return found
 
 
-def with_masks_of_file(rig: Rig, known: Rig, path: Path) -> Rig:
-    """Return the bag's rig with the self-occlusion masks of a rig file, for nobody asked for more.
+def rig_of_clouds(rig: Rig, path: Path | None, model: Path) -> Rig:
+    """Return the bag's rig `with_rig_file`, masked as that beside the model where it has no masks.
 
-    Warns where the file, read as `known`, has other poses or lenses: these are not used.
+    `model` is model.onnx or its folder, `path` what --rig names. Where --rig names none and the
+    model's rig has other poses or lenses than the bag's, warns that these are not used. Prints a
+    note when nobody knows the robot's own body.
     """
-    _tell_differences(
-        rig, known,
-        f'{path}: only its masks are used (--rig makes it the calibration); poses and lenses stay '
-        'those of the bag, which differ',
-    )  # fmt: skip
-    return rig.with_masks_of(known)
+    found = with_rig_file(rig, path)
+    if any(entry.self_occlusion is not None for entry in found.cameras):
+        return found
+    beside = (model if model.is_dir() else model.parent) / 'rig.yaml'
+    known = load_rig(beside) if beside.is_file() else None
+    if known is None or not set(rig.names) <= set(known.names):
+        what = f'{beside} is of {", ".join(known.names)}' if known else f'no {beside}'
+        print(f"note: {what}: pixels of the robot's own body become points; see --rig")
+        return found
+    if path is None:
+        _tell_differences(
+            rig, known,
+            f'{beside}: only its masks are used (--rig makes it the calibration); poses and '
+            'lenses stay those of the bag, which differ',
+        )  # fmt: skip
+    return found.with_masks_of(known)
 
 
 def rig_told(rig: Rig, path: Path | None) -> str:

@@ -14,8 +14,8 @@ from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
-from selfdepth_ros.cli.cloud import rig_asked_for
 from selfdepth_ros.cli.main import Command, load
+from selfdepth_ros.cli.rig_file import rig_of_clouds
 from selfdepth_ros.clouds.config import CloudsConfig
 from selfdepth_ros.clouds.making import CloudMaker
 from selfdepth_ros.clouds.recorded import RecordedClouds
@@ -139,7 +139,7 @@ def _made(args: argparse.Namespace) -> Moments:
     """The clouds of a network."""
     engine = load_engine(args.model, threads=args.threads)
     reader = BagReader(args.bag, args.mapping)
-    rig = rig_asked_for(reader.rig(), args)
+    rig = rig_of_clouds(reader.rig(), args.rig, args.model)
     return MadeMoments(reader, CloudMaker(reader, engine, rig, CloudsConfig()), rig)
 
 

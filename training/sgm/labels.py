@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.nn import functional
 
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
@@ -28,7 +27,6 @@ from selfdepth_training.losses.surround import (
     WarpedViews,
     match_brightness,
     surround_views,
-    to_float,
 )
 from selfdepth_training.sgm.matching import Setting, drawn, fixed
 from selfdepth_training.sgm.pair import GreyView, matched_distances
@@ -78,8 +76,8 @@ class SgmLabels:
     ) -> SureDepth:
         """Of all that is found for a pixel what reprojects best."""
         poses = SE3(shown.at_rest if shown.world_from_body is None else shown.world_from_body)
-        on_device = shown.to(device)
-        views = surround_views(on_device, poses, geometry, LEVEL)
+        views = surround_views(shown.to(device), poses, geometry, LEVEL)
+        colours, visible = views.images[NOW], geometry.visible & views.present[NOW][:, None, None]
         # Brightness alone ranks them as colours do, in less time.
         views = views._replace(
             images=views.images.mean(2, keepdim=True), aligned=views.across.mean(2, keepdim=True)
@@ -96,9 +94,7 @@ class SgmLabels:
             depth[camera] = torch.where(least < UNSEEN, found.gather(0, which[None])[0], 1.0)
             error[camera] = least
         matched = SureDepth(depth, (error < UNSEEN) & geometry.visible)
-        images = functional.avg_pool2d(to_float(on_device.images[NOW]), 1 << LEVEL)
-        visible = geometry.visible & on_device.present[NOW][:, None, None]
-        return with_sky(matched, images, visible, geometry, self.config.network.max_depth_m)
+        return with_sky(matched, colours, visible, geometry, self.config.network.max_depth_m)
 
     def _candidates(
         self,
