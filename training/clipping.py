@@ -27,4 +27,5 @@ def clip_gradients(
     norms = [clip_grad_norm_([w for w in adamw if id(w) not in others], most)]
     norms.append(clip_grad_norm_(apart, most))
     norms += [clip_grad_norm_(each, torch.inf) for each in muon]
-    return torch.stack(norms)
+    # Where there is no gradient, torch says the norm on the CPU.
+    return torch.stack([norm.to(adamw[0].device) for norm in norms])

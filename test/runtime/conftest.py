@@ -5,7 +5,7 @@
 The package is imported inside the fixtures: this file is read before the type-checking hook.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from other_device import OTHER, other_device
 from small_model import luminance_graph
 
 WIDTH, HEIGHT = 32, 24
@@ -28,6 +29,17 @@ MANIFEST = {
 
 
 WriteModel = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def known_to_torch(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The device of a test that asks for OTHER, which refuses to be mixed with the host."""
+    asked = getattr(request.node, 'callspec', None)
+    if asked is None or OTHER.type not in map(str, asked.params.values()):
+        yield
+        return
+    with other_device():
+        yield
 
 
 @pytest.fixture

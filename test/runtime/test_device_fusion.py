@@ -9,6 +9,7 @@ import torch
 from fusion_cases import FILTERS, SEEDS, H, W, assert_same, rig_of, scene_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from other_device import OTHER
 
 from selfdepth_ros.core.fusion import Fusion, FusionConfig
 from selfdepth_ros.core.se3 import SE3
@@ -16,7 +17,9 @@ from selfdepth_ros.device import DeviceFusion
 from selfdepth_ros.device.area import AreaResize
 
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA GPU')
-DEVICES = pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=NO_GPU)])
+DEVICES = pytest.mark.parametrize(
+    'device', ['cpu', OTHER.type, pytest.param('cuda', marks=NO_GPU)]
+)
 TURN_M_PER_M = 1e-6
 """How far a point may be off, by its distance, where motion turns the rays."""
 

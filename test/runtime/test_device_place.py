@@ -9,6 +9,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+from other_device import OTHER
 
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.fusion import FusionConfig
@@ -18,7 +19,9 @@ from selfdepth_ros.inference import DepthPrediction, DeviceEngine, load_engine
 from selfdepth_ros.pipeline import SurroundDepth, SurroundResult
 
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA GPU')
-DEVICES = pytest.mark.parametrize('memory', ['cpu', pytest.param('cuda', marks=NO_GPU)])
+DEVICES = pytest.mark.parametrize(
+    'memory', ['cpu', OTHER.type, pytest.param('cuda', marks=NO_GPU)]
+)
 HEIGHT, WIDTH = 24, 32
 
 

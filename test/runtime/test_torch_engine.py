@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper
+from other_device import OTHER
 
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.inference import DepthEngine, DeviceEngine, EngineError, load_engine
@@ -116,10 +117,11 @@ def test_what_is_not_installed_is_named(write_model, missing):
     assert f'{missing} is not installed' in result.stdout
 
 
-def test_images_to_cloud_where_depths_stay_on_the_device(write_model, rig):
-    """On the CPU, which stands for a GPU here: all but streams is the same code."""
+@pytest.mark.parametrize('memory', ['cpu', OTHER.type])
+def test_images_to_cloud_where_depths_stay_on_the_device(write_model, rig, memory):
+    """On stand-ins for a GPU: all but streams is the same code."""
     path = write_model()
-    engine = TorchDeviceEngine(read_model(path).graph, on_the_host(path).manifest, 'cpu')
+    engine = TorchDeviceEngine(read_model(path).graph, on_the_host(path).manifest, memory)
     assert isinstance(engine, DeviceEngine)
     images = tuple(RNG.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(2))
     frame = SurroundFrame(5, images, (5, 5))
@@ -129,6 +131,14 @@ def test_images_to_cloud_where_depths_stay_on_the_device(write_model, rig):
     np.testing.assert_allclose(found.depths, expected.depths, 1e-6)
     np.testing.assert_allclose(found.cloud.points, expected.cloud.points, 1e-5, 1e-5)
     assert len(found.cloud.points)
+
+
+@pytest.mark.parametrize('memory', [OTHER.type])
+def test_nothing_of_the_shipped_model_is_left_on_the_host(memory):
+    reference = load_engine(shipped('model.onnx'), 'onnx', threads=1)
+    engine = TorchEngine(read_model(shipped('model.onnx')).graph, reference.manifest, memory)
+    agreement = compare(engine, reference, *check_images(engine.manifest, 1))
+    assert agreement.mean < 1e-4
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA GPU')
