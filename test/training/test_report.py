@@ -23,7 +23,7 @@ from selfdepth_training.evaluate import FrameScores, ImageScores
 from selfdepth_training.metrics import ErrorSums
 from selfdepth_training.report.charts import curves_chart
 from selfdepth_training.report.curves import Curve, smoothed, training_curves
-from selfdepth_training.report.moments import APART_NS, Moments
+from selfdepth_training.report.shown import APART_NS, ShownFrames
 
 MODEL = str(shipped('model.onnx').parent)
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser'))), None)
@@ -201,34 +201,34 @@ def scored(stamp_ns: int, error: float) -> FrameScores:
     st.integers(1, 5),
     st.integers(50_000_000, 1_500_000_000),
 )
-def test_the_worst_moments_are_the_worst_and_apart(errors, most, period_ns):
-    moments = Moments(most)
+def test_the_worst_frames_shown_are_the_worst_and_apart(errors, most, period_ns):
+    shown = ShownFrames(most)
     for index, error in enumerate(errors):
-        moments.watch(scored(index * period_ns, error))
-    kept = [moment.abs_rel for moment in moments.worst]
-    assert moments.abs_rel == pytest.approx(errors)
+        shown.watch(scored(index * period_ns, error))
+    kept = [frame.abs_rel for frame in shown.worst]
+    assert shown.abs_rel == pytest.approx(errors)
     assert kept[0] == pytest.approx(max(errors))
     assert kept == sorted(kept, reverse=True)
     assert len(kept) <= most
-    stamps = sorted(moment.stamp_ns for moment in moments.worst)
+    stamps = sorted(frame.stamp_ns for frame in shown.worst)
     assert all(np.diff(stamps) >= APART_NS)
-    assert moments.typical.abs_rel in moments.abs_rel
+    assert shown.typical.abs_rel in shown.abs_rel
 
 
 def test_relative_depths_are_judged_by_what_is_median_scaled():
-    moments = Moments(1, 'relative')
+    shown = ShownFrames(1, 'relative')
     for stamp_ns, error, scaled in ((0, 0.9, 0.1), (2 * APART_NS, 0.2, 0.3)):
         frame = scored(stamp_ns, error)
         score = frame.scores[0]._replace(median_scaled=scored(0, scaled).scores[0].metric)
-        moments.watch(frame._replace(scores=[score, None]))
-    assert moments.abs_rel == pytest.approx([0.1, 0.3])
-    assert [moment.stamp_ns for moment in moments.worst] == [2 * APART_NS]
+        shown.watch(frame._replace(scores=[score, None]))
+    assert shown.abs_rel == pytest.approx([0.1, 0.3])
+    assert [frame.stamp_ns for frame in shown.worst] == [2 * APART_NS]
 
 
-def test_frames_without_scores_are_no_moments():
-    moments = Moments(3)
-    moments.watch(FrameScores(SurroundFrame(5, (None,), (None,)), [None], [None], [None]))
-    assert (moments.worst, moments.typical, moments.abs_rel) == ([], None, [])
+def test_frames_without_scores_are_not_shown():
+    shown = ShownFrames(3)
+    shown.watch(FrameScores(SurroundFrame(5, (None,), (None,)), [None], [None], [None]))
+    assert (shown.worst, shown.typical, shown.abs_rel) == ([], None, [])
 
 
 @pytest.mark.parametrize(

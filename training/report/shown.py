@@ -14,7 +14,7 @@ APART_NS = 1_000_000_000
 """Of frames nearer to each other than this only the worst is shown: they show the same."""
 
 
-class Moment(NamedTuple):
+class ShownFrame(NamedTuple):
     """A frame and its error: abs_rel, mean over its cameras; median-scaled for relative depths."""
 
     abs_rel: float
@@ -27,7 +27,7 @@ class Moment(NamedTuple):
 
 
 @dataclass
-class Moments:
+class ShownFrames:
     """Watches an evaluation; memory does not grow with its length but by a number a frame."""
 
     most: int
@@ -36,9 +36,9 @@ class Moments:
     """Of the depths that are scored."""
     stamps_ns: list[int] = field(default_factory=list)
     abs_rel: list[float] = field(default_factory=list)
-    worst: list[Moment] = field(default_factory=list)
+    worst: list[ShownFrame] = field(default_factory=list)
     """The worst first."""
-    typical: Moment | None = None
+    typical: ShownFrame | None = None
     """A frame about as good as half of the others."""
 
     def watch(self, scored: FrameScores) -> None:
@@ -47,18 +47,18 @@ class Moments:
         errors = [getattr(score, which).abs_rel for score in scored.scores if score is not None]
         if not errors:
             return
-        moment = Moment(float(np.mean(errors)), scored)
-        self.stamps_ns.append(moment.stamp_ns)
-        self.abs_rel.append(moment.abs_rel)
-        self._keep_if_worst(moment)
+        frame = ShownFrame(float(np.mean(errors)), scored)
+        self.stamps_ns.append(frame.stamp_ns)
+        self.abs_rel.append(frame.abs_rel)
+        self._keep_if_worst(frame)
         middle = float(np.median(self.abs_rel))
         kept = self.typical
-        if kept is None or abs(moment.abs_rel - middle) <= abs(kept.abs_rel - middle):
-            self.typical = moment
+        if kept is None or abs(frame.abs_rel - middle) <= abs(kept.abs_rel - middle):
+            self.typical = frame
 
-    def _keep_if_worst(self, moment: Moment) -> None:
-        beside = [m for m in self.worst if abs(m.stamp_ns - moment.stamp_ns) < APART_NS]
-        if any(m.abs_rel >= moment.abs_rel for m in beside):
+    def _keep_if_worst(self, frame: ShownFrame) -> None:
+        beside = [m for m in self.worst if abs(m.stamp_ns - frame.stamp_ns) < APART_NS]
+        if any(m.abs_rel >= frame.abs_rel for m in beside):
             return
         others = [m for m in self.worst if not any(m is near for near in beside)]
-        self.worst = sorted([*others, moment], key=lambda m: -m.abs_rel)[: self.most]
+        self.worst = sorted([*others, frame], key=lambda m: -m.abs_rel)[: self.most]
