@@ -79,5 +79,7 @@ $(OLD)/.stamp: $(VENV)/.stamp-test
 	  > "$$($(OLD)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/main.pth"
 	touch $@
 
+# What else is in out/ (a training of days) is not of make.
 clean:
-	rm -rf $(VENV) $(OLD) build install log out *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(OLD) build install log out/demo *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@rmdir out 2>/dev/null || true

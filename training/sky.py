@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a plane sweep calls farthest: the sky, told by its colours, and nothing else.
+"""What a plane sweep or matching calls farthest: the sky, told by its colours, and nothing else.
 
-A plain sky between two roofs fits every depth, and a sweep gives it that of the roofs. High above
-the horizon, where it is wide, the sweep knows it; its colours there tell it in the gaps too. What
-is farthest but has not these colours moves along with the robot.
+A plain sky between two roofs fits every depth, and is given that of the roofs. High above the
+horizon, where it is wide, the farthest fits it best; its colours there tell it in the gaps too.
+What is farthest but has not these colours moves along with the robot.
 """
 
 import torch

@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from selfdepth_ros.bags.discovery import load_mapping
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.cli.rig_file import RIG_HELP, rig_of_clouds
 from selfdepth_ros.clouds.config import CloudsConfig
@@ -18,6 +19,7 @@ from selfdepth_ros.clouds.errors import CloudError
 from selfdepth_ros.clouds.many import Failure, each_by_itself
 from selfdepth_ros.clouds.writing import CloudOutputs, write_clouds
 from selfdepth_ros.core.config import load_config
+from selfdepth_ros.core.rig import load_rig
 from selfdepth_ros.inference import load_engine
 
 EXIT_SOME_FAILED = 1
@@ -57,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
             raise CloudError(f'--{name} is {getattr(args, name)}: expected at least {least}')
     config = load_config(CloudsConfig, args.config, args.settings)
     if len(args.bags) > 1:
+        _check_files(args)
         return _several(args)
     engine = load_engine(args.model, threads=args.threads)
     reader = BagReader(args.bags[0], args.mapping)
@@ -83,6 +86,14 @@ def _several(args: argparse.Namespace) -> int:
     for failure in failures:
         print(f'selfdepth: failed: {failure}', file=sys.stderr)
     return EXIT_SOME_FAILED if failures else 0
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Refuse what each bag's process would refuse by itself, after it has loaded the network."""
+    if args.rig is not None:
+        load_rig(args.rig)
+    if args.mapping is not None:
+        load_mapping(args.mapping)
 
 
 def _options(args: argparse.Namespace) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.cli.rig_file import RIG_HELP, with_rig_file
+from selfdepth_ros.cli.rig_file import RIG_HELP, rig_told, with_rig_file
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_training.export import export, in_metres
@@ -102,9 +102,10 @@ def _calibrated(
         return trained, {}
     reader = BagReader(args.calibrate)
     rig = with_rig_file(reader.rig(), args.rig)
+    print(rig_told(rig, args.rig))
     before = measured_on(load_model(args.checkpoint), reader, rig)
     scaling = fitted(before)
     off = [calibration_error(each.deciles()) for each in (before, scaled(before, scaling))]
     print(f'confidence on {args.calibrate}: off by {off[0]:.3f}, calibrated {off[1]:.3f}')
-    record = {'bag': str(args.calibrate), **scaling._asdict()}
-    return with_scaling(trained, scaling), record
+    told = {'bag': str(args.calibrate), 'rig': str(args.rig or args.calibrate)}
+    return with_scaling(trained, scaling), told | scaling._asdict()

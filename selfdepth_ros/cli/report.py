@@ -21,8 +21,8 @@ from selfdepth_training.evaluate import evaluate
 from selfdepth_training.loaded import load_model
 from selfdepth_training.report import Report, ReportError, write_report
 from selfdepth_training.report.curves import training_curves
-from selfdepth_training.report.moments import Moments
 from selfdepth_training.report.scenes import Painter, Scene
+from selfdepth_training.report.shown import ShownFrames
 
 MOST_FRAMES = 12
 
@@ -55,13 +55,13 @@ def run(args: argparse.Namespace) -> int:
     rig = with_rig_file(reader.rig(), args.rig)
     model = load_model(args.model)
     curves = training_curves(args.model)
-    moments = Moments(args.worst, model.scale)
+    shown = ShownFrames(args.worst, model.scale)
     predict = model.predictor(rig, protocol.config.flip)
     bar = evaluation_bar(reader, protocol.config)
-    scores = evaluate(predict, reader, rig, protocol.config, bar, moments.watch, model.scale)
-    scenes = _scenes(moments, Painter(model, rig, reader))
+    scores = evaluate(predict, reader, rig, protocol.config, bar, shown.watch, model.scale)
+    scenes = _scenes(shown, Painter(model, rig, reader))
     report = Report(
-        str(args.model), str(args.bag), protocol, rig_told(rig, args.rig), scores, moments, scenes,
+        str(args.model), str(args.bag), protocol, rig_told(rig, args.rig), scores, shown, scenes,
         curves, model.record, time.strftime('%Y-%m-%d %H:%M'),
     )  # fmt: skip
     write_report(report, args.out)
@@ -69,11 +69,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _scenes(moments: Moments, painter: Painter) -> list[Scene]:
+def _scenes(shown: ShownFrames, painter: Painter) -> list[Scene]:
     """The worst frames, then the typical one unless it is one of them."""
-    titled = [(f'Worst frame {rank}', moment) for rank, moment in enumerate(moments.worst, 1)]
-    typical = moments.typical
-    if typical is not None and all(typical is not moment for moment in moments.worst):
+    titled = [(f'Worst frame {rank}', frame) for rank, frame in enumerate(shown.worst, 1)]
+    typical = shown.typical
+    if typical is not None and all(typical is not frame for frame in shown.worst):
         titled.append(('A typical frame', typical))
-    start = min(moments.stamps_ns)
+    start = min(shown.stamps_ns)
     return [painter.scene(*pair, start) for pair in tqdm(titled, 'draw', unit='frame')]

@@ -41,31 +41,47 @@ def rig_of_clouds(rig: Rig, path: Path | None, model: Path) -> Rig:
     note when nobody knows the robot's own body.
     """
     found = with_rig_file(rig, path)
-    if any(entry.self_occlusion is not None for entry in found.cameras):
+    if _masked(found):
         return found
     beside = (model if model.is_dir() else model.parent) / 'rig.yaml'
     known = load_rig(beside) if beside.is_file() else None
-    if known is None or not set(rig.names) <= set(known.names):
-        what = f'{beside} is of {", ".join(known.names)}' if known else f'no {beside}'
-        print(f"note: {what}: pixels of the robot's own body become points; see --rig")
-        return found
-    if path is None:
-        _tell_differences(
-            rig, known,
-            f'{beside}: only its masks are used (--rig makes it the calibration); poses and '
-            'lenses stay those of the bag, which differ',
-        )  # fmt: skip
-    return found.with_masks_of(known)
+    what = f'no {beside}'
+    if known is not None and set(rig.names) <= set(known.names):
+        what = f'{beside} has no masks'
+        found = found.with_masks_of(known)
+        if path is None:
+            _tell_differences(
+                rig, known,
+                f'{beside}: only its masks are used (--rig makes it the calibration); poses and '
+                'lenses stay those of the bag, which differ',
+            )  # fmt: skip
+    elif known is not None:
+        what = f'{beside} is of {", ".join(known.names)}'
+    if not _masked(found):
+        print(f"note: {what}: pixels of the robot's own body become points{_advice(path)}")
+    return found
 
 
 def rig_told(rig: Rig, path: Path | None) -> str:
     """Whose calibration counts, and what is known of the robot's own body, in words."""
-    known = sum(entry.self_occlusion is not None for entry in rig.cameras)
-    advice = '' if known else ' (--rig gives them: a training has measured them in its rig.yaml)'
+    known = _masked(rig)
     return (
-        f'calibration of {path or "the bag"}, '
-        f'masks of the robot itself: {known} of {len(rig.cameras)} cameras{advice}'
+        f'calibration of {path or "the bag"}, masks of the robot itself: '
+        f'{known} of {len(rig.cameras)} cameras{"" if known else _advice(path)}'
     )
+
+
+def _masked(rig: Rig) -> int:
+    """How many cameras have a mask of the robot."""
+    return sum(entry.self_occlusion is not None for entry in rig.cameras)
+
+
+def _advice(path: Path | None) -> str:
+    """Where masks come from, for who has none: `path` is what --rig names."""
+    measured = 'a training has measured them in its rig.yaml'
+    if path is None:
+        return f' (--rig gives them: {measured})'
+    return f' ({path} has none: {measured})'
 
 
 def _tell_differences(rig: Rig, known: Rig, what: str) -> None:

@@ -18,6 +18,7 @@ from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.resizing import resized
 from selfdepth_training.data.cache import CacheError, FrameCache, build_cache
+from selfdepth_training.data.folder import kept
 
 WIDTH, HEIGHT = 16, 12
 START, PERIOD = 1_700_000_000_000_000_000, 100_000_000
@@ -171,10 +172,78 @@ def test_a_single_damaged_bit_of_what_is_small_is_seen(record, tmp_path, caplog,
     np.testing.assert_array_equal(cache.world_from_body, whole.world_from_body)
 
 
+def with_bit(whole: bytes, bit: int) -> bytes:
+    """The bytes with one bit turned."""
+    damaged = bytearray(whole)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
+
+
+def same_data(one: FrameCache, other: FrameCache) -> bool:
+    arrays = ('images', 'stamps_ns', 'present', 'world_from_body')
+    return one.source == other.source and all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays
+    )
+
+
+@pytest.mark.parametrize('name', ['images.npy', 'about.json'])
+def test_whichever_bit_is_damaged_a_cache_is_refused_or_the_same(record, tmp_path, name):
+    """Of the header of the images, and of about.json."""
+    cache = build(record(frames=2), tmp_path / 'cache', 6, 4)
+    file = cache.folder / name
+    whole = file.read_bytes()
+    refused = 0
+    for bit in range(8 * (128 if name == 'images.npy' else len(whole))):
+        file.write_bytes(with_bit(whole, bit))
+        try:
+            assert same_data(FrameCache.open(cache.folder), cache), f'bit {bit}'
+        except CacheError:
+            refused += 1
+    assert refused > 1000
+
+
+@pytest.mark.parametrize('text', ['[]', 'null', '1', '{}', '"about"'])
+def test_about_that_is_no_mapping_or_empty_is_built_again(record, tmp_path, caplog, text):
+    bag = record(frames=2)
+    folder = build(bag, tmp_path / 'cache').folder
+    (folder / 'about.json').write_text(text)
+    with caplog.at_level(logging.WARNING):
+        assert len(build(bag, tmp_path / 'cache')) == 2
+    assert 'it is built again' in caplog.text
+
+
+def test_about_without_an_identity_is_built_again(record, tmp_path, caplog):
+    cache = build(record(frames=2), tmp_path / 'cache')
+    about = json.loads((cache.folder / 'about.json').read_text())
+    del about['identity'], about['digest']  # as of before digests
+    (cache.folder / 'about.json').write_text(json.dumps(about))
+    with caplog.at_level(logging.WARNING):
+        build(cache.source, tmp_path / 'cache')
+    assert 'it is built again' in caplog.text
+
+
+@pytest.mark.parametrize('save', [np.savez, np.savez_compressed])
+def test_whichever_third_bit_is_damaged_what_is_kept_beside_is_made_again(tmp_path, save):
+    path, values = tmp_path / 'kept.npz', np.arange(12.0).reshape(2, 6)
+
+    def read(path):
+        with np.load(path) as stored:
+            return stored['values']
+
+    def write(path):
+        save(path, values=values)
+
+    write(path)
+    whole = path.read_bytes()
+    for bit in range(0, 8 * len(whole), 3):  # of a byte after the other another one
+        path.write_bytes(with_bit(whole, bit))
+        np.testing.assert_array_equal(kept(path, read, write), values)
+
+
 def test_a_cache_from_before_checksums_is_used_as_it_is(record, tmp_path, caplog):
     cache = build(record(frames=2), tmp_path / 'cache')
     about = json.loads((cache.folder / 'about.json').read_text())
-    del about['checksums']
+    del about['checksums'], about['digest']
     (cache.folder / 'about.json').write_text(json.dumps(about))
     with caplog.at_level(logging.WARNING):
         build(cache.source, tmp_path / 'cache')

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.cli.main import main
-from selfdepth_ros.cli.rig_file import with_rig_file
+from selfdepth_ros.cli.rig_file import rig_told, with_rig_file
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.rig import save_rig
 from selfdepth_ros.core.se3 import SE3
@@ -238,3 +238,15 @@ def test_a_rig_file_of_other_poses_or_lenses_is_told(street, tmp_path, caplog, c
         (record,) = caplog.records
         assert 'its poses and lenses count' in record.message
         assert f'{first.name}: ' in record.message
+
+
+def test_who_has_no_masks_is_told_where_they_come_from(street, tmp_path):
+    """Not to give --rig where it was given, and has none."""
+    file, measured = tmp_path / 'rig.yaml', 'a training has measured them in its rig.yaml)'
+    bare = [replace(entry, self_occlusion=None) for entry in street.rig.cameras]
+    rig = replace(street.rig, cameras=tuple(bare))
+    save_rig(rig, file)
+    assert rig_told(rig, None).endswith(f'0 of 6 cameras (--rig gives them: {measured}')
+    told = rig_told(with_rig_file(rig, file), file)
+    assert told.endswith(f'0 of 6 cameras ({file} has none: {measured}')
+    assert rig_told(masked_left(street.rig), file).endswith('6 of 6 cameras')

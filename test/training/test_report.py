@@ -17,13 +17,9 @@ from hypothesis import strategies as st
 from torch.utils.tensorboard import SummaryWriter
 
 from selfdepth_ros.cli.main import main
-from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.shipped import shipped
-from selfdepth_training.evaluate import FrameScores, ImageScores
-from selfdepth_training.metrics import ErrorSums
 from selfdepth_training.report.charts import curves_chart
 from selfdepth_training.report.curves import Curve, smoothed, training_curves
-from selfdepth_training.report.moments import APART_NS, Moments
 
 MODEL = str(shipped('model.onnx').parent)
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser'))), None)
@@ -188,47 +184,6 @@ def test_a_chart_takes_its_colours_and_its_font_from_the_page():
     assert 'var(--font)' in chart
     assert set(re.findall(r'#[0-9a-f]{6}\b', chart)) <= {'#ffffff'}
     assert 'DejaVu' not in chart
-
-
-def scored(stamp_ns: int, error: float) -> FrameScores:
-    metric = ErrorSums(1, error, error, 1, 1, 1, 0, 0, 0).metrics()
-    scores = [ImageScores(metric, metric, 1.0, ()), None]
-    return FrameScores(SurroundFrame(stamp_ns, (None, None), (None, None)), [], [], scores)
-
-
-@given(
-    st.lists(st.floats(0.01, 2), min_size=1, max_size=60, unique=True),
-    st.integers(1, 5),
-    st.integers(50_000_000, 1_500_000_000),
-)
-def test_the_worst_moments_are_the_worst_and_apart(errors, most, period_ns):
-    moments = Moments(most)
-    for index, error in enumerate(errors):
-        moments.watch(scored(index * period_ns, error))
-    kept = [moment.abs_rel for moment in moments.worst]
-    assert moments.abs_rel == pytest.approx(errors)
-    assert kept[0] == pytest.approx(max(errors))
-    assert kept == sorted(kept, reverse=True)
-    assert len(kept) <= most
-    stamps = sorted(moment.stamp_ns for moment in moments.worst)
-    assert all(np.diff(stamps) >= APART_NS)
-    assert moments.typical.abs_rel in moments.abs_rel
-
-
-def test_relative_depths_are_judged_by_what_is_median_scaled():
-    moments = Moments(1, 'relative')
-    for stamp_ns, error, scaled in ((0, 0.9, 0.1), (2 * APART_NS, 0.2, 0.3)):
-        frame = scored(stamp_ns, error)
-        score = frame.scores[0]._replace(median_scaled=scored(0, scaled).scores[0].metric)
-        moments.watch(frame._replace(scores=[score, None]))
-    assert moments.abs_rel == pytest.approx([0.1, 0.3])
-    assert [moment.stamp_ns for moment in moments.worst] == [2 * APART_NS]
-
-
-def test_frames_without_scores_are_no_moments():
-    moments = Moments(3)
-    moments.watch(FrameScores(SurroundFrame(5, (None,), (None,)), [None], [None], [None]))
-    assert (moments.worst, moments.typical, moments.abs_rel) == ([], None, [])
 
 
 @pytest.mark.parametrize(

@@ -79,12 +79,14 @@ def texture(smooth_px: float = 8) -> np.ndarray:
     return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), smooth_px), None, 0, 255, cv2.NORM_MINMAX)
 
 
-def wall(lens: PinholeCamera | EquidistantCamera, target_from_camera: SE3) -> GreyView:
+def wall(
+    lens: PinholeCamera | EquidistantCamera, target_from_camera: SE3, wall_m: float = WALL_M
+) -> GreyView:
     """A wall straight ahead of the target, as another camera sees it; what is beside it is not."""
     directions = lens.pixel_rays()[0] @ target_from_camera.rotation.T
     start = target_from_camera.translation
     ahead = directions[..., 2]
-    far = (WALL_M - start[2]) / np.where(ahead > 0.2, ahead, np.nan)
+    far = (wall_m - start[2]) / np.where(ahead > 0.2, ahead, np.nan)
     x, y = (start[i] + far * directions[..., i] for i in (0, 1))
     u, v = (np.nan_to_num(100 * c + m, nan=-1e4) for c, m in ((x, 800), (y, 600)))
     image = cv2.remap(texture(), u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR)
@@ -109,8 +111,19 @@ def test_a_wall_is_found_where_it_is_whichever_way_the_camera_goes(name, lens):
     assert (off < 0.2).mean() > 0.8
 
 
+@pytest.mark.parametrize('baseline_m', [0.03, 0.045])
+def test_a_stereo_head_of_a_few_centimetres_tells_what_is_near(baseline_m):
+    pose = SE3.exp(np.array([baseline_m, 0, 0, 0, 0, 0])).inverse()
+    target, source = (wall(PINHOLE, p, 0.8) for p in (SE3.identity(), pose.inverse()))
+    rays = PINHOLE.pixel_rays()[0]
+    (found,) = matched_distances(target, source, pose, rays, [Setting(3, 32)], 0.0)
+    known = np.isfinite(found) & target.visible
+    assert known[target.visible].mean() > 0.75
+    assert np.median(np.abs(found * rays[..., 2] / 0.8 - 1)[known]) < 0.05
+
+
 def test_cameras_in_one_place_tell_no_depth():
-    pose = SE3.exp(np.array([0.01, 0, 0, 0, 0.1, 0]))
+    pose = SE3.exp(np.array([0.009, 0, 0, 0, 0.1, 0]))
     view, rays = wall(PINHOLE, SE3.identity()), PINHOLE.pixel_rays()[0]
     found = matched_distances(view, view, pose, rays, fixed(128), 0.0)
     assert found.shape == (len(fixed(128)), 96, 128) and np.isnan(found).all()

@@ -12,6 +12,7 @@ import torch
 
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.manifest import Manifest
+from selfdepth_ros.core.rig import save_rig
 from selfdepth_ros.inference import load_engine
 from selfdepth_training import platt
 from selfdepth_training.checkpoint import load_checkpoint
@@ -189,6 +190,22 @@ def _says_what_torch_says(trained: Path, model: Path, manifest: Manifest, street
     assert np.abs(exported.confidence - expected).mean() < 0.01
     assert exported.confidence.std() > 0.02, 'never a constant'
     assert all(each.std() > 0.01 for each in exported.confidence)
+
+
+@pytest.mark.parametrize('given', [False, True])
+def test_whose_rig_it_is_calibrated_with_is_said_and_recorded(
+    given, street, cache_root, tmp_path, capsys
+):
+    run, out, file = (tmp_path / name for name in ('run', 'model', 'rig.yaml'))
+    settings = *SMALL, *SURE, *LESS, 'data.frames=4', 'steps=1'
+    train([street.bag], run, load_recipe('fsm', settings), cache_root=cache_root)
+    save_rig(street.rig, file)
+    rig = ['--rig', str(file)] if given else []
+    assert main(['export', str(run), str(out), '--calibrate', str(street.bag), *rig]) == 0
+    told = f'calibration of {file if given else "the bag"}, masks of the robot itself: '
+    assert f'{told}{6 if given else 0} of 6 cameras' in capsys.readouterr().out
+    recorded = Manifest.load(out / 'model.yaml').training['calibration']['rig']
+    assert recorded == str(file if given else street.bag)
 
 
 def test_a_network_that_does_not_know_cannot_be_calibrated(

@@ -61,7 +61,7 @@ def test_a_bag_without_such_images_is_one_clear_error(street, tmp_path):
         train([street.bag], tmp_path / 'run', config, cache_root=tmp_path)
 
 
-@pytest.mark.parametrize('how', ['shorter', 'other', 'of fewer frames'])
+@pytest.mark.parametrize('how', ['shorter', 'other', 'shifted', 'of fewer frames'])
 def test_damaged_depths_are_stored_again(street, tmp_path, how, caplog):
     cache = replace(street.cache, folder=tmp_path)
     expected = TopicDepth(cache, '/{camera}/depth_truth', progress=False).of(4).depth
@@ -69,6 +69,8 @@ def test_damaged_depths_are_stored_again(street, tmp_path, how, caplog):
     data = file.read_bytes()
     if how == 'of fewer frames':
         np.save(file, np.load(file)[:-1])
+    elif how == 'shifted':  # a bit of the length of the header
+        file.write_bytes(data[:8] + bytes([data[8] ^ 2]) + data[9:])
     else:
         file.write_bytes(data[: len(data) // 2] if how == 'shorter' else b'{{' + data[2:])
     found = TopicDepth(cache, '/{camera}/depth_truth', progress=False).of(4).depth

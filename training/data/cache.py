@@ -8,11 +8,12 @@ its files) and one set of settings, and is built again when either changed or a 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ from selfdepth_ros.core.rig import Rig, load_rig, save_rig
 from selfdepth_ros.core.se3 import interpolate_poses
 from selfdepth_ros.resizing import resized
 from selfdepth_training.data.folder import (
+    DAMAGED,
     CacheError,
     appearing,
     as_cache_error,
@@ -69,34 +71,33 @@ class FrameCache:
     def open(cls, folder: str | Path) -> FrameCache:
         """Open a complete cache; CacheError when a file is missing or damaged."""
         folder = Path(folder)
-        try:
-            about = json.loads((folder / 'about.json').read_text(encoding='utf-8'))
-            images = np.load(folder / 'images.npy', mmap_mode='r')
-            if about.get('checksums', {}) != _checksums(folder, about.get('checksums', {})):
-                raise ValueError('a file is not as it was written')
-            small = {name: np.load(folder / f'{name}.npy') for name in about['arrays']}
-            rig = load_rig(folder / 'rig.yaml')
-            frames, height, width = about['frames'], about['height'], about['width']
-            if about['format'] != FORMAT:
-                raise ValueError(f'format {about["format"]}, expected {FORMAT}')
-            shape = (frames, len(rig.cameras))
-            if images.shape != (*shape, height, width, 3):
-                raise ValueError(f'images of shape {images.shape}')
-            if any(array.shape[:2] != shape for array in small.values()):
-                raise ValueError('arrays of different lengths')
-            return cls(
-                images=images,
-                stamps_ns=small['stamps_ns'],
-                world_from_body=small.get('world_from_body'),
-                present=small['present'],
-                rig=rig,
-                source=Path(about['source']),
-                folder=folder,
-            )
-        except (OSError, ValueError, KeyError, TypeError, EOFError, SelfdepthError) as error:
-            raise CacheError(
-                f'{folder} is not a usable frame cache ({error}): remove it to have it built again'
-            ) from error
+        with _as_unusable(folder):
+            return cls._described(folder, _read_about(folder))
+
+    @classmethod
+    def _described(cls, folder: Path, about: Mapping[str, Any]) -> FrameCache:
+        """Open what `about` tells of; anything may be raised where it is not so."""
+        if about.get('checksums', {}) != _checksums(folder, about.get('checksums', {})):
+            raise ValueError('a file is not as it was written')
+        small = {name: np.load(folder / f'{name}.npy') for name in about['arrays']}
+        if about['format'] != FORMAT:
+            raise ValueError(f'format {about["format"]}, expected {FORMAT}')
+        shape = (about['frames'], small['present'].shape[1])
+        if any(array.shape[:2] != shape for array in small.values()):
+            raise ValueError('arrays of different lengths')
+        images = _mapped(folder / 'images.npy', (*shape, about['height'], about['width'], 3))
+        rig = load_rig(folder / 'rig.yaml')
+        if len(rig.cameras) != shape[1]:
+            raise ValueError(f'a rig of {len(rig.cameras)} cameras, images of {shape[1]}')
+        return cls(
+            images=images,
+            stamps_ns=small['stamps_ns'],
+            world_from_body=small.get('world_from_body'),
+            present=small['present'],
+            rig=rig,
+            source=Path(about['source']),
+            folder=folder,
+        )
 
 
 def build_cache(
@@ -164,14 +165,52 @@ def _open_current(folder: Path, identity: list[list[Any]]) -> FrameCache | None:
     if not folder.exists():
         return None
     try:
-        cache = FrameCache.open(folder)
+        with _as_unusable(folder):
+            about = _read_about(folder)
+            cache = FrameCache._described(folder, about)
+            same = about['identity'] == identity
     except CacheError as error:
         log.warning('%s; it is built again.', error)
         return None
-    if json.loads((folder / 'about.json').read_text(encoding='utf-8'))['identity'] != identity:
+    if not same:
         log.warning('%s has changed since %s was built; it is built again.', cache.source, folder)
         return None
     return cache
+
+
+@contextlib.contextmanager
+def _as_unusable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (*DAMAGED, SelfdepthError) as error:
+        raise CacheError(
+            f'{folder} is not a usable frame cache ({error}): remove it to have it built again'
+        ) from error
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    """What a cache says of itself, as it was written."""
+    about = json.loads((folder / 'about.json').read_text(encoding='utf-8'))
+    if not isinstance(about, dict):
+        raise ValueError(f'about.json holds {type(about).__name__}, expected a mapping')
+    digest = about.pop('digest', None)  # caches of before have none
+    if digest not in (None, _digest(about)):
+        raise ValueError('about.json is not as it was written')
+    return about
+
+
+def _digest(about: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, 'f c h w 3']:
+    """Map images whose header is that of the shape, bit for bit: one may shift them, unseen."""
+    header = npy_header(shape)
+    with path.open('rb') as file:
+        if file.read(len(header)) != header:
+            raise ValueError(f'{path.name} has not the header of images of shape {shape}')
+    images: np.ndarray = np.load(path, mmap_mode='r')
+    return images
 
 
 def _build(reader: BagReader, folder: Path, about: dict[str, Any], progress: bool) -> None:
@@ -198,6 +237,7 @@ def _build(reader: BagReader, folder: Path, about: dict[str, Any], progress: boo
         'source': str(reader.path),
         'report': str(reader.report),
     }
+    about |= {'digest': _digest(about)}
     (folder / 'about.json').write_text(json.dumps(about, indent=1), encoding='utf-8')
 
 

@@ -48,9 +48,11 @@ class TopicDepth:
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> Float16[np.ndarray, 'f c h w']:
-    depths: np.ndarray = np.load(path, mmap_mode='r')
+    depths: np.memmap = np.load(path, mmap_mode='r')
     if depths.shape != shape or depths.dtype != np.float16:
         raise ValueError(f'{depths.dtype} of shape {depths.shape}')
+    if depths.offset + depths.nbytes != path.stat().st_size:
+        raise ValueError('a header of another length, which shifts what it describes')
     return depths
 
 

@@ -10,7 +10,9 @@ import logging
 import shutil
 import struct
 import tempfile
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +24,12 @@ log = logging.getLogger(__name__)
 Kept = TypeVar('Kept')
 
 _HEADER_BYTES = 128
+
+DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, SyntaxError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading NumPy's files and JSON raises, whichever bit of them is wrong."""
 
 
 class CacheError(SelfdepthError):
@@ -65,7 +73,7 @@ def kept(path: Path, read: Callable[[Path], Kept], write: Callable[[Path], None]
     if path.exists():
         try:
             return read(path)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             log.warning('%s is damaged (%s); it is made again.', path, error)
     write(path)
     return read(path)

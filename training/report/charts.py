@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from selfdepth_training.metrics import ErrorSums
 from selfdepth_training.report.curves import Curve, smoothed
-from selfdepth_training.report.moments import Moments
+from selfdepth_training.report.shown import ShownFrames
 
 _INK, _MUTED, _LINE, _ACCENT, _WARM = '#010101', '#020202', '#030303', '#040404', '#050505'
 _VARIABLES = {
@@ -51,22 +51,22 @@ def curves_chart(curves: Sequence[Curve]) -> str:
         return _svg(figure, f'Training curves: {", ".join(curve.name for curve in curves)}')
 
 
-def drive_chart(moments: Moments) -> str:
+def drive_chart(shown: ShownFrames) -> str:
     """Error of every frame along the drive, the worst ones numbered."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure((_WIDTH_IN, 2.6), layout='constrained')
         axes = figure.add_subplot()
-        start = min(moments.stamps_ns)
-        seconds = (np.array(moments.stamps_ns) - start) / 1e9
-        axes.plot(seconds, moments.abs_rel, color=_ACCENT, linewidth=1.6)
-        for number, moment in enumerate(moments.worst, 1):
-            at = (moment.stamp_ns - start) / 1e9, moment.abs_rel
+        start = min(shown.stamps_ns)
+        seconds = (np.array(shown.stamps_ns) - start) / 1e9
+        axes.plot(seconds, shown.abs_rel, color=_ACCENT, linewidth=1.6)
+        for number, frame in enumerate(shown.worst, 1):
+            at = (frame.stamp_ns - start) / 1e9, frame.abs_rel
             axes.plot(*at, 'o', color=_WARM, markersize=5)
             axes.annotate(
                 str(number), at, (0, 6), textcoords='offset points', ha='center', color=_WARM,
                 weight='bold',
             )  # fmt: skip
-        axes.set_ylim(0, 1.2 * max(moments.abs_rel))
+        axes.set_ylim(0, 1.2 * max(shown.abs_rel))
         axes.set_xlabel('seconds since the first frame')
         axes.set_ylabel('abs rel')
         axes.grid(axis='y')

@@ -17,8 +17,8 @@ from selfdepth_training.metrics import ErrorSums
 from selfdepth_training.protocols import EvaluationConfig, EvaluationProtocol
 from selfdepth_training.report.charts import bands_chart, curves_chart, drive_chart
 from selfdepth_training.report.curves import Curve
-from selfdepth_training.report.moments import Moments
 from selfdepth_training.report.scenes import Scene, depth_legend, error_legend
+from selfdepth_training.report.shown import ShownFrames
 
 
 class ReportError(SelfdepthError):
@@ -35,7 +35,7 @@ class Report:
     rig: str
     """Whose calibration counts, and what is known of the robot's own body, in words."""
     evaluation: Evaluation
-    moments: Moments
+    shown: ShownFrames
     scenes: Sequence[Scene]
     curves: Sequence[Curve]
     record: dict[str, Any]
@@ -76,7 +76,7 @@ def to_html(report: Report) -> str:
         band_labels=labels,
         pixels=sum(band.count for band in mean.bands),
         bands_chart='' if relative else bands_chart(labels, [mean.bands[i] for i in shown]),
-        drive_chart=drive_chart(report.moments),
+        drive_chart=drive_chart(report.shown),
         curves_chart=curves_chart(report.curves) if report.curves else '',
         depth_gradient=gradient,
         depth_ticks=ticks,

@@ -22,7 +22,7 @@ from selfdepth_ros.viz.panels import FAR_M, NEAR_M, color_confidence, color_erro
 from selfdepth_training.evaluate import ImageScores
 from selfdepth_training.loaded import LoadedModel
 from selfdepth_training.predict import network_images
-from selfdepth_training.report.moments import Moment
+from selfdepth_training.report.shown import ShownFrame
 from selfdepth_training.truth import CameraTruth
 
 _ROW_PX = 2400
@@ -85,21 +85,21 @@ class Painter:
         self._focal = np.array([c.camera.focal for c in self._scaled.cameras], np.float32)
         self._tile_px = _ROW_PX // max(6, len(rig.cameras))
 
-    def scene(self, title: str, moment: Moment, start_ns: int) -> Scene:
+    def scene(self, title: str, frame: ShownFrame, start_ns: int) -> Scene:
         """One frame: the cloud is the one that the robot would make of it."""
-        scored = moment.scored
+        scored = frame.scored
         images = network_images(scored.frame, self._model.width, self._model.height)
         prediction = self._model.infer(images, self._focal)
         order = np.argsort([-_azimuth(entry) for entry in self._rig.cameras])
         confidence = prediction.confidence
         views = tuple(
-            self._view(moment, index, None if confidence is None else confidence[index])
+            self._view(frame, index, None if confidence is None else confidence[index])
             for index in order.tolist()
         )
         relative = self._model.scale == 'relative'
         cloud = None if relative else self._cloud(scored.frame, images, prediction)
         seconds = (scored.frame.stamp_ns - start_ns) / 1e9
-        return Scene(title, seconds, moment.abs_rel, views, cloud)
+        return Scene(title, seconds, frame.abs_rel, views, cloud)
 
     def _cloud(
         self,
@@ -115,9 +115,9 @@ class Painter:
         return _cloud_pictures(cloud)
 
     def _view(
-        self, moment: Moment, index: int, confidence: Float[np.ndarray, 'h w'] | None
+        self, frame: ShownFrame, index: int, confidence: Float[np.ndarray, 'h w'] | None
     ) -> View:
-        scored, entry = moment.scored, self._rig.cameras[index]
+        scored, entry = frame.scored, self._rig.cameras[index]
         image, depth = scored.frame.images[index], scored.depths[index]
         scores = scored.scores[index]
         relative = self._model.scale == 'relative'

@@ -88,7 +88,9 @@ class SgmLabels:
         for camera, pairs in _pairs(shown, geometry).items():
             found = self._candidates(grey, views, geometry, pairs, settings)
             judged = _errors(views, geometry, pairs, found, self.config.loss.ssim)
-            # As in the plane sweep: the farthest is an answer only where it fits as the sky does.
+            # As in the plane sweep: the last, which nothing matched, is an answer only where it
+            # fits as the sky does. Matches beyond the farthest are told as it, and count as all
+            # others: without them the abs_rel of nine street frames is .1079 instead of .1076.
             judged[-1] = torch.where(judged[-1] < GOOD_FAR, judged[-1], UNSEEN)
             least, which = judged.min(0)
             depth[camera] = torch.where(least < UNSEEN, found.gather(0, which[None])[0], 1.0)
@@ -104,7 +106,7 @@ class SgmLabels:
         pairs: list[Comparison],
         settings: list[Setting],
     ) -> Float[Tensor, 'k h w']:
-        """Depths of one camera by pair and setting, NaN where none was found.
+        """Depths of one camera by pair and setting up to the farthest, NaN where none was found.
 
         The last is the farthest everywhere: matching cannot tell the sky, which has no parallax.
         """

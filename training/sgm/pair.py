@@ -12,8 +12,9 @@ from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.sgm.matching import Setting, disparities, disparities_of_right, mutual
 from selfdepth_training.sgm.rectify import EpipolarSphere, Places, Seen
 
-# Cameras nearer than this to each other tell no depth.
-LEAST_BASELINE_M = 0.05
+# Cameras nearer than this to each other are in one place, but for errors of their poses. Stereo
+# heads begin at 3 cm; what has too little parallax from there is dropped pixel by pixel.
+LEAST_BASELINE_M = 0.01
 # Columns of parallax below which a depth is little more than a guess.
 LEAST_PX = 1.0
 

@@ -1,0 +1,23 @@
+# SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`make clean` removes what make made, and nothing else."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize('others', [False, True])
+def test_clean_leaves_trainings_in_out(tmp_path: Path, others: bool) -> None:
+    shutil.copy(ROOT / 'Makefile', tmp_path)
+    for name in ('out/demo', '.venv', 'build', *(['out/learning'] if others else [])):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / 'file').touch()
+    subprocess.run(['make', '-s', 'clean'], cwd=tmp_path, check=True)
+    left = sorted(str(f.relative_to(tmp_path)) for f in tmp_path.rglob('*') if f.is_file())
+    assert left == ['Makefile', *(['out/learning/file'] if others else [])]
+    assert (tmp_path / 'out').exists() == others
