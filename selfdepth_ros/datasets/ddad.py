@@ -47,7 +47,11 @@ LAYOUT = (
     'DDAD as TRI publishes it: ddad.json (a DGP scene dataset) beside its scenes, that file '
     'itself, or one scene (scene_<hash>.json beside calibration/, rgb/, point_cloud/)'
 )
-_DISTORTIONS = ('k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'p1', 'p2', 'skew', 'fov')
+_DISTORTIONS = (
+    'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'p1', 'p2', 'skew', 'fov', 's1', 's2', 's3', 's4', 'taux',
+    'tauy', 'alpha', 'beta', 'w', 'xi', 'fisheye', 'equirectangular',
+)  # fmt: skip
+"""Every field of DGP's CameraIntrinsics beside the four of a pinhole."""
 
 
 class _Calibration(NamedTuple):

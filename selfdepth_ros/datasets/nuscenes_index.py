@@ -17,19 +17,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import ijson
+from tqdm import tqdm
 
 from selfdepth_ros.datasets.errors import DatasetError
 from selfdepth_ros.datasets.reading import read_json, unreadable
 
 _SCHEMA = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA cache_size = -65536;
 CREATE TABLE file (scene TEXT, timestamp_us INTEGER, calibrated_sensor_token TEXT, filename TEXT,
                    width INTEGER, height INTEGER, ego_pose_token TEXT);
-CREATE TABLE pose (token TEXT PRIMARY KEY, row TEXT) WITHOUT ROWID;
+CREATE TABLE pose (token TEXT, row TEXT);
 """
-_KEEP_POSE = """
-INSERT OR IGNORE INTO pose SELECT :token, :row
-WHERE EXISTS (SELECT 1 FROM file WHERE ego_pose_token = :token)
-"""
+_WANTED = 'SELECT 1 FROM file WHERE ego_pose_token = ?'
 _FILES = """
 SELECT timestamp_us, calibrated_sensor_token, filename, pose.row FROM file
 LEFT JOIN pose ON pose.token = ego_pose_token WHERE scene = ? ORDER BY timestamp_us, filename
@@ -91,8 +92,11 @@ class TableIndex:
 
 
 @contextmanager
-def indexed(folder: Path, scenes: Sequence[str]) -> Iterator[TableIndex]:
-    """Index the tables in `folder` for some scenes (tokens); DatasetError when damaged."""
+def indexed(folder: Path, scenes: Sequence[str], progress: bool = False) -> Iterator[TableIndex]:
+    """Index the tables in `folder` for some scenes (tokens); DatasetError when damaged.
+
+    Of the whole dataset that takes minutes: `progress` shows how far it is.
+    """
     with (
         tempfile.TemporaryDirectory(prefix='selfdepth_nuscenes_') as place,
         closing(sqlite3.connect(Path(place) / 'index.sqlite3')) as database,
@@ -100,7 +104,7 @@ def indexed(folder: Path, scenes: Sequence[str]) -> Iterator[TableIndex]:
         database.executescript(_SCHEMA)
         try:
             sensors = _sensors(folder)
-            _fill(database, folder, set(scenes), sensors)
+            _fill(database, folder, set(scenes), sensors, progress)
         except (KeyError, TypeError) as error:
             raise DatasetError(
                 f'{folder}: a row without {error}: expected the tables of nuScenes v1.0'
@@ -130,6 +134,7 @@ def _fill(
     folder: Path,
     scenes: set[str],
     sensors: dict[str, dict[str, Any]],
+    progress: bool,
 ) -> None:
     scene_of = {
         row['token']: row['scene_token']
@@ -140,17 +145,15 @@ def _fill(
     with database:
         database.executemany(
             'INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?)',
-            _file_values(_rows(folder / 'sample_data.json'), scene_of, wanted),
+            _file_values(_rows(folder / 'sample_data.json', progress), scene_of, wanted),
         )
         database.execute('CREATE INDEX by_scene ON file (scene, timestamp_us)')
         database.execute('CREATE INDEX by_pose ON file (ego_pose_token)')
-        database.executemany(
-            _KEEP_POSE,
-            (
-                {'token': row['token'], 'row': json.dumps({key: row[key] for key in _POSE})}
-                for row in _rows(folder / 'ego_pose.json')
-            ),
-        )
+        for row in _rows(folder / 'ego_pose.json', progress):
+            if database.execute(_WANTED, (row['token'],)).fetchone():
+                pose = json.dumps({key: row[key] for key in _POSE})
+                database.execute('INSERT INTO pose VALUES (?, ?)', (row['token'], pose))
+        database.execute('CREATE INDEX by_token ON pose (token)')
 
 
 def _file_values(
@@ -165,10 +168,13 @@ def _file_values(
             )  # fmt: skip
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, progress: bool = False) -> Iterator[dict[str, Any]]:
     """Give the rows of a table one after another, whatever its size."""
     try:
-        with path.open('rb') as file:
+        with path.open('rb') as opened, tqdm.wrapattr(
+            opened, 'read', path.stat().st_size, desc=path.name, disable=not progress,
+            dynamic_ncols=True,
+        ) as file:  # fmt: skip
             yield from ijson.items(file, 'item', use_float=True)
     except OSError as error:
         raise unreadable(path, error) from error
