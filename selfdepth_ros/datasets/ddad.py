@@ -13,6 +13,7 @@ LiDAR points are in their sensor's frame. DDAD's is the vehicle's: it calibrates
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -73,7 +74,14 @@ def open_ddad(src: Path) -> Catalogue:
         scenes = [datasets[0].parent / name for name in dict.fromkeys(names)]
     if len(datasets) > 1 or not scenes:
         raise not_the_layout(src, LAYOUT)
-    return SceneFiles({path.parent.name: partial(_read_scene, path) for path in scenes})
+    folders = Counter(path.parent.name for path in scenes)
+    return SceneFiles({_name(path, folders): partial(_read_scene, path) for path in scenes})
+
+
+def _name(path: Path, folders: Mapping[str, int]) -> str:
+    """Return a scene's folder, and where scenes share one (versions of a scene) its file, too."""
+    folder = path.parent.name
+    return folder if folders[folder] == 1 else f'{folder}_{path.stem}'
 
 
 def _read_scene(path: Path) -> Scene:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, NoReturn
 
 import ijson
 from tqdm import tqdm
@@ -25,7 +25,7 @@ from selfdepth_ros.datasets.reading import read_json, unreadable
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
-PRAGMA cache_size = -65536;
+PRAGMA cache_size = -16384;
 CREATE TABLE file (scene TEXT, timestamp_us INTEGER, calibrated_sensor_token TEXT, filename TEXT,
                    width INTEGER, height INTEGER, ego_pose_token TEXT);
 CREATE TABLE pose (token TEXT, row TEXT);
@@ -168,14 +168,30 @@ def _file_values(
             )  # fmt: skip
 
 
+class _Counted:
+    """A file that tells a bar what is read of it. ijson would pass by a wrapped `readinto`."""
+
+    def __init__(self, file: IO[bytes], bar: 'tqdm[NoReturn]') -> None:
+        self._file, self._bar = file, bar
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as the file does."""
+        data = self._file.read(size)
+        self._bar.update(len(data))
+        return data
+
+
 def _rows(path: Path, progress: bool = False) -> Iterator[dict[str, Any]]:
     """Give the rows of a table one after another, whatever its size."""
     try:
-        with path.open('rb') as opened, tqdm.wrapattr(
-            opened, 'read', path.stat().st_size, desc=path.name, disable=not progress,
-            dynamic_ncols=True,
-        ) as file:  # fmt: skip
-            yield from ijson.items(file, 'item', use_float=True)
+        with (
+            path.open('rb') as file,
+            tqdm(
+                desc=path.name, total=path.stat().st_size, disable=not progress, unit='B',
+                unit_scale=True, dynamic_ncols=True,
+            ) as bar,
+        ):  # fmt: skip
+            yield from ijson.items(_Counted(file, bar), 'item', use_float=True)
     except OSError as error:
         raise unreadable(path, error) from error
     except ijson.JSONError as error:
