@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -97,10 +96,8 @@ def indexed(folder: Path, scenes: Sequence[str], progress: bool = False) -> Iter
 
     Of the whole dataset that takes minutes: `progress` shows how far it is.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix='selfdepth_nuscenes_') as place,
-        closing(sqlite3.connect(Path(place) / 'index.sqlite3')) as database,
-    ):
+    # A database without a name is a file in TMPDIR that is gone as its process is, also if killed.
+    with closing(sqlite3.connect('')) as database:
         database.executescript(_SCHEMA)
         try:
             sensors = _sensors(folder)
@@ -111,8 +108,8 @@ def indexed(folder: Path, scenes: Sequence[str], progress: bool = False) -> Iter
             ) from error
         except sqlite3.Error as error:
             raise DatasetError(
-                f'the index of {folder} cannot be written to {place} ({error}): expected 2 GB '
-                'for the whole dataset; name another folder in TMPDIR'
+                f'the index of {folder} cannot be written ({error}): expected 2 GB of temporary '
+                'files for the whole dataset; name another folder in TMPDIR'
             ) from error
         yield TableIndex(database, sensors)
 

@@ -91,6 +91,17 @@ def test_tables_of_nuscenes_are_never_in_memory_as_a_whole(tmp_path):
     assert peak < 0.2 * path.stat().st_size, (peak, path.stat().st_size)
 
 
+def test_an_index_of_nuscenes_leaves_nothing_when_the_import_is_killed(tmp_path, monkeypatch):
+    """Of the whole dataset that would be 0.8 GB each time."""
+    root = write_nuscenes(tmp_path / 'nuscenes', drive())
+    (tmp_path / 'temporary').mkdir()
+    monkeypatch.setenv('TMPDIR', str(tmp_path / 'temporary'))
+    monkeypatch.setattr('tempfile.tempdir', None)  # which it took from TMPDIR before
+    with open_nuscenes(root).reading(['scene-0061']) as read_scene:
+        assert len(list(read_scene('scene-0061').events)) == 18
+        assert not list((tmp_path / 'temporary').rglob('*'))
+
+
 @pytest.mark.parametrize('progress', [True, False])
 def test_tables_of_nuscenes_that_take_minutes_show_how_far_they_are(progress, tmp_path, capsys):
     root = write_nuscenes(tmp_path / 'nuscenes', drive())
