@@ -115,9 +115,14 @@ _USUAL: Mapping[str, tuple[int, dict[str, Any]]] = {
     'ddad': (1, {'min_depth_m': 0.0, 'max_depth_m': 200.0, **_PUBLISHED}),
     # As Full Surround Monodepth and its successors report it.
     'nuscenes': (1, {'min_depth_m': 0.1, 'max_depth_m': 80.0, **_PUBLISHED}),
-    # Eigen et al., 2014, with Garg's crop.
+    # Eigen et al., 2014, with Garg's crop. KITTI's Velodyne fires the cameras as it looks ahead:
+    # sweep n is projected into image n as it is, whatever their stamps say.
     'kitti-eigen': (
-        1, {'min_depth_m': 1e-3, 'max_depth_m': 80.0, 'crop': 'garg', **_PUBLISHED},
+        2,
+        {
+            'min_depth_m': 1e-3, 'max_depth_m': 80.0, 'crop': 'garg', 'ego_motion': False,
+            **_PUBLISHED,
+        },
     ),
 }  # fmt: skip
 PROTOCOLS = tuple(_USUAL)

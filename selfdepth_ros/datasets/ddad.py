@@ -13,6 +13,7 @@ LiDAR points are in their sensor's frame. DDAD's is the vehicle's: it calibrates
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -47,7 +48,11 @@ LAYOUT = (
     'DDAD as TRI publishes it: ddad.json (a DGP scene dataset) beside its scenes, that file '
     'itself, or one scene (scene_<hash>.json beside calibration/, rgb/, point_cloud/)'
 )
-_DISTORTIONS = ('k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'p1', 'p2', 'skew', 'fov')
+_DISTORTIONS = (
+    'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'p1', 'p2', 'skew', 'fov', 's1', 's2', 's3', 's4', 'taux',
+    'tauy', 'alpha', 'beta', 'w', 'xi', 'fisheye', 'equirectangular',
+)  # fmt: skip
+"""Every field of DGP's CameraIntrinsics beside the four of a pinhole."""
 
 
 class _Calibration(NamedTuple):
@@ -69,7 +74,14 @@ def open_ddad(src: Path) -> Catalogue:
         scenes = [datasets[0].parent / name for name in dict.fromkeys(names)]
     if len(datasets) > 1 or not scenes:
         raise not_the_layout(src, LAYOUT)
-    return SceneFiles({path.parent.name: partial(_read_scene, path) for path in scenes})
+    folders = Counter(path.parent.name for path in scenes)
+    return SceneFiles({_name(path, folders): partial(_read_scene, path) for path in scenes})
+
+
+def _name(path: Path, folders: Mapping[str, int]) -> str:
+    """Return a scene's folder, and where scenes share one (versions of a scene) its file, too."""
+    folder = path.parent.name
+    return folder if folders[folder] == 1 else f'{folder}_{path.stem}'
 
 
 def _read_scene(path: Path) -> Scene:

@@ -53,7 +53,8 @@ def import_dataset(
     if len(names) > 1 and (out / 'metadata.yaml').exists():
         raise BagError(f'{out} is a bag: expected a folder for {len(names)} bags; {_EXISTS}')
     finished = {name: _finished(path, dataset, name) for name, path in paths.items()}
-    with catalogue.reading([name for name in names if finished[name] is None]) as read_scene:
+    left = [name for name in names if finished[name] is None]
+    with catalogue.reading(left, progress) as read_scene:
         for name, path in paths.items():
             lines = finished[name]
             if lines is not None:

@@ -18,7 +18,8 @@ LICENCE = (
 )
 LAYOUT = (
     'KITTI raw, synchronized (<date>/calib_cam_to_cam.txt, <date>/<date>_drive_<n>_sync/image_02) '
-    'or KITTI odometry (sequences/<n>/calib.txt, times.txt, image_2; poses/<n>.txt)'
+    'or KITTI odometry (sequences/<n>/calib.txt, times.txt, image_2; poses/<n>.txt; also below '
+    'dataset/)'
 )
 
 

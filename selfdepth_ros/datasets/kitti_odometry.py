@@ -22,8 +22,12 @@ from selfdepth_ros.messages import MessageError, encoded_size
 
 
 def find_sequences(src: Path) -> dict[str, Path]:
-    """Return sequences by name: in `src`/sequences, in `src`, or `src` itself."""
-    candidates = [src, *sorted(src.glob('sequences/*')), *sorted(src.glob('*'))]
+    """Return sequences by name: in `src`/dataset, in `src`/sequences, in `src`, or `src` itself.
+
+    dataset/ is the folder (of sequences/) into which all archives of the benchmark unpack.
+    """
+    below = ('dataset/sequences/*', 'sequences/*', '*')
+    candidates = [src, *(path for pattern in below for path in sorted(src.glob(pattern)))]
     return {
         path.name: path
         for path in (candidate.absolute() for candidate in candidates)

@@ -27,6 +27,8 @@ class _Times(NamedTuple):
     """Stamps of one sensor by number; None: there is no timestamps.txt, files come at 10 Hz."""
 
     stamps_ns: dict[int, int] | None
+    without: frozenset[int] = frozenset()
+    """Numbers whose line is no date: empty where the recording lacks a sweep."""
 
     def of(self, number: int) -> int | None:
         """Stamp of a file; None when timestamps.txt has none for it."""
@@ -125,16 +127,24 @@ def _files(drive: Path, sensors: list[str], losses: list[Loss]) -> tuple[list[Ev
         times, note = _times(drive, sensor)
         notes += [note] if note and files else []
         suffix = '.bin' if sensor == _VELODYNE else '.png'
-        for number in sorted({*files, *(times.stamps_ns or ())} if files else ()):
+        for number in _numbers(files, times):
             stamp_ns = times.of(number)
             path = files.get(number, _data(drive, sensor) / f'{number:010}{suffix}')
             if stamp_ns is None:
-                losses.append(Loss(sensor, 'without a stamp in timestamps.txt'))
+                why = 'without a stamp in timestamps.txt'
+                losses.append(Loss(sensor, why if number in files else f'missing, {why}'))
             elif sensor == _VELODYNE:
                 events.append(Sweep(stamp_ns, common.LIDAR_FRAME, path, common.read_sweep))
             else:
                 events.append(Picture(stamp_ns, sensor.replace('image', 'camera'), path))
     return events, notes
+
+
+def _numbers(files: dict[int, Path], times: _Times) -> list[int]:
+    """Return every number that a sensor has, or that it lacks amid those that it has."""
+    known = {*files, *(times.stamps_ns or ())}
+    amid = {number for number in times.without if number < max(known, default=0)}
+    return sorted(known | amid) if files else []
 
 
 def _times(drive: Path, sensor: str) -> tuple[_Times, str | None]:
@@ -145,21 +155,21 @@ def _times(drive: Path, sensor: str) -> tuple[_Times, str | None]:
     for other in (sensor, *map(_image, range(4)), _VELODYNE, _OXTS):
         path = drive / other / 'timestamps.txt'
         if path.is_file():
-            times = _Times(_stamps(path))
+            times = _stamps(path)
             told = f'{sensor} has no timestamps.txt: it has the stamps of {other}'
             return times, None if other == sensor else told
     return _Times(None), f'{sensor} has no timestamps.txt: stamps are 10 Hz from 2011-09-26 on'
 
 
-def _stamps(path: Path) -> dict[int, int]:
-    """Return the stamps of a file by line; lines that are no date are left out."""
-    stamps = {}
+def _stamps(path: Path) -> _Times:
+    """Return the stamps of a file by line, and the lines that are no date."""
+    stamps, without = {}, set()
     for number, line in enumerate(read_text(path).splitlines()):
         try:
             stamps[number] = ns_of_date(line)
         except ValueError:
-            continue
-    return stamps
+            without.add(number)
+    return _Times(stamps, frozenset(without))
 
 
 def _poses(drive: Path, losses: list[Loss]) -> Iterator[Pose]:

@@ -87,12 +87,14 @@ class _Tables:
         return tuple(self.tokens)
 
     @contextmanager
-    def reading(self, names: Sequence[str]) -> Iterator[Callable[[str], Scene]]:
+    def reading(
+        self, names: Sequence[str], progress: bool = False
+    ) -> Iterator[Callable[[str], Scene]]:
         """Index the tables, once, for the scenes that are asked for."""
         if not names:
             yield self._nothing
             return
-        with indexed(self.folder, [self.tokens[name] for name in names]) as index:
+        with indexed(self.folder, [self.tokens[name] for name in names], progress) as index:
             yield lambda name: _scene(self.folder.parent, index, self.tokens[name])
 
     def _nothing(self, name: str) -> Scene:
@@ -118,6 +120,7 @@ def _scene(root: Path, index: TableIndex, token: str) -> Scene:
         if not cameras:
             raise DatasetError('the tables name no image of this scene')
         calibrations = {sensor['token']: sensor for sensor in used.values()}
+        _check_images_are_there(root, calibrations, index.files(token))
         return Scene(
             rig=Rig(tuple(cameras)),
             body_from_lidars={_frame(c): _pose(sensor) for c, sensor in lidars.items()},
@@ -127,6 +130,25 @@ def _scene(root: Path, index: TableIndex, token: str) -> Scene:
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise DatasetError(f'the tables of nuScenes disagree: {error!r}') from error
+
+
+def _check_images_are_there(
+    root: Path, calibrations: dict[str, dict[str, Any]], files: Iterator[FileRow]
+) -> None:
+    """Raise DatasetError when the scene is in a part of nuScenes that was not downloaded.
+
+    The tables name all 850 scenes, the files come in ten parts: most people have some of them.
+    """
+    missing: list[Path] = []
+    for row in files:
+        if calibrations.get(row.calibrated_sensor_token, {}).get('modality') == 'camera':
+            missing.append(root / row.filename)
+            if missing[-1].exists():
+                return
+    raise DatasetError(
+        f'not one of its {len(missing)} images is there (first: {missing[0]}): expected the part '
+        'of nuScenes that has them; download and unpack it'
+    )
 
 
 def _camera(channel: str, sensor: dict[str, Any], size: tuple[int, int]) -> RigCamera:

@@ -10,26 +10,26 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, NoReturn
 
 import ijson
+from tqdm import tqdm
 
 from selfdepth_ros.datasets.errors import DatasetError
 from selfdepth_ros.datasets.reading import read_json, unreadable
 
 _SCHEMA = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA cache_size = -16384;
 CREATE TABLE file (scene TEXT, timestamp_us INTEGER, calibrated_sensor_token TEXT, filename TEXT,
                    width INTEGER, height INTEGER, ego_pose_token TEXT);
-CREATE TABLE pose (token TEXT PRIMARY KEY, row TEXT) WITHOUT ROWID;
+CREATE TABLE pose (token TEXT, row TEXT);
 """
-_KEEP_POSE = """
-INSERT OR IGNORE INTO pose SELECT :token, :row
-WHERE EXISTS (SELECT 1 FROM file WHERE ego_pose_token = :token)
-"""
+_WANTED = 'SELECT 1 FROM file WHERE ego_pose_token = ?'
 _FILES = """
 SELECT timestamp_us, calibrated_sensor_token, filename, pose.row FROM file
 LEFT JOIN pose ON pose.token = ego_pose_token WHERE scene = ? ORDER BY timestamp_us, filename
@@ -91,24 +91,25 @@ class TableIndex:
 
 
 @contextmanager
-def indexed(folder: Path, scenes: Sequence[str]) -> Iterator[TableIndex]:
-    """Index the tables in `folder` for some scenes (tokens); DatasetError when damaged."""
-    with (
-        tempfile.TemporaryDirectory(prefix='selfdepth_nuscenes_') as place,
-        closing(sqlite3.connect(Path(place) / 'index.sqlite3')) as database,
-    ):
+def indexed(folder: Path, scenes: Sequence[str], progress: bool = False) -> Iterator[TableIndex]:
+    """Index the tables in `folder` for some scenes (tokens); DatasetError when damaged.
+
+    Of the whole dataset that takes minutes: `progress` shows how far it is.
+    """
+    # A database without a name is a file in TMPDIR that is gone as its process is, also if killed.
+    with closing(sqlite3.connect('')) as database:
         database.executescript(_SCHEMA)
         try:
             sensors = _sensors(folder)
-            _fill(database, folder, set(scenes), sensors)
+            _fill(database, folder, set(scenes), sensors, progress)
         except (KeyError, TypeError) as error:
             raise DatasetError(
                 f'{folder}: a row without {error}: expected the tables of nuScenes v1.0'
             ) from error
         except sqlite3.Error as error:
             raise DatasetError(
-                f'the index of {folder} cannot be written to {place} ({error}): expected 2 GB '
-                'for the whole dataset; name another folder in TMPDIR'
+                f'the index of {folder} cannot be written ({error}): expected 2 GB of temporary '
+                'files for the whole dataset; name another folder in TMPDIR'
             ) from error
         yield TableIndex(database, sensors)
 
@@ -130,6 +131,7 @@ def _fill(
     folder: Path,
     scenes: set[str],
     sensors: dict[str, dict[str, Any]],
+    progress: bool,
 ) -> None:
     scene_of = {
         row['token']: row['scene_token']
@@ -140,17 +142,15 @@ def _fill(
     with database:
         database.executemany(
             'INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?)',
-            _file_values(_rows(folder / 'sample_data.json'), scene_of, wanted),
+            _file_values(_rows(folder / 'sample_data.json', progress), scene_of, wanted),
         )
         database.execute('CREATE INDEX by_scene ON file (scene, timestamp_us)')
         database.execute('CREATE INDEX by_pose ON file (ego_pose_token)')
-        database.executemany(
-            _KEEP_POSE,
-            (
-                {'token': row['token'], 'row': json.dumps({key: row[key] for key in _POSE})}
-                for row in _rows(folder / 'ego_pose.json')
-            ),
-        )
+        for row in _rows(folder / 'ego_pose.json', progress):
+            if database.execute(_WANTED, (row['token'],)).fetchone():
+                pose = json.dumps({key: row[key] for key in _POSE})
+                database.execute('INSERT INTO pose VALUES (?, ?)', (row['token'], pose))
+        database.execute('CREATE INDEX by_token ON pose (token)')
 
 
 def _file_values(
@@ -165,11 +165,30 @@ def _file_values(
             )  # fmt: skip
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+class _Counted:
+    """A file that tells a bar what is read of it. ijson would pass by a wrapped `readinto`."""
+
+    def __init__(self, file: IO[bytes], bar: 'tqdm[NoReturn]') -> None:
+        self._file, self._bar = file, bar
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as the file does."""
+        data = self._file.read(size)
+        self._bar.update(len(data))
+        return data
+
+
+def _rows(path: Path, progress: bool = False) -> Iterator[dict[str, Any]]:
     """Give the rows of a table one after another, whatever its size."""
     try:
-        with path.open('rb') as file:
-            yield from ijson.items(file, 'item', use_float=True)
+        with (
+            path.open('rb') as file,
+            tqdm(
+                desc=path.name, total=path.stat().st_size, disable=not progress, unit='B',
+                unit_scale=True, dynamic_ncols=True,
+            ) as bar,
+        ):  # fmt: skip
+            yield from ijson.items(_Counted(file, bar), 'item', use_float=True)
     except OSError as error:
         raise unreadable(path, error) from error
     except ijson.JSONError as error:

@@ -93,8 +93,13 @@ class Catalogue(Protocol):
         """Every scene; finding them is cheap."""
         ...
 
-    def reading(self, names: Sequence[str]) -> AbstractContextManager[Callable[[str], Scene]]:
-        """Give, while it lasts, a function that reads any scene of `names` (SelfdepthError)."""
+    def reading(
+        self, names: Sequence[str], progress: bool = False
+    ) -> AbstractContextManager[Callable[[str], Scene]]:
+        """Give, while it lasts, a function that reads any scene of `names` (SelfdepthError).
+
+        `progress` shows a bar where that takes long to prepare.
+        """
         ...
 
 
@@ -110,6 +115,8 @@ class SceneFiles:
         return tuple(self.readers)
 
     @contextmanager
-    def reading(self, names: Sequence[str]) -> Iterator[Callable[[str], Scene]]:
+    def reading(
+        self, names: Sequence[str], progress: bool = False
+    ) -> Iterator[Callable[[str], Scene]]:
         """Give a function that reads a scene."""
         yield lambda name: self.readers[name]()

@@ -51,9 +51,13 @@ def _date(stamp_ns):
 def write_kitti_raw(root, drive, oxts=True):
     """One date with one synchronized drive."""
     date = root / DATE
-    lines = ['calib_time: 09-Jan-2012 13:57:47', _line('R_rect_00', R_RECT_00[:3, :3])]
+    lines = ['calib_time: 09-Jan-2012 13:57:47', _line('corner_dist', 0.0995)]
     for number in AT:
+        # What turns each camera to the common plane of images: P_rect counts on 00 alone.
+        turned = R_RECT_00 @ pose((0.0, 0.01 * number, 0.02 * number))
+        lines += [_line(f'S_{number:02}', (LENS.size[0] + 9, LENS.size[1] + 8))]
         lines += [_line(f'S_rect_{number:02}', LENS.size)]
+        lines += [_line(f'R_rect_{number:02}', turned[:3, :3])]
         lines += [_line(f'P_rect_{number:02}', _projection(number))]
     write(date / 'calib_cam_to_cam.txt', '\n'.join(lines))
     to_camera = np.linalg.inv(R_RECT_00) @ CAMERA_0_FROM_VELODYNE

@@ -3,18 +3,20 @@
 """A known drive in the tables of nuScenes v1.0."""
 
 import numpy as np
-from known_drive import write, wxyz
+from known_drive import jpeg, write, wxyz
 
 VERSION = 'v1.0-mini'
 KEY_FRAMES_HZ = 2
+TABLES = (
+    'attribute', 'calibrated_sensor', 'category', 'ego_pose', 'instance', 'log', 'map', 'sample',
+    'sample_annotation', 'sample_data', 'scene', 'sensor', 'visibility',
+)  # fmt: skip
+"""All of v1.0: nuscenes-devkit refuses a folder without one of them."""
 
 
 def write_nuscenes(root, drive, scenes=('scene-0061',), version=VERSION):
     """Tables and files: every scene is the same drive, of another log. Rows are in no order."""
-    tables = {
-        name: []
-        for name in ('scene', 'sample', 'sample_data', 'ego_pose', 'calibrated_sensor', 'log')
-    }
+    tables = {name: [] for name in TABLES}
     channels = [f'CAM_{name.removeprefix("camera_").upper()}' for name in drive.cameras]
     tables['sensor'] = [
         *({'token': f's-{c}', 'channel': c, 'modality': 'camera'} for c in channels),
@@ -23,6 +25,12 @@ def write_nuscenes(root, drive, scenes=('scene-0061',), version=VERSION):
     ]
     for number, scene in enumerate(scenes):
         _write_scene(root, drive, scene, f'n{number:03}', tables)
+    logs = [row['token'] for row in tables['log']]
+    tables['map'] = [{
+        'token': 'm', 'category': 'semantic_prior', 'filename': 'maps/m.png', 'log_tokens': logs,
+    }]  # fmt: skip
+    write(root / 'maps' / 'm.png', jpeg(0, (8, 8), '.png'))
+    _link(tables['sample_data'])
     rng = np.random.default_rng(5)
     for name, rows in tables.items():
         rows = [rows[index] for index in rng.permutation(len(rows))]
@@ -31,7 +39,10 @@ def write_nuscenes(root, drive, scenes=('scene-0061',), version=VERSION):
 
 
 def _write_scene(root, drive, scene, log, tables):
-    tables['log'].append({'token': log, 'logfile': log, 'vehicle': log, 'location': 'boston'})
+    tables['log'].append({
+        'token': log, 'logfile': log, 'vehicle': log, 'date_captured': '2018-07-24',
+        'location': 'boston-seaport',
+    })  # fmt: skip
     stamps = sorted(
         [(ns, name, index) for name, all_ns in drive.camera_ns.items()
          for index, ns in enumerate(all_ns)]
@@ -78,13 +89,23 @@ def _write_file(root, drive, place, what, when, tables):
         'token': token, 'sample_token': f'{scene}-{sample}', 'ego_pose_token': token,
         'calibrated_sensor_token': calibration, 'timestamp': ns // 1000, 'is_key_frame': key,
         'filename': filename, 'fileformat': suffix[1:], 'prev': '', 'next': '',
-        'width': size[0] or '', 'height': size[1] or '',
+        'width': size[0], 'height': size[1],
     })  # fmt: skip
     world_from_body = drive.at(ns, drive.first_ns)
     tables['ego_pose'].append({
         'token': token, 'timestamp': ns // 1000, 'rotation': wxyz(world_from_body),
         'translation': list(map(float, world_from_body[:3, 3])),
     })  # fmt: skip
+
+
+def _link(rows):
+    """Name, in each row of sample_data, the ones before and after it of its sensor and scene."""
+    last = {}
+    for row in rows:
+        chain = row['sample_token'].rsplit('-', 1)[0], row['calibrated_sensor_token']
+        if chain in last:
+            row['prev'], last[chain]['next'] = last[chain]['token'], row['token']
+        last[chain] = row
 
 
 def _sensor(drive, name, index):

@@ -91,6 +91,6 @@ def test_its_report_opens(trained, held_out, tmp_path):
     assert main(['report', str(trained), str(held_out), *given]) == 0
     text = page.read_text('utf-8')
     assert 'Scale is relative: every figure is median-scaled' in text
-    assert 'kitti-eigen/1' in text
+    assert 'kitti-eigen/2' in text
     for kind in ('image', 'depth', 'error'):
         assert f'alt="camera_02: {kind}"' in text

@@ -35,21 +35,21 @@ def wall(images: np.ndarray, focal: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ('name', 'least_m', 'most_m', 'crop'),
+    ('name', 'version', 'least_m', 'most_m', 'crop', 'moved'),
     [
-        ('street', 1.0, 60.0, 'none'),
-        ('ddad', 0.0, 200.0, 'none'),
-        ('nuscenes', 0.1, 80.0, 'none'),
-        ('kitti-eigen', 1e-3, 80.0, 'garg'),
+        ('street', 1, 1.0, 60.0, 'none', True),
+        ('ddad', 1, 0.0, 200.0, 'none', True),
+        ('nuscenes', 1, 0.1, 80.0, 'none', True),
+        ('kitti-eigen', 2, 1e-3, 80.0, 'garg', False),
     ],
 )
-def test_the_figures_of_each_protocol(name, least_m, most_m, crop):
+def test_the_figures_of_each_protocol(name, version, least_m, most_m, crop, moved):
     found = protocol(name)
     assert (found.config.min_depth_m, found.config.max_depth_m) == (least_m, most_m)
     assert found.config.crop == crop
     assert not found.config.flip
-    assert found.config.ego_motion
-    assert str(found) == f'{name}/1'
+    assert found.config.ego_motion == moved
+    assert str(found) == f'{name}/{version}'
     assert not found.changed
     assert set(PROTOCOLS) == {'street', 'ddad', 'nuscenes', 'kitti-eigen'}
 
