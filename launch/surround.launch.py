@@ -66,6 +66,7 @@ ARGUMENTS = (
         'false: a lifecycle manager configures and activates; empty: as params_file says',
         GIVEN_OR_NOT,
     ),
+    ('enclave', '', 'SROS2 enclave of the node (docs/security.md); empty: none', None),
     ('rviz', 'false', 'show cloud, scan, obstacles, images and rig', TRUE_OR_FALSE),
     ('rviz_config', str(SHARE / 'rviz' / 'surround.rviz'), 'what RViz shows', None),
     ('log_level', 'info', 'debug, info, warn, error or fatal', None),
@@ -110,6 +111,7 @@ def surround_depth(context: LaunchContext) -> list[Node]:
     switches = ('use_sim_time', 'autostart', 'build_only')
     given = {name: value(name) for name in texts if value(name)}
     given |= {name: value(name) == 'true' for name in switches if value(name)}
+    enclave = ['--enclave', value('enclave')] if value('enclave') else []
     node = Node(
         package='selfdepth_ros',
         executable='surround_depth',
@@ -117,7 +119,7 @@ def surround_depth(context: LaunchContext) -> list[Node]:
         namespace=value('namespace'),
         parameters=[value('params_file'), given],
         remappings=[(f'~/{name}', f'surround/{name}') for name in CLOUD_TOPICS],
-        arguments=['--ros-args', '--log-level', f'surround_depth:={value("log_level")}'],
+        arguments=['--ros-args', '--log-level', f'surround_depth:={value("log_level")}', *enclave],
         output='screen',
         emulate_tty=True,
         on_exit=ended,

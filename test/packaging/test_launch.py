@@ -35,7 +35,8 @@ cloud = Future()
 node.create_subscription(PointCloud2, '/surround/points', cloud.set_result, sensor_data)
 rclpy.spin_until_future_complete(node, cloud, timeout_sec=400)
 message = cloud.result()
-print(message.header.frame_id, message.width * message.height)
+enclaves = {name: own for name, _, own in node.get_node_names_and_namespaces_with_enclaves()}
+print(message.header.frame_id, message.width * message.height, enclaves['surround_depth'])
 """
 
 
@@ -82,10 +83,12 @@ def running(workspace: Any, *command: str | Path) -> Iterator[subprocess.Popen[s
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def assert_a_cloud_arrives(workspace: Any) -> None:
-    frame, points = workspace.python(FIRST_CLOUD).split()
+def assert_a_cloud_arrives(workspace: Any, enclave: str = '/') -> None:
+    """Of a node in this enclave (SROS2)."""
+    frame, points, of_the_node = workspace.python(FIRST_CLOUD).split()
     assert frame == 'base_link'
     assert int(points) > 1000
+    assert of_the_node == enclave
 
 
 def test_the_launch_folder_is_not_taken_for_the_launch_system() -> None:
@@ -115,9 +118,10 @@ def test_the_demo_launches_and_publishes_a_cloud(workspace: Any) -> None:
 def test_surround_launches_beside_a_rig_of_another_process(workspace: Any) -> None:
     rig = workspace.prefix / 'lib' / 'selfdepth_ros' / 'synthetic_rig'
     surround = ('ros2', 'launch', 'selfdepth_ros', 'surround.launch.py', 'rviz:=false')
+    surround += ('enclave:=/perception/surround_depth',)
     few = ('--ros-args', '-p', 'frames:=10')
     with running(workspace, rig, *few), running(workspace, *surround):
-        assert_a_cloud_arrives(workspace)
+        assert_a_cloud_arrives(workspace, '/perception/surround_depth')
 
 
 def launch_surround(workspace: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
