@@ -13,7 +13,7 @@ from torch import Tensor
 
 from selfdepth_ros.core.cameras import Camera, PinholeCamera
 from selfdepth_ros.core.cameras.base import FARTHEST_M, NEAREST_M
-from selfdepth_training.losses.photometric import fast
+from selfdepth_training.compiling import fast
 from selfdepth_training.warp import BOUND, SampleGrid
 
 

@@ -18,10 +18,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from selfdepth_training.compiling import fast
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.combine import UNSEEN
-from selfdepth_training.losses.photometric import fast, smoothed_photometric_error
+from selfdepth_training.losses.photometric import smoothed_photometric_error
 from selfdepth_training.losses.surround import AFTER, BEFORE, NOW, Views
 from selfdepth_training.warp import sample, seen_by
 

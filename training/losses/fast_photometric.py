@@ -16,12 +16,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from selfdepth_training.compiling import fast
 from selfdepth_training.losses.photometric import (
     BOX,
     C1,
     C2,
     error_of_wide,
-    fast,
     moments,
     reflected,
     sum3x3,

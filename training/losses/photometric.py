@@ -2,25 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Photometric error: how badly a warped view explains the target view."""
 
-import logging
-import shutil
-from collections.abc import Callable
-from functools import cache
-from typing import Any
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-log = logging.getLogger(__name__)
-
 C1, C2 = 0.01**2, 0.03**2
 # Pixels of a 3x3 box.
 BOX = 9
-# Kinds of input (sizes, with or without a gradient) that a function is compiled for before torch
-# gives up and runs it uncompiled: four sizes of image, in time and across, with and without.
-KINDS_COMPILED = 64
 
 
 @torch.compiler.disable
@@ -80,26 +69,6 @@ def smoothed_photometric_error(
 ) -> Float[Tensor, 'n h w']:
     """`photometric_error`, averaged over 3x3 boxes: one pixel is little evidence."""
     return _mean3x3(reflected(photometric_error(target, warped, ssim_weight)[:, None]))[:, 0]
-
-
-@cache
-def fast(error: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `error`, compiled where a C++ compiler is at hand (8x faster on a CPU)."""
-    if not any(shutil.which(compiler) for compiler in ('g++', 'clang++')):
-        log.warning('Found no C++ compiler: the loss runs uncompiled, several times slower. '
-                    'Install g++ for full speed.')  # fmt: skip
-        return error
-    _allow_kinds(KINDS_COMPILED)
-    return torch.compile(error, dynamic=False)
-
-
-def _allow_kinds(count: int) -> None:
-    """Raise torch's own limit, 8, which the terms of one training exceed."""
-    from torch._dynamo import config
-
-    # It had the second name before torch 2.6.
-    name = 'recompile_limit' if hasattr(config, 'recompile_limit') else 'cache_size_limit'
-    setattr(config, name, max(getattr(config, name), count))
 
 
 def masked_mean(values: Float[Tensor, '*s'], valid: Bool[Tensor, '*s']) -> Tensor:

@@ -16,11 +16,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.compiling import fast
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import RigSample, SampleSource, SureDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.combine import UNSEEN
-from selfdepth_training.losses.photometric import fast, smoothed_photometric_error
+from selfdepth_training.losses.photometric import smoothed_photometric_error
 from selfdepth_training.losses.surround import (
     NOW,
     Views,
