@@ -15,7 +15,8 @@ log = logging.getLogger(__name__)
 # Kinds of input (sizes, with or without a gradient) that a function is compiled for before torch
 # gives up and runs it uncompiled: four sizes of image, in time and across, with and without.
 KINDS_COMPILED = 64
-_SLOWER = 'and runs uncompiled, several times slower. For full speed install'
+# Why nothing is compiled: what lacks for one function lacks for all.
+_failures: list[str] = []
 
 
 @cache
@@ -25,32 +26,26 @@ def fast(function: Callable[..., Any]) -> Callable[..., Any]:
     It wants a C++ compiler and Python's headers, on a GPU Triton. Whether all is there shows when
     it is called: what cannot be compiled then runs as it is, after one warning that says why.
     """
-    if not any(shutil.which(compiler) for compiler in ('g++', 'clang++')):
-        log.warning('The loss found no C++ compiler %s g++ and python3-dev.', _SLOWER)
+    if not _failures and not any(shutil.which(compiler) for compiler in ('g++', 'clang++')):
+        _give_up('there is no C++ compiler')
+    if _failures:
         return function
     _allow_kinds(KINDS_COMPILED)
     compiled = torch.compile(function, dynamic=False)
 
     @wraps(function)
     def run(*args: Any) -> Any:
-        if _compiles():
+        if not _failures:
             try:
                 return compiled(*args)
             except RuntimeError as cause:
                 if not _is_of_compiling(cause):
                     raise
-                _give_up(cause)
+                lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+                _give_up(next((line for line in lines if 'error: ' in line), lines[0]))
         return function(*args)
 
     return run
-
-
-_failures: list[str] = []
-
-
-def _compiles() -> bool:
-    """Nothing has failed yet: what lacks for one function lacks for all."""
-    return not _failures
 
 
 def _is_of_compiling(cause: RuntimeError) -> bool:
@@ -60,12 +55,14 @@ def _is_of_compiling(cause: RuntimeError) -> bool:
     return isinstance(cause, TorchDynamoException)
 
 
-def _give_up(cause: RuntimeError) -> None:
-    """Remember and tell why nothing is compiled from here on."""
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    _failures.append(next((line for line in lines if 'error: ' in line), lines[0]))
+def _give_up(why: str) -> None:
+    """Compile nothing from here on, and tell why."""
+    _failures.append(why)
     needs = 'Triton and python3-dev' if torch.cuda.is_available() else 'g++ and python3-dev'
-    log.warning('The loss cannot be compiled (%s) %s %s.', _failures[0], _SLOWER, needs)
+    log.warning(
+        'The loss cannot be compiled (%s) and runs uncompiled, several times slower. For full '
+        'speed install %s.', why, needs,
+    )  # fmt: skip
 
 
 def _allow_kinds(count: int) -> None:
