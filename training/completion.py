@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from selfdepth_training.compiling import fast
 from selfdepth_training.data.samples import SureDepth
 
 # Pixels around; colour distance (sum over three channels of 0..1) and distance in pixels at which
@@ -37,22 +38,37 @@ def completed(
 
 def _from_neighbours(swept: SureDepth, images: Tensor) -> SureDepth:
     """What the sure neighbours of each pixel say, weighted by likeness, and whether they agree."""
-    height, width = swept.depth.shape[1:]
+    height = swept.depth.shape[1]
     sure = swept.sure.float()
     said = torch.log(swept.depth) * sure
     planes = torch.cat([images, said[:, None], sure[:, None]], 1)
     padded = functional.pad(planes, (REACH, REACH, REACH, REACH))
-    weights, first, second = (torch.zeros_like(said) for _ in range(3))
+    offsets = torch.arange(-REACH, REACH + 1, device=said.device).to(said)
+    sums = [torch.zeros_like(said) for _ in range(3)]
     for down in range(2 * REACH + 1):
-        for right in range(2 * REACH + 1):
-            near = padded[:, :, down : down + height, right : right + width]
-            distance = ((down - REACH) ** 2 + (right - REACH) ** 2) ** 0.5
-            colour = (near[:, :3] - images).abs().sum(1)
-            weight = near[:, 4] * torch.exp(-colour / COLOUR - distance / NEARNESS)
-            weights += weight
-            first += weight * near[:, 3]
-            second += weight * near[:, 3] ** 2
+        rows = padded[:, :, down : down + height]
+        nearness = torch.exp(-torch.hypot(offsets[down], offsets) / NEARNESS)
+        for total, part in zip(sums, fast(_words_of_rows)(rows, images, nearness), strict=True):
+            total += part
+    weights, first, second = sums
     some = weights.clamp(min=1e-9)
     mean = first / some
     spread = (second / some - mean**2).clamp(min=0).sqrt()
     return SureDepth(torch.exp(mean), (weights > HEARD) & (spread < SPREAD))
+
+
+def _words_of_rows(
+    rows: Float[Tensor, 'c 5 h x'], images: Float[Tensor, 'c 3 h w'], nearness: Float[Tensor, ' k']
+) -> tuple[Float[Tensor, 'c h w'], Float[Tensor, 'c h w'], Float[Tensor, 'c h w']]:
+    """Weights of the pixels to the left and right in rows of colours, words and whether they are
+    sure; and weighted sums of words and of their squares."""
+    width = images.shape[-1]
+    weights, first, second = (torch.zeros_like(images[:, 0]) for _ in range(3))
+    for right in range(len(nearness)):
+        near = rows[..., right : right + width]
+        colour = (near[:, :3] - images).abs().sum(1)
+        weight = near[:, 4] * torch.exp(-colour / COLOUR) * nearness[right]
+        weights = weights + weight
+        first = first + weight * near[:, 3]
+        second = second + weight * near[:, 3] ** 2
+    return weights, first, second

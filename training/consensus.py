@@ -12,13 +12,15 @@ stereo", 2016).
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.compiling import fast
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.geometry import RigGeometry
-from selfdepth_training.warp import sample, seen_by
+from selfdepth_training.source_grids import source_grids
+from selfdepth_training.warp import sample
 
 # Words about one place that differ by more than this, relatively, are about two things.
 AGREE = 0.15
@@ -44,19 +46,14 @@ def averaged(
     grows with its square: so falls the weight of a word with the depth it was found at. What fewer
     than `witnesses` of the others agree with is sure no more.
     """
-    rays = geometry.rays
-    points = now.found.depth[..., None] * rays
     weights, words = torch.zeros_like(now.found.depth), torch.zeros_like(now.found.depth)
     agreed = torch.zeros_like(now.found.depth)
     for moment in (now, *others):
-        for camera in range(len(geometry.cameras)):
-            source_from_world = moment.world_from_camera[camera].inverse()
-            source_from_target = (source_from_world @ now.world_from_camera).like(rays)
-            heard = _heard(points, source_from_target, moment.found, camera, geometry)
-            weights[heard.targets] += heard.weight
-            words[heard.targets] += heard.weight * heard.log_depth
-            if moment is not now:
-                agreed[heard.targets] += heard.weight > 0
+        heard = _heard(now, moment, geometry)
+        weights += heard.weight.sum(0)
+        words += (heard.weight * heard.log_depth).sum(0)
+        if moment is not now:
+            agreed += (heard.weight > 0).sum(0)
     mean = torch.exp(words / weights.clamp(min=1e-12))
     spoken = now.found.sure & (weights > 0)
     sure = now.found.sure & (agreed >= witnesses)
@@ -64,35 +61,66 @@ def averaged(
 
 
 class _Heard(NamedTuple):
-    """What one camera at one moment says about the depths of those that it shares a view with."""
+    """What the cameras of one moment say about the depths of those of another."""
 
-    targets: Bool[Tensor, ' c']
-    log_depth: Float[Tensor, 'n h w']
-    weight: Float[Tensor, 'n h w']
-    """Zero where it says nothing, or something else."""
+    log_depth: Float[Tensor, 's c h w']
+    weight: Float[Tensor, 's c h w']
+    """Zero where a camera says nothing, or something else."""
 
 
-def _heard(
-    points: Float[Tensor, 'c h w 3'],
-    source_from_target: SE3,
-    found: SureDepth,
-    source: int,
-    geometry: RigGeometry,
-) -> _Heard:
-    moved = source_from_target.apply(points)
-    grid = seen_by(geometry.cameras[source], moved, geometry.visible[source])
-    targets = grid.valid.flatten(1).float().mean(1) > LEAST_SHARE
-    moved, coordinates, valid = moved[targets], grid.coordinates[targets], grid.valid[targets]
+def _heard(now: Moment, then: Moment, geometry: RigGeometry) -> _Heard:
+    """What each camera `then` says, where it looks, about what each found `now`."""
+    count = len(geometry.cameras)
+    # Each source with each target, the source's turn coming round more slowly.
+    sources = torch.arange(count).repeat_interleave(count)
+    pose = SE3(then.world_from_camera.matrix.repeat_interleave(count, 0)).inverse() @ SE3(
+        now.world_from_camera.matrix.repeat(count, 1, 1)
+    )
+    depth, rays = (
+        now.found.depth.repeat(count, 1, 1),
+        geometry.planes_of_rays.repeat(count, 1, 1, 1),
+    )
+    source_from_target = pose.matrix.to(depth)
+    grid = source_grids(geometry, sources.tolist(), source_from_target[:, None], depth, rays)
+    asked = grid.valid & (grid.valid.flatten(1).float().mean(1) > LEAST_SHARE)[:, None, None]
     # The inverse depth of a plane is linear in the image, so that a sample is exact there.
-    ray_length = geometry.rays[source].norm(dim=-1)
-    planes = torch.stack([1 / found.depth[source], ray_length, found.sure[source].float()])
-    inverse_depth, length, sure = sample(
-        planes.expand(len(moved), -1, -1, -1), coordinates
-    ).unbind(1)
-    depth = 1 / inverse_depth.clamp(min=1e-6)
-    ratio = depth * length / moved.norm(dim=-1).clamp(min=1e-6)
-    agrees = valid & (sure > 0.999) & (torch.log(ratio).abs() < AGREE)
-    back = source_from_target[targets].inverse().apply(moved * ratio[..., None])
-    rays = geometry.rays[targets]
-    along = (back * rays).sum(-1) / (rays * rays).sum(-1)
-    return _Heard(targets, torch.log(along.clamp(min=1e-6)), agrees / depth**2)
+    planes = torch.stack(
+        [1 / then.found.depth, geometry.rays.norm(dim=-1), then.found.sure.to(depth)], 1
+    )
+    sampled = sample(planes[sources], grid.coordinates)
+    target_from_source = pose.inverse().matrix.to(depth)
+    words = fast(_words)(
+        depth, rays, source_from_target, target_from_source, sampled, asked.to(depth)
+    )
+    return _Heard(*(part.unflatten(0, (count, count)) for part in words))
+
+
+def _words(
+    depth: Float[Tensor, 'n h w'],
+    rays: Float[Tensor, 'n 3 h w'],
+    source_from_target: Float[Tensor, 'n 4 4'],
+    target_from_source: Float[Tensor, 'n 4 4'],
+    sampled: Float[Tensor, 'n 3 h w'],
+    asked: Float[Tensor, 'n h w'],
+) -> tuple[Float[Tensor, 'n h w'], Float[Tensor, 'n h w']]:
+    """Logarithm of the depth that the source's makes for the target, and its weight."""
+    inverse_depth, length, sure = sampled.unbind(1)
+    found = 1 / inverse_depth.clamp(min=1e-6)
+    moved = _moved(source_from_target, [depth * ray for ray in rays.unbind(1)])
+    distance = torch.sqrt(moved[0] ** 2 + moved[1] ** 2 + moved[2] ** 2)
+    ratio = found * length / distance.clamp(min=1e-6)
+    agrees = (asked > 0) & (sure > 0.999) & (torch.log(ratio).abs() < AGREE)
+    back = _moved(target_from_source, [each * ratio for each in moved])
+    along = sum(b * ray for b, ray in zip(back, rays.unbind(1), strict=True))
+    along = along / sum(ray * ray for ray in rays.unbind(1))
+    weight = torch.where(agrees, inverse_depth.clamp(min=1e-6) ** 2, 0.0)
+    return torch.log(along.clamp(min=1e-6)), weight
+
+
+def _moved(matrix: Float[Tensor, 'n 4 4'], xyz: list[Tensor]) -> list[Tensor]:
+    """Points as three planes (n, h, w), moved."""
+    rows = matrix[..., None, None]
+    return [
+        rows[:, i, 0] * xyz[0] + rows[:, i, 1] * xyz[1] + rows[:, i, 2] * xyz[2] + rows[:, i, 3]
+        for i in range(3)
+    ]

@@ -117,9 +117,9 @@ class RigGeometry:
         return self.rays.permute(0, 3, 1, 2).contiguous()
 
     @cached_property
-    def all_visible(self) -> bool:
-        """Whether no pixel is masked."""
-        return bool(self.visible.all())
+    def sees_all(self) -> list[bool]:
+        """Of each camera, whether none of its pixels is masked."""
+        return self.visible.flatten(1).all(1).tolist()
 
     @cached_property
     def overlaps(self) -> tuple[Overlap, ...]:

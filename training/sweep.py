@@ -22,9 +22,11 @@ from selfdepth_training.compiling import fast
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.combine import UNSEEN
-from selfdepth_training.losses.photometric import smoothed_photometric_error
+from selfdepth_training.losses.fast_photometric import fast_photometric_error
+from selfdepth_training.losses.photometric import mean3x3, reflected
 from selfdepth_training.losses.surround import AFTER, BEFORE, NOW, Views
-from selfdepth_training.warp import sample, seen_by
+from selfdepth_training.source_grids import source_grids
+from selfdepth_training.warp import sample
 
 # The best depth must beat every depth more than two rungs away by this factor.
 DISTINCT = 0.75
@@ -57,8 +59,7 @@ def sweep(
 
     Every camera is compared, when `spatial`, with the neighbours that overlap it, whose poses the
     rig knows, and, when `temporal`, with itself before and after, for which the robot's motion
-    must be known. Of
-    these the best counts, for what is hidden from one often shows in another.
+    must be known. Of these the best counts, for what is hidden from one often shows in another.
     """
     # Brightness alone finds the same depths in two thirds of the time.
     views = views._replace(
@@ -66,8 +67,9 @@ def sweep(
     )
     costs = geometry.rays.new_full((len(geometry.cameras), len(ladder), *geometry.size), UNSEEN)
     for comparison in comparisons(geometry, temporal, spatial):
+        error, known = _errors(views, geometry, comparison, ladder, ssim_weight)
         part = costs[comparison.camera, :, :, comparison.columns]
-        torch.minimum(part, _cost(views, geometry, comparison, ladder, ssim_weight), out=part)
+        part.copy_(fast(_lowered)(part, reflected(error), known))
     swept = [_best(cost, ladder) for cost in costs]
     depth, sure = (torch.stack(parts) for parts in zip(*swept, strict=True))
     return SureDepth(depth, sure & geometry.visible & views.present[NOW][:, None, None])
@@ -95,31 +97,37 @@ def comparisons(
             yield from (Comparison(camera, time, camera, whole) for time in (BEFORE, AFTER))
 
 
-def _cost(
+def _errors(
     views: Views, geometry: RigGeometry, what: Comparison, ladder: Tensor, ssim_weight: float
-) -> Float[Tensor, 'd h w']:
-    """Photometric error of one source for every depth of the ladder."""
+) -> tuple[Float[Tensor, 'd 1 h w'], Float[Tensor, 'd h w']]:
+    """Photometric error of one source for every depth of the ladder, and 1 where it sees that."""
     camera, time, source, columns = what
     pose = views.world_from_camera[time, source].inverse() @ views.world_from_camera[NOW, camera]
-    rays = geometry.rays[camera, :, columns]
-    turned = (rays @ pose.rotation.T.to(rays)).movedim(-1, 0)[:, None]
-    # Planes of x, y and z in memory are projected faster than triples.
-    points = turned * ladder[:, None, None] + pose.translation.to(rays)[:, None, None, None]
-    grid = seen_by(geometry.cameras[source], points.movedim(0, -1), geometry.visible[source])
-    valid = grid.valid & views.present[time, source]
+    rays = geometry.planes_of_rays[camera, None, :, :, columns]
+    source_from_target = pose.matrix.to(rays)[None, None]
+    grid = source_grids(geometry, [source], source_from_target, ladder[:, None, None], rays)
     images = views.images if source == camera else views.across
     image = images[time, source].expand(len(ladder), -1, -1, -1)
-    target = images[NOW, camera, :, :, columns].expand(len(ladder), -1, -1, -1)
-    error = fast(smoothed_photometric_error)(target, sample(image, grid.coordinates), ssim_weight)
-    return torch.where(valid, error, UNSEEN)
+    target = images[NOW, camera, None, :, :, columns]
+    error = fast_photometric_error(target, sample(image, grid.coordinates), ssim_weight)
+    return error[:, None], grid.valid.to(error).mul_(views.present[time, source].to(error))
+
+
+def _lowered(
+    cost: Float[Tensor, 'd h w'],
+    wide_error: Float[Tensor, 'd 1 y x'],
+    known: Float[Tensor, 'd h w'],
+) -> Float[Tensor, 'd h w']:
+    """The cost, where the error of a box around a known pixel is not less: one pixel is little
+    evidence. The error is one pixel wider on each side."""
+    return torch.minimum(cost, torch.where(known > 0, mean3x3(wide_error)[:, 0], UNSEEN))
 
 
 def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SureDepth:
     """Minimum over the ladder, refined between its rungs, believed where it is distinct."""
-    least, rung = cost.min(0)
-    rungs = torch.arange(len(ladder), device=cost.device)[:, None, None]
-    apart = (rungs - rung).abs() > 2
-    second = torch.where(apart, cost, UNSEEN).amin(0)
+    rungs = torch.arange(len(ladder), device=cost.device).to(cost)[:, None, None]
+    least, first, second = fast(_least_and_second)(cost, rungs)
+    rung = first.long()
     # The nearest rung is no answer: something nearer still may fit better. The farthest is one.
     inside = (rung > 0) & (rung < len(ladder) - 1)
     middle = rung.clamp(1, len(ladder) - 2)
@@ -133,6 +141,15 @@ def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SureDept
     sure = (least < good) & (least < DISTINCT * second) & (rung < len(ladder) - 1)
     inverse_depth = refined.clamp(min=1e-3)
     return SureDepth(1 / inverse_depth, sure & ~_near_edge(inverse_depth))
+
+
+def _least_and_second(
+    cost: Float[Tensor, 'd h w'], rungs: Float[Tensor, 'd 1 1']
+) -> tuple[Float[Tensor, 'h w'], Float[Tensor, 'h w'], Float[Tensor, 'h w']]:
+    """The least cost, the first rung that has it, and the least more than two rungs away."""
+    least = cost.amin(0)
+    first = torch.where(cost == least, rungs, len(cost) - 1.0).amin(0)
+    return least, first, torch.where((rungs - first).abs() > 2, cost, UNSEEN).amin(0)
 
 
 def _median3x3(x: Float[Tensor, 'h w']) -> Float[Tensor, 'h w']:

@@ -31,8 +31,8 @@ _COTC = (
 )
 
 
-def polynomial(coefficients: Sequence[float | int], value: Any) -> Any:
-    """Evaluate `c0 + c1 v + c2 v^2 + ...` by Horner's rule."""
+def polynomial(coefficients: Sequence[Any], value: Any) -> Any:
+    """Evaluate `c0 + c1 v + c2 v^2 + ...` by Horner's rule; numbers, or arrays that broadcast."""
     total = coefficients[-1] + 0 * value
     for coefficient in reversed(coefficients[:-1]):
         total = total * value + coefficient

@@ -22,6 +22,7 @@ from selfdepth_training.losses.photometric import (
     C1,
     C2,
     error_of_wide,
+    mean3x3,
     moments,
     reflected,
     sum3x3,
@@ -29,15 +30,23 @@ from selfdepth_training.losses.photometric import (
 
 
 def fast_photometric_error(
-    target: Float[Tensor, 'n c h w'], warped: Float[Tensor, 'n c h w'], ssim_weight: float
+    target: Float[Tensor, 'm c h w'], warped: Float[Tensor, 'n c h w'], ssim_weight: float
 ) -> Float[Tensor, 'n h w']:
     """`photometric_error`; only the warped image may ask for a gradient, and only for a first one.
 
-    Compiled where that is possible.
+    The target may be one for all. Compiled where that is possible.
     """
     if target.requires_grad:
         raise ValueError('Found a target with a gradient, expected images. Detach it.')
     return _PhotometricError.apply(target, warped, ssim_weight)
+
+
+def smoothed_photometric_error(
+    target: Float[Tensor, 'm c h w'], warped: Float[Tensor, 'n c h w'], ssim_weight: float
+) -> Float[Tensor, 'n h w']:
+    """`fast_photometric_error`, averaged over 3x3 boxes: one pixel is little evidence."""
+    error = fast_photometric_error(target, warped, ssim_weight)
+    return fast(mean3x3)(reflected(error[:, None]))[:, 0]
 
 
 class _PhotometricError(torch.autograd.Function):

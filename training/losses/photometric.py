@@ -26,7 +26,8 @@ def sum3x3(x: Tensor) -> Tensor:
     return x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]
 
 
-def _mean3x3(x: Tensor) -> Tensor:
+def mean3x3(x: Tensor) -> Tensor:
+    """Of each pixel's box, within the border."""
     return sum3x3(x) / BOX
 
 
@@ -42,9 +43,9 @@ def photometric_error(
 
 
 def error_of_wide(
-    wide_t: Float[Tensor, 'n c y x'], wide_w: Float[Tensor, 'n c y x'], ssim_weight: float
+    wide_t: Float[Tensor, 'm c y x'], wide_w: Float[Tensor, 'n c y x'], ssim_weight: float
 ) -> Float[Tensor, 'n h w']:
-    """`photometric_error` of images that are one pixel wider on each side."""
+    """`photometric_error` of images that are one pixel wider on each side; one target may do."""
     mean_t, mean_w, variance_t, variance_w, covariance = moments(wide_t, wide_w)
     numerator = (2 * mean_t * mean_w + C1) * (2 * covariance + C2)
     denominator = (mean_t * mean_t + mean_w * mean_w + C1) * (variance_t + variance_w + C2)
@@ -55,20 +56,13 @@ def error_of_wide(
 
 def moments(wide_t: Tensor, wide_w: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Means, variances and covariance of each pixel's box."""
-    mean_t, mean_w = _mean3x3(wide_t), _mean3x3(wide_w)
+    mean_t, mean_w = mean3x3(wide_t), mean3x3(wide_w)
     return (
         mean_t, mean_w,
-        _mean3x3(wide_t * wide_t) - mean_t * mean_t,
-        _mean3x3(wide_w * wide_w) - mean_w * mean_w,
-        _mean3x3(wide_t * wide_w) - mean_t * mean_w,
+        mean3x3(wide_t * wide_t) - mean_t * mean_t,
+        mean3x3(wide_w * wide_w) - mean_w * mean_w,
+        mean3x3(wide_t * wide_w) - mean_t * mean_w,
     )  # fmt: skip
-
-
-def smoothed_photometric_error(
-    target: Float[Tensor, 'n c h w'], warped: Float[Tensor, 'n c h w'], ssim_weight: float
-) -> Float[Tensor, 'n h w']:
-    """`photometric_error`, averaged over 3x3 boxes: one pixel is little evidence."""
-    return _mean3x3(reflected(photometric_error(target, warped, ssim_weight)[:, None]))[:, 0]
 
 
 def masked_mean(values: Float[Tensor, '*s'], valid: Bool[Tensor, '*s']) -> Tensor:

@@ -23,8 +23,8 @@ from selfdepth_training.losses.automask import AutoMask, Compared, by_pixel
 from selfdepth_training.losses.combine import Combine, Reprojection, least
 from selfdepth_training.losses.fast_photometric import fast_photometric_error
 from selfdepth_training.losses.photometric import masked_mean
-from selfdepth_training.pinholes import all_plain, pinhole_grids
-from selfdepth_training.warp import SampleGrid, at_nearest, sample, source_grid, upsampled
+from selfdepth_training.source_grids import source_grids
+from selfdepth_training.warp import SampleGrid, sample, upsampled
 
 BEFORE, NOW, AFTER = 0, 1, 2
 
@@ -173,30 +173,14 @@ class SurroundReprojection:
             poses[list(each.times), each.source].inverse().matrix @ poses.matrix[NOW, each.target]
             for each in looks
         ]
-        cameras = [geometry.cameras[each.source] for each in looks]
         crops = [(each.target, ..., each.columns) for each in looks]
-        if all_plain(cameras):
-            rays = geometry.planes_of_rays
-            grid = pinhole_grids(
-                cameras,
-                torch.stack(matrices).to(depth),
-                torch.stack([depth[crop] for crop in crops]),
-                torch.stack([rays[crop] for crop in crops]),
-            )
-            if not geometry.all_visible:
-                sources = [each.source for each in looks for _ in each.times]
-                seen = at_nearest(geometry.visible[sources], grid.coordinates)
-                grid = grid._replace(valid=grid.valid & seen)
-        else:
-            grids = [
-                source_grid(
-                    camera, SE3(matrix.to(depth)),
-                    depth[crop][..., None] * geometry.rays[each.target][:, each.columns],
-                    geometry.visible[each.source],
-                )
-                for camera, matrix, crop, each in zip(cameras, matrices, crops, looks, strict=True)
-            ]  # fmt: skip
-            grid = SampleGrid(*(torch.cat(parts) for parts in zip(*grids, strict=True)))
+        grid = source_grids(
+            geometry,
+            [each.source for each in looks],
+            torch.stack(matrices).to(depth),
+            torch.stack([depth[crop] for crop in crops]),
+            torch.stack([geometry.planes_of_rays[crop] for crop in crops]),
+        )
         return grid._replace(valid=grid.valid & present[:, None, None])
 
     def _warp(self, sources: Tensor, grid: SampleGrid) -> WarpedViews:

@@ -16,12 +16,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_training.compiling import fast
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import RigSample, SampleSource, SureDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.combine import UNSEEN
-from selfdepth_training.losses.photometric import smoothed_photometric_error
+from selfdepth_training.losses.fast_photometric import smoothed_photometric_error
 from selfdepth_training.losses.surround import (
     NOW,
     Views,
@@ -32,8 +31,9 @@ from selfdepth_training.losses.surround import (
 from selfdepth_training.sgm.matching import Setting, drawn, fixed
 from selfdepth_training.sgm.pair import GreyView, matched_distances
 from selfdepth_training.sky import with_sky
+from selfdepth_training.source_grids import source_grids
 from selfdepth_training.sweep import GOOD_FAR, Comparison, comparisons
-from selfdepth_training.warp import sample, seen_by
+from selfdepth_training.warp import sample
 
 # Images are matched at the training size; depths are told, and judged, at half of it.
 LEVEL = 1
@@ -187,18 +187,16 @@ def _errors(
     known = depth.isfinite()
     total, count = torch.zeros_like(depth), torch.zeros_like(depth)
     for pair in pairs:
-        rays = geometry.rays[pair.camera]
-        points = torch.where(known, depth, 1.0)[..., None] * rays
-        pose = SE3(torch.from_numpy(_source_from_target(views, pair).matrix).to(rays))
-        camera, visible = geometry.cameras[pair.source], geometry.visible[pair.source]
-        grid = seen_by(camera, pose.apply(points), visible)
+        rays = geometry.planes_of_rays[pair.camera, None]
+        pose = torch.from_numpy(_source_from_target(views, pair).matrix).to(rays)[None, None]
+        grid = source_grids(geometry, [pair.source], pose, torch.where(known, depth, 1.0), rays)
         shown = views.images if pair.source == pair.camera else views.across
         image = shown[pair.time, pair.source].expand(len(depth), -1, -1, -1)
         target = shown[NOW, pair.camera].expand(len(depth), -1, -1, -1)
         warped = WarpedViews(sample(image, grid.coordinates), grid.valid & known)
         if pair.source != pair.camera:
             warped = warped._replace(images=match_brightness(warped, target))
-        error = fast(smoothed_photometric_error)(target, warped.images, ssim_weight)
+        error = smoothed_photometric_error(target, warped.images, ssim_weight)
         total += torch.where(warped.valid, error, 0.0)
         count += warped.valid
     return torch.where(count > 0, total / count.clamp(min=1), UNSEEN)

@@ -21,14 +21,15 @@ from selfdepth_ros.core.so3 import polynomial
 _HALVINGS = 22
 _NEWTON_STEPS = 5
 
-Coefficients = tuple[float, ...]
+Coefficients = tuple[Any, ...]
+"""Floats; for many lenses at once arrays that broadcast against the coordinates."""
 
 
 def _radial(k: Coefficients, t: Any) -> tuple[Any, Any]:
     """Radial factor f and its derivative by t = r^2."""
     k1, k2, _, _, k3, k4, k5, k6 = k
     above, above_slope = polynomial((1, k1, k2, k3), t), polynomial((k1, 2 * k2, 3 * k3), t)
-    if not any((k4, k5, k6)):
+    if all(isinstance(each, float) and each == 0 for each in (k4, k5, k6)):
         return above, above_slope
     below, below_slope = polynomial((1, k4, k5, k6), t), polynomial((k4, 2 * k5, 3 * k6), t)
     factor = above / below

@@ -4,7 +4,7 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxtyping import Bool, Float
 
@@ -15,6 +15,15 @@ from selfdepth_ros.core.errors import CalibrationError
 
 # Coefficient counts each model may come with; the last is what is stored.
 _SIZES = {'none': (0,), 'plumb_bob': (4, 5), 'rational_polynomial': (8,)}
+
+
+class UsableDistortion(NamedTuple):
+    """Distortion of a pinhole and the disc that it is used on."""
+
+    coefficients: tuple[float, ...]
+    """k1 k2 p1 p2 k3 k4 k5 k6."""
+    radius: float
+    """Largest distance from the axis (x / z) up to which it is one to one."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +49,10 @@ class PinholeCamera(Lens):
         object.__setattr__(self, 'distortion', checked)
 
     @functools.cached_property
-    def _lens(self) -> tuple[tuple[float, ...], float] | None:
-        """The eight coefficients and the radius of the disc where they are one to one."""
-        if not any(self.distortion):
-            return None
+    def usable_distortion(self) -> UsableDistortion:
+        """The distortion, padded to eight coefficients, and where it may be used."""
         padded = self.distortion + (0.0,) * (8 - len(self.distortion))
-        return padded, brown_conrady.domain_radius(padded)
+        return UsableDistortion(padded, brown_conrady.domain_radius(padded))
 
     def project(self, points: Float[Any, '*b 3']) -> tuple[Float[Any, '*b 2'], Bool[Any, '*b']]:
         """Pixels of points (metres), and where they are seen: in front, in lens and image."""
@@ -54,8 +61,8 @@ class PinholeCamera(Lens):
         valid = (z > NEAREST_M) & (z < FARTHEST_M)
         safe_z = xp.where(valid, z, xp.ones_like(z))
         x, y = points[..., 0] / safe_z, points[..., 1] / safe_z
-        if self._lens is not None:
-            k, radius = self._lens
+        if any(self.distortion):
+            k, radius = self.usable_distortion
             valid = valid & (x * x + y * y <= radius * radius)
             zero = xp.zeros_like(x)
             x, y = brown_conrady.distort(k, xp.where(valid, x, zero), xp.where(valid, y, zero))
@@ -67,10 +74,10 @@ class PinholeCamera(Lens):
         xp = namespace(pixels)
         x, y = self._normalized(pixels)
         one = xp.ones_like(x)
-        if self._lens is None:
+        if not any(self.distortion):
             valid = one > 0
         else:
-            k, radius = self._lens
+            k, radius = self.usable_distortion
             x, y, x_error, y_error = brown_conrady.undistort(k, radius, x, y)
             in_lens = x * x + y * y < (RIM * radius) ** 2
             valid = in_lens & self._converged(x_error, y_error)
