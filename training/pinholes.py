@@ -45,9 +45,9 @@ def pinhole_grids(
 
 def _lenses(cameras: Sequence[PinholeCamera], like: Tensor) -> Float[Tensor, 'n c'] | None:
     """Squared radius of the usable disc, and distortion: as many coefficients as are needed."""
-    lenses = [camera.usable_distortion for camera in cameras]
-    if not any(any(lens.coefficients) for lens in lenses):
+    if not any(any(camera.distortion) for camera in cameras):
         return None
+    lenses = [camera.usable_distortion for camera in cameras]
     count = 8 if any(any(lens.coefficients[5:]) for lens in lenses) else 5
     return like.new_tensor([(lens.radius**2, *lens.coefficients[:count]) for lens in lenses])
 

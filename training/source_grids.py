@@ -3,6 +3,7 @@
 """Where the cameras of a rig see what others see: every lookup of one image in another."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import torch
 from jaxtyping import Float
@@ -49,5 +50,9 @@ def _grids_one_by_one(
     points = moved.movedim(2, -1)
     if len(cameras) == 1:
         return seen_by(cameras[0], points.flatten(0, 1))
-    grids = [seen_by(camera, each) for camera, each in zip(cameras, points, strict=True)]
+    runs = [(camera, len(list(run))) for camera, run in groupby(cameras)]
+    parts = points.split([length for _, length in runs])
+    grids = [
+        seen_by(camera, part.flatten(0, 1)) for (camera, _), part in zip(runs, parts, strict=True)
+    ]
     return SampleGrid(*(torch.cat(parts) for parts in zip(*grids, strict=True)))

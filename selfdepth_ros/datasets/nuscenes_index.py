@@ -34,6 +34,8 @@ _FILES = """
 SELECT timestamp_us, calibrated_sensor_token, filename, pose.row FROM file
 LEFT JOIN pose ON pose.token = ego_pose_token WHERE scene = ? ORDER BY timestamp_us, filename
 """
+# A token that comes twice means its last row, as for nuScenes' own devkit.
+_LAST_OF_EACH = 'DELETE FROM pose WHERE rowid NOT IN (SELECT MAX(rowid) FROM pose GROUP BY token)'
 _MODALITIES = ('camera', 'lidar')
 _POSE = ('translation', 'rotation')
 
@@ -151,6 +153,7 @@ def _fill(
                 pose = json.dumps({key: row[key] for key in _POSE})
                 database.execute('INSERT INTO pose VALUES (?, ?)', (row['token'], pose))
         database.execute('CREATE INDEX by_token ON pose (token)')
+        database.execute(_LAST_OF_EACH)
 
 
 def _file_values(

@@ -6,6 +6,7 @@ import json
 import shutil
 import tracemalloc
 
+import numpy as np
 import pytest
 from ddad_tree import write_ddad
 from kitti_tree import DATE, NAME, stereo, write_kitti_odometry, write_kitti_raw
@@ -16,6 +17,7 @@ from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.datasets.errors import DatasetError
 from selfdepth_ros.datasets.importing import import_dataset
 from selfdepth_ros.datasets.nuscenes import open_nuscenes
+from selfdepth_ros.datasets.scene import Pose
 
 START = 1_532_402_927_600_000_000
 
@@ -89,6 +91,21 @@ def test_tables_of_nuscenes_are_never_in_memory_as_a_whole(tmp_path):
         tracemalloc.stop()
     assert scene.total == 18  # two cameras and a LiDAR, three times; each with its pose
     assert peak < 0.2 * path.stat().st_size, (peak, path.stat().st_size)
+
+
+def test_a_pose_of_nuscenes_that_comes_twice_is_its_last_row(tmp_path):
+    root = write_nuscenes(tmp_path / 'nuscenes', drive())
+    path = root / VERSION / 'ego_pose.json'
+    rows = json.loads(path.read_text())
+    wrong = [{**row, 'translation': [9.0, 9.0, 9.0]} for row in rows]
+    found = []
+    for table in (rows, wrong + rows):
+        path.write_text(json.dumps(table))
+        with open_nuscenes(root).reading(['scene-0061']) as read_scene:
+            events = list(read_scene('scene-0061').events)
+        found.append([event.world_from_body.matrix for event in events if isinstance(event, Pose)])
+    assert len(events) == 18
+    np.testing.assert_array_equal(*found)
 
 
 def test_an_index_of_nuscenes_leaves_nothing_when_the_import_is_killed(tmp_path, monkeypatch):
