@@ -86,13 +86,15 @@ def nodes(context: LaunchContext) -> list[IncludeLaunchDescription | Node]:
             *((name, value(name)) for name in PASSED_ON),
         ],
     )
+    # As ROS names the logger of a node with a namespace.
+    logger = '.'.join([*filter(None, value('namespace').split('/')), 'synthetic_rig'])
     player = Node(
         package='selfdepth_ros',
         executable='synthetic_rig',
         name='synthetic_rig',
         namespace=value('namespace'),
         parameters=[street],
-        arguments=['--ros-args', '--log-level', f'synthetic_rig:={value("log_level")}'],
+        arguments=['--ros-args', '--log-level', f'{logger}:={value("log_level")}'],
         output='screen',
         emulate_tty=True,
     )

@@ -25,6 +25,11 @@ from launch_ros.actions import Node
 SHARE = Path(get_package_share_directory('selfdepth_ros'))
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 CLOUD_TOPICS = ('points', 'obstacles', 'scan')
+LOCALHOST_ONLY = (
+    'ROS_LOCALHOST_ONLY is set: Fast DDS keeps its own shared memory, which is too small for raw '
+    'images, so that sets may lack cameras. Use compressed images, or a profile of your own '
+    '(FASTRTPS_DEFAULT_PROFILES_FILE) without transports to the network.'
+)
 OLDER_NAME_TOO = ('humble', 'iron', 'jazzy')
 TRUE_OR_FALSE = ['true', 'false']
 GIVEN_OR_NOT = ['', *TRUE_OR_FALSE]
@@ -81,10 +86,16 @@ ARGUMENTS = (
 
 
 def middleware(context: LaunchContext) -> list[SetEnvironmentVariable]:
-    """Give Fast DDS shared memory that holds a frame, unless the user has a profile."""
+    """Give Fast DDS shared memory that holds a frame, unless the user has a profile.
+
+    Nor where Humble is told to stay on this machine: it does so by transports of its own, beside
+    which those of the profile would still speak to the network.
+    """
     profile = LaunchConfiguration('fastdds_profile').perform(context)
     if not profile or any(name in os.environ for name in PROFILE_VARIABLES):
         return []
+    if os.environ.get('ROS_LOCALHOST_ONLY') == '1':
+        return [LogInfo(msg=LOCALHOST_ONLY)]
     older = os.environ.get('ROS_DISTRO') in OLDER_NAME_TOO
     names = PROFILE_VARIABLES if older else PROFILE_VARIABLES[:1]
     return [SetEnvironmentVariable(name, profile) for name in names]
@@ -112,6 +123,8 @@ def surround_depth(context: LaunchContext) -> list[Node]:
     given = {name: value(name) for name in texts if value(name)}
     given |= {name: value(name) == 'true' for name in switches if value(name)}
     enclave = ['--enclave', value('enclave')] if value('enclave') else []
+    # As ROS names the logger of a node with a namespace.
+    logger = '.'.join([*filter(None, value('namespace').split('/')), 'surround_depth'])
     node = Node(
         package='selfdepth_ros',
         executable='surround_depth',
@@ -119,7 +132,7 @@ def surround_depth(context: LaunchContext) -> list[Node]:
         namespace=value('namespace'),
         parameters=[value('params_file'), given],
         remappings=[(f'~/{name}', f'surround/{name}') for name in CLOUD_TOPICS],
-        arguments=['--ros-args', '--log-level', f'surround_depth:={value("log_level")}', *enclave],
+        arguments=['--ros-args', '--log-level', f'{logger}:={value("log_level")}', *enclave],
         output='screen',
         emulate_tty=True,
         on_exit=ended,

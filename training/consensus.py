@@ -49,50 +49,44 @@ def averaged(
     weights, words = torch.zeros_like(now.found.depth), torch.zeros_like(now.found.depth)
     agreed = torch.zeros_like(now.found.depth)
     for moment in (now, *others):
-        heard = _heard(now, moment, geometry)
-        weights += heard.weight.sum(0)
-        words += (heard.weight * heard.log_depth).sum(0)
-        if moment is not now:
-            agreed += (heard.weight > 0).sum(0)
+        for source in range(len(geometry.cameras)):
+            log_depth, weight = _heard(now, moment, source, geometry)
+            weights += weight
+            words += weight * log_depth
+            if moment is not now:
+                agreed += weight > 0
     mean = torch.exp(words / weights.clamp(min=1e-12))
     spoken = now.found.sure & (weights > 0)
     sure = now.found.sure & (agreed >= witnesses)
     return SureDepth(torch.where(spoken, mean, now.found.depth), sure)
 
 
-class _Heard(NamedTuple):
-    """What the cameras of one moment say about the depths of those of another."""
+def _heard(
+    now: Moment, then: Moment, source: int, geometry: RigGeometry
+) -> tuple[Float[Tensor, 'c h w'], Float[Tensor, 'c h w']]:
+    """What one camera `then` says about the depths that all found `now`: logarithm and weight.
 
-    log_depth: Float[Tensor, 's c h w']
-    weight: Float[Tensor, 's c h w']
-    """Zero where a camera says nothing, or something else."""
-
-
-def _heard(now: Moment, then: Moment, geometry: RigGeometry) -> _Heard:
-    """What each camera `then` says, where it looks, about what each found `now`."""
-    count = len(geometry.cameras)
-    # Each source with each target, the source's turn coming round more slowly.
-    sources = torch.arange(count).repeat_interleave(count)
-    pose = SE3(then.world_from_camera.matrix.repeat_interleave(count, 0)).inverse() @ SE3(
-        now.world_from_camera.matrix.repeat(count, 1, 1)
-    )
-    depth, rays = (
-        now.found.depth.repeat(count, 1, 1),
-        geometry.planes_of_rays.repeat(count, 1, 1, 1),
-    )
+    The weight is zero where the camera says nothing, or something else.
+    """
+    pose = then.world_from_camera[source].inverse() @ now.world_from_camera
+    depth, rays = now.found.depth, geometry.planes_of_rays
     source_from_target = pose.matrix.to(depth)
-    grid = source_grids(geometry, sources.tolist(), source_from_target[:, None], depth, rays)
+    sources = [source] * len(geometry.cameras)
+    grid = source_grids(geometry, sources, source_from_target[:, None], depth, rays)
     asked = grid.valid & (grid.valid.flatten(1).float().mean(1) > LEAST_SHARE)[:, None, None]
     # The inverse depth of a plane is linear in the image, so that a sample is exact there.
     planes = torch.stack(
-        [1 / then.found.depth, geometry.rays.norm(dim=-1), then.found.sure.to(depth)], 1
+        [
+            1 / then.found.depth[source],
+            geometry.rays[source].norm(dim=-1),
+            then.found.sure[source].to(depth),
+        ]
     )
-    sampled = sample(planes[sources], grid.coordinates)
+    sampled = sample(planes.expand(len(sources), -1, -1, -1), grid.coordinates)
     target_from_source = pose.inverse().matrix.to(depth)
-    words = fast(_words)(
+    return fast(_words)(
         depth, rays, source_from_target, target_from_source, sampled, asked.to(depth)
     )
-    return _Heard(*(part.unflatten(0, (count, count)) for part in words))
 
 
 def _words(

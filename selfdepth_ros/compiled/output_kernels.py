@@ -40,12 +40,15 @@ def lower(beam, distance, least, most, ranges):
             ranges[at] = -np.inf
 
 
-@compiled(given(float32, 2), given(float32, 2), given(int64, 2), boolean[::1])
-def mark(depth, least, beam, blocked):
-    """Set the beams of pixels that are too near."""
+@compiled(given(float32, 2), given(float32, 2), given(int64, 2), boolean[::1], boolean[::1])
+def mark(depth, least, beam, blocked, unknown):
+    """Set the beams of pixels that are too near, and of those without a depth."""
     for y in range(depth.shape[0]):
         for x in range(depth.shape[1]):
-            if (depth[y, x] > 0) & (depth[y, x] < least[y, x]):
+            if not depth[y, x] > 0:
+                if not np.isnan(least[y, x]):
+                    unknown[beam[y, x]] = True
+            elif depth[y, x] < least[y, x]:
                 blocked[beam[y, x]] = True
 
 

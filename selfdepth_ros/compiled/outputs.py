@@ -46,9 +46,10 @@ class CompiledScanSteps:
         least: Float32[np.ndarray, 'h w'],
         beam: Int[np.ndarray, 'h w'],
         blocked: Bool[np.ndarray, ' beams'],
+        unknown: Bool[np.ndarray, ' beams'],
     ) -> None:
         """See ScanSteps."""
-        kernels.mark(np.ascontiguousarray(depth), least, beam, blocked)
+        kernels.mark(np.ascontiguousarray(depth), least, beam, blocked, unknown)
 
     def finish(
         self,

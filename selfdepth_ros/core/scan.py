@@ -10,7 +10,7 @@ a dead camera must not turn its sector into free space.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,13 @@ from jaxtyping import Bool, Float, Float32
 from selfdepth_ros.core.config_fields import knob
 from selfdepth_ros.core.coverage import sees
 from selfdepth_ros.core.errors import ConfigError
+from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.obstacles import HeightBand
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.rig_camera import RigCamera
 from selfdepth_ros.core.scan_steps import ANGLE_MIN, NumpyScanSteps, ScanSteps
 from selfdepth_ros.core.too_near import TooNear
+from selfdepth_ros.core.unsure import UnsurePoints
 
 _DISTANCES = 8
 """Places along a beam, in equal ratios, at which cameras are asked whether they see it."""
@@ -40,7 +42,8 @@ class ScanConfig(HeightBand):
     min_range_m: float = knob(0.3, unit='m', low=0.01, high=1000.0)
     """Obstacles nearer to the body's origin make their beam -inf: too near."""
     max_range_m: float = knob(20.0, unit='m', low=0.1, high=1000.0)
-    """Obstacles further than this do not count; a beam without any is +inf."""
+    """Obstacles further than this do not count; a beam without any is +inf. At most as far as the
+    cloud reaches (fusion.max_range_m): beyond, nothing is known."""
     opening_px: int = knob(4, unit='pixel', low=1, high=64)
     """Narrower openings between obstacles are closed: filters leave such ones at outlines."""
 
@@ -62,6 +65,21 @@ class ScanConfig(HeightBand):
         return ANGLE_MIN + self.angle_increment * np.arange(self.beams)
 
 
+def _close(marked: Bool[np.ndarray, ' beams'], slit: int) -> None:
+    """Mark beams between two marked ones, at most `slit`: beams may be finer than pixels."""
+    found = np.flatnonzero(marked)
+    gaps = np.diff(found, append=found[:1] + len(marked)) - 1
+    for index in np.flatnonzero((gaps > 0) & (gaps <= slit)):
+        marked[(found[index] + 1 + np.arange(gaps[index])) % len(marked)] = True
+
+
+def _ending_with_the_cloud(config: ScanConfig, filters: FusionConfig, rig: Rig) -> ScanConfig:
+    """The scan as far as clouds reach: their limit is from the camera, beams begin at the body."""
+    aside = max(math.hypot(*item.body_from_camera.translation[:2]) for item in rig.cameras)
+    reach_m = max(filters.max_range_m - aside, math.nextafter(config.min_range_m, math.inf))
+    return replace(config, max_range_m=min(config.max_range_m, reach_m))
+
+
 class Scanner:
     """Makes scans of the clouds of one rig.
 
@@ -69,7 +87,8 @@ class Scanner:
         rig: cameras and masks; what each can see of every beam is computed once.
         config: beams, heights, ranges.
         ground_height_m: height of the ground in the body frame, which heights are above.
-        nearest_m: distance from a camera below which nothing is in the clouds (fusion).
+        filters: what the clouds were fused with. The scan ends where they end, if that is before
+            `max_range_m`; what they drop as too near or too unsure is no free space.
         depth_kind: of the depth maps, 'z_depth' or 'ray_distance'.
         steps: who does the work per point and pixel; every variant gives the same scan, bit for
             bit. Not for several threads at once: it may keep what it works with.
@@ -80,13 +99,15 @@ class Scanner:
         rig: Rig,
         config: ScanConfig | None = None,
         ground_height_m: float = 0.0,
-        nearest_m: float = 0.0,
+        filters: FusionConfig | None = None,
         depth_kind: str = 'z_depth',
         steps: ScanSteps | None = None,
     ) -> None:
         self.rig = rig
         self._steps = steps or NumpyScanSteps()
-        self.config = config or ScanConfig()
+        self._filters = filters or FusionConfig()
+        self.config = _ending_with_the_cloud(config or ScanConfig(), self._filters, rig)
+        """With `max_range_m` as far as the clouds reach in every direction."""
         self._ground_m = ground_height_m
         pixel_rad = max(1 / item.camera.focal for item in rig.cameras)
         self._slit = int(self.config.opening_px * pixel_rad / self.config.angle_increment)
@@ -95,11 +116,13 @@ class Scanner:
             self.config.azimuths(),
             self.config,
             ground_height_m,
-            nearest_m,
+            self._filters.min_range_m,
             self.config.max_range_m,
             depth_kind,
         )
+        self._unsure = UnsurePoints(rig, self._filters, depth_kind)
         self._blocked = np.zeros(self.config.beams, bool)
+        self._unknown = np.zeros(self.config.beams, bool)
         self._views = np.stack([self._view(item) for item in rig.cameras])
         self._known: dict[tuple[bool, ...], Any] = {}
 
@@ -108,21 +131,29 @@ class Scanner:
         points: Float32[np.ndarray, 'n 3'],
         present: Sequence[bool],
         depths: Float32[np.ndarray, 'c h w'] | None = None,
+        confidence: Float32[np.ndarray, 'c h w'] | None = None,
     ) -> Float32[np.ndarray, ' beams']:
         """Metres to the nearest of `points` (body frame) in every beam, or an infinity, or NaN.
 
-        `present` says which cameras of the rig took part; `depths`, if given, tell what was too
-        near to be in the cloud. An obstacle that was seen is in the scan, also in a beam that is
-        not wholly looked at.
+        `present` says which cameras of the rig took part; `depths` and `confidence`, if given,
+        tell what was too near or too unsure to be in the cloud, and where there is no depth. An
+        obstacle that was seen is in the scan, also in a beam that is not wholly looked at.
         """
         steps, config = self._steps, self.config
         ranges = np.full(config.beams, np.inf, np.float32)
         limits = config.min_range_m, config.max_range_m
         steps.nearest(points, config.limits_m(self._ground_m), limits, ranges)
-        self._blocked[:] = False
+        self._blocked[:] = self._unknown[:] = False
         if depths is not None:
-            self._too_near.mark(depths, present, steps, self._blocked)
-        steps.finish(self._blocked, self.looked_at(present), self._slit, ranges)
+            self._too_near.mark(depths, present, steps, self._blocked, self._unknown)
+            for unsure in self._unsure.of_cameras(depths, confidence, present):
+                found = np.full(config.beams, np.inf, np.float32)
+                steps.nearest(unsure, config.limits_m(self._ground_m), limits, found)
+                self._unknown |= found < np.inf
+        _close(self._unknown, self._slit)
+        known = np.logical_not(self._unknown, out=self._unknown)
+        known &= self.looked_at(present)
+        steps.finish(self._blocked, known, self._slit, ranges)
         return ranges
 
     def looked_at(self, present: Sequence[bool]) -> Bool[np.ndarray, ' beams']:

@@ -39,8 +39,12 @@ class ScanSteps(Protocol):
         least: Float32[np.ndarray, 'h w'],
         beam: Int[np.ndarray, 'h w'],
         blocked: Bool[np.ndarray, ' beams'],
+        unknown: Bool[np.ndarray, ' beams'],
     ) -> None:
-        """Set `blocked` for the beams of pixels whose depth is between 0 and `least`."""
+        """Set `blocked` for the beams of pixels whose depth is between 0 and `least`.
+
+        And `unknown` where it is NaN, 0 or less. Where `least` is NaN a pixel does not matter.
+        """
         ...
 
     def finish(
@@ -84,11 +88,14 @@ class NumpyScanSteps:
         least: Float32[np.ndarray, 'h w'],
         beam: Int[np.ndarray, 'h w'],
         blocked: Bool[np.ndarray, ' beams'],
+        unknown: Bool[np.ndarray, ' beams'],
     ) -> None:
         """See ScanSteps."""
         with np.errstate(invalid='ignore'):
-            near = (depth > 0) & (depth < least)
+            told = depth > 0
+            near = told & (depth < least)
         blocked[beam[near]] = True
+        unknown[beam[~told & ~np.isnan(least)]] = True
 
     def finish(
         self,

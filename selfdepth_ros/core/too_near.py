@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Directions that are blocked by something nearer than what may become a point of the cloud."""
+"""Directions that are blocked by something nearer than what may become a point of the cloud, or
+have no depth at all."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -50,11 +51,15 @@ class TooNear:
         present: Sequence[bool],
         steps: ScanSteps,
         blocked: Bool[np.ndarray, ' beams'],
+        unknown: Bool[np.ndarray, ' beams'],
     ) -> None:
-        """Set the beams that some present camera has a too near pixel in; `depths` in metres."""
+        """Set the beams that some present camera has a too near pixel in, or one without a depth.
+
+        `depths` in metres; infinity is one, NaN and what is not positive is none.
+        """
         for index, here in enumerate(present):
             if here:
-                steps.mark(depths[index], *self._tables[index], blocked)
+                steps.mark(depths[index], *self._tables[index], blocked, unknown)
 
     def _table(self, item: RigCamera) -> tuple[Any, Any]:
         """Least depth of every pixel (NaN: does not matter), and the beam it looks along."""

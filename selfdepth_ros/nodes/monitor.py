@@ -16,7 +16,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from selfdepth_ros.core.health import CameraHealth
 from selfdepth_ros.core.sync import SyncStats
 from selfdepth_ros.inference import DepthEngine
-from selfdepth_ros.nodes.intake import Arrivals
+from selfdepth_ros.nodes.intake import SILENT_AFTER_S, Arrivals
 
 WINDOW = 200
 """Rate and latencies are over this many last sets."""
@@ -62,6 +62,8 @@ class Monitor:
         with self._lock:
             self.done += 1
             self.problem = ''
+            if self._records and record.done_s - self._records[-1].done_s > SILENT_AFTER_S:
+                self._records.clear()  # rates are not measured over such pauses
             self._records.append(record)
 
     def add_idle(self) -> None:
@@ -118,19 +120,23 @@ class Monitor:
         missing = records[-1].missing if records else ()
         values['cameras_missing'] = ' '.join(missing)
         values['cameras_present'] = ' '.join(n for n in self.cameras if n not in missing)
-        return values | _figures(records)
+        return values | _figures(records, time.monotonic())
 
 
-def _figures(records: Sequence[Record]) -> dict[str, str]:
-    """Rate, latency and stages of some records, in Hz and milliseconds."""
+def _figures(records: Sequence[Record], now_s: float) -> dict[str, str]:
+    """Rate, latency and stages of some records, in Hz and milliseconds.
+
+    The rate falls while no set becomes a cloud.
+    """
     if len(records) < 2:
         return {}
-    span_s = records[-1].done_s - records[0].done_s
+    period_s = (records[-1].done_s - records[0].done_s) / (len(records) - 1)
+    period_s = max(period_s, now_s - records[-1].done_s)
     total = [record.latency_s for record in records]
     outside = [record.latency_s - record.stages_s['infer'] for record in records]
     figures = {
         'window_sets': str(len(records)),
-        'rate_hz': f'{(len(records) - 1) / span_s:.2f}',
+        'rate_hz': f'{1 / period_s:.2f}',
         'latency_median_ms': _ms(statistics.median(total)),
         'latency_p95_ms': _ms(_p95(total)),
         'outside_network_median_ms': _ms(statistics.median(outside)),

@@ -19,6 +19,7 @@ from sensor_msgs.msg import Image, LaserScan, PointCloud2
 from selfdepth_ros.compiled import fastest_steps
 from selfdepth_ros.core.depth import z_depth_from_ray_distance
 from selfdepth_ros.core.frames import PointCloud
+from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.obstacles import obstacles
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.scan import Scanner
@@ -32,8 +33,8 @@ from selfdepth_ros.pipeline import SurroundResult
 class Computed(NamedTuple):
     """What became of a set; `rig` is the one at the size of the depth maps.
 
-    `kind` is what these hold (messages hold z-depth, REP 118); `displaced` are cameras (indices)
-    that look elsewhere than `rig` says: they claim no free space.
+    `kind` is what these hold (messages hold z-depth, REP 118); `doubted` are cameras (indices)
+    that look elsewhere than `rig` says, or have a problem: they claim no free space.
     """
 
     result: SurroundResult
@@ -41,7 +42,7 @@ class Computed(NamedTuple):
     kind: str
     stamps_ns: Sequence[int | None]
     config: SurroundDepthConfig
-    displaced: Collection[int] = ()
+    doubted: Collection[int] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -117,17 +118,23 @@ class Outputs:
     def _scan(self, computed: Computed) -> LaserScan:
         result, cloud = computed.result, computed.result.cloud
         looking = [
-            here and index not in computed.displaced for index, here in enumerate(result.present)
+            here and index not in computed.doubted for index, here in enumerate(result.present)
         ]
-        ranges = self._scanner_for(computed).ranges(cloud.points, looking, result.depths)
-        fields = scan_fields(ranges, computed.config.scan)
-        return scan_message(fields, cloud.stamp_ns, cloud.frame_id)
+        scanner = self._scanner_for(computed)
+        # From a device it comes when it is asked for.
+        confidence = result.confidence if result.filters.min_confidence > 0 else None
+        ranges = scanner.ranges(cloud.points, looking, result.depths, confidence)
+        return scan_message(scan_fields(ranges, scanner.config), cloud.stamp_ns, cloud.frame_id)
 
     def _scanner_for(self, computed: Computed) -> Scanner:
         """The scanner of a rig and of the settings it was made with, kept while they stay."""
-        config = computed.config
-        nearest_m = computed.result.filters.min_range_m
-        settings = (config.scan, config.ground_height_m, nearest_m, computed.kind)
+        config, filters = computed.config, computed.result.filters
+        of_scans = FusionConfig(
+            min_range_m=filters.min_range_m,
+            max_range_m=filters.max_range_m,
+            min_confidence=filters.min_confidence,
+        )
+        settings = (config.scan, config.ground_height_m, of_scans, computed.kind)
         kept = self._scanner
         if kept and kept[1].rig is computed.rig and kept[0] == settings:
             return kept[1]

@@ -80,10 +80,13 @@ class Processor:
         frame, moved = _placed(frame, mounts)
         stages_s['decode'] = time.perf_counter() - begin
         motion = functools.partial(self._now_from_then, frame, moved)
-        result = pipeline(frame, motion, self._watch.trust)
+        trust = self._watch.trust
+        result = pipeline(frame, motion, trust)
         kind = pipeline.engine.manifest.depth_kind
-        displaced = {i for i, pose in moved.items() if not pose.is_within(STEADY_M, STEADY_RAD)}
-        computed = Computed(result, pipeline.rig, kind, frame.stamps_ns, config, displaced)
+        doubted = {i for i, pose in moved.items() if not pose.is_within(STEADY_M, STEADY_RAD)}
+        if trust is not None:
+            doubted |= set(np.flatnonzero(trust < 1).tolist())
+        computed = Computed(result, pipeline.rig, kind, frame.stamps_ns, config, doubted)
         stages_s |= result.timings_s | self._publish(computed)
         record = Record(
             done_s=time.monotonic(),

@@ -90,6 +90,8 @@ class SurroundDepthNode(LifecycleNode):
         """Load the model and the rig, or start to listen for the rig."""
         config = self._config = read(self, SurroundDepthConfig)
         self._engine = load_model(config)
+        if self._service_desk:
+            self._service_desk.reload_problem = ''
         self._start_times.mark('model')
         rig = None
         if path := rig_path(config):

@@ -13,6 +13,7 @@ from rclpy.time import Time
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.motion import BASE_NS, Track
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.core.sync import JUMP_BACK_NS
 from selfdepth_ros.messages import stamp_ns, transform_from_msg
 
 STATIC_NS = 0
@@ -35,6 +36,7 @@ class Tf:
             ) from cause
         self._node, self._unknown = node, tf2_ros.TransformException
         self._buffer = tf2_ros.Buffer()
+        self._newest_asked_ns = 0
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         # A bag that starts again: TF would take no pose that is older than what it has.
         back = JumpThreshold(
@@ -49,7 +51,15 @@ class Tf:
         return self._look_up(target, source, 0)
 
     def at(self, target: str, source: str, at_ns: int) -> SE3 | None:
-        """Return target_from_source at a stamp; None where TF does not know it."""
+        """Return target_from_source at a stamp; None where TF does not know it.
+
+        Stamps that go back are a bag that starts again without a clock: TF would refuse all that
+        it then says, as older than what it has.
+        """
+        if at_ns < self._newest_asked_ns - JUMP_BACK_NS:
+            self._buffer.clear()
+            self._newest_asked_ns = at_ns
+        self._newest_asked_ns = max(self._newest_asked_ns, at_ns)
         found = self._look_up(target, source, at_ns)
         return None if found is None else found[1]
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfdepth_ros.compiled import fastest_steps
 from selfdepth_ros.core.cameras import PinholeCamera
 from selfdepth_ros.core.config import config_from_dict
 from selfdepth_ros.core.errors import ConfigError
@@ -16,6 +17,7 @@ from selfdepth_ros.core.fusion import Fusion, FusionConfig
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.scan import ScanConfig, Scanner
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.messages import scan_fields
 
 W, H, FOCAL = 120, 80, 50.0  # 100 degrees wide
 LENS = PinholeCamera(W, H, FOCAL, FOCAL, (W - 1) / 2, (H - 1) / 2)
@@ -159,7 +161,7 @@ def test_too_near_and_too_far():
 @pytest.mark.parametrize('kind', ['z_depth', 'ray_distance'])
 def test_what_is_too_near_for_the_cloud_is_no_free_space(kind):
     """Something right before the camera ahead; behind stands a wall, and nothing else is."""
-    scanner = Scanner(RIG, CONFIG, nearest_m=0.5, depth_kind=kind)
+    scanner = Scanner(RIG, CONFIG, depth_kind=kind)
     wall = ring(4.0, 1.0)
     wall = wall[wall[:, 0] < 0]
     depths = np.full((4, H, W), 30, np.float32)
@@ -182,16 +184,65 @@ def test_the_robots_own_body_and_what_is_out_of_the_band_are_not_too_near():
     masked = rig_of(yaws=(0,), masks=[np.arange(H)[:, None] * np.ones((1, W)) > H / 2 + 4])
     lower_half = depths.copy()
     lower_half[0, : H // 2 + 5] = 30
-    ranges = Scanner(masked, CONFIG, nearest_m=0.5).ranges(nothing, (True,), lower_half)
+    ranges = Scanner(masked, CONFIG).ranges(nothing, (True,), lower_half)
     assert not np.isneginf(ranges).any() and np.isposinf(ranges).any()
     high = rig_of(yaws=(0,), height_m=5.0)
-    above = Scanner(high, CONFIG, nearest_m=0.5).ranges(nothing, (True,), depths)
+    above = Scanner(high, CONFIG).ranges(nothing, (True,), depths)
     assert not np.isneginf(above).any() and np.isposinf(above).any()
     for no_depth in (np.nan, 0.0, -1.0, np.inf):
-        found = Scanner(rig_of(yaws=(0,)), CONFIG, nearest_m=0.5).ranges(
+        found = Scanner(rig_of(yaws=(0,)), CONFIG).ranges(
             nothing, (True,), np.full((1, H, W), no_depth, np.float32)
         )
         assert not np.isneginf(found).any()
+
+
+@pytest.mark.parametrize('no_depth', [np.nan, 0.0, -1.0])
+def test_where_a_camera_has_no_depth_nothing_is_known(no_depth):
+    nothing = np.zeros((0, 3), np.float32)
+    depths = np.full((4, H, W), np.inf, np.float32)
+    scanner = Scanner(RIG, CONFIG)
+    assert np.isposinf(scanner.ranges(nothing, EVERYONE, depths)).all()
+    depths[0, :, W // 2 :] = no_depth  # to the right of straight ahead
+    ranges, azimuths = scanner.ranges(nothing, EVERYONE, depths), CONFIG.azimuths()
+    right = (azimuths < np.radians(-1)) & (azimuths > 1e-3 - HALF_WIDTH)
+    assert np.isnan(ranges[right]).all()
+    assert np.isposinf(ranges[np.abs(azimuths + HALF_WIDTH / 2) > HALF_WIDTH / 2 + 0.02]).all()
+    assert np.isposinf(scanner.ranges(nothing, EVERYONE, np.full_like(depths, np.inf))).all()
+
+
+@pytest.mark.parametrize('compiled', [False, True], ids=['numpy', 'compiled'])
+@pytest.mark.parametrize('kind', ['z_depth', 'ray_distance'])
+def test_an_obstacle_that_was_dropped_as_unsure_is_no_free_space(kind, compiled):
+    filters = FusionConfig(min_confidence=0.6, margin_px=0, flying_slope=0.0, sky_reach_px=0)
+    images, depths = np.zeros((4, H, W, 3), np.uint8), room_depths(RIG)
+    confidence = np.full(depths.shape, 0.9, np.float32)
+    confidence[0] *= 0.5
+    cloud = Fusion(RIG, filters, kind).fuse(depths, images, confidence=confidence)
+    steps = fastest_steps().scan_steps() if compiled else None
+    scanner = Scanner(RIG, CONFIG, filters=filters, depth_kind=kind, steps=steps)
+    ranges = scanner.ranges(cloud.points, EVERYONE, depths, confidence)
+    # The neighbours see the room's wall from 40 degrees on.
+    ahead = angle_between(CONFIG.azimuths(), 0) < np.radians(39)
+    assert np.isnan(ranges[ahead]).all()
+    assert np.isfinite(ranges[angle_between(CONFIG.azimuths(), 0) > np.radians(41)]).all()
+    # What is farther than the scan, or on no height that counts, is unsure for nothing.
+    nothing = np.zeros((0, 3), np.float32)
+    far = np.full_like(depths, 30)
+    assert np.isposinf(scanner.ranges(nothing, EVERYONE, far, 0 * confidence)).all()
+    low = Scanner(RIG, CONFIG, ground_height_m=-5.0, filters=filters, depth_kind=kind)
+    unsure = np.isnan(low.ranges(nothing, EVERYONE, depths / 4, 0 * confidence))
+    assert (unsure <= ~low.looked_at(EVERYONE)).all()
+
+
+def test_a_scan_ends_where_the_cloud_ends():
+    rig, filters = rig_of(offset_m=0.5), FusionConfig(max_range_m=6.0)
+    scanner = Scanner(rig, CONFIG, filters=filters)
+    assert scanner.config.max_range_m == 5.5
+    assert scan_fields(scanner.ranges(ring(5.6, 1.0), EVERYONE), scanner.config).range_max == 5.5
+    assert Scanner(rig, CONFIG).config.max_range_m == CONFIG.max_range_m
+    # Clouds so short that nothing is left for a scan are no reason to fail.
+    short = Scanner(rig, CONFIG, filters=FusionConfig(min_range_m=0.1, max_range_m=0.2))
+    assert short.config.max_range_m == pytest.approx(CONFIG.min_range_m)
 
 
 def test_an_obstacle_that_was_seen_is_told_also_where_not_all_is_seen():

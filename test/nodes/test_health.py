@@ -13,6 +13,7 @@ from sensor_msgs.msg import PointCloud2
 
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.manifest import file_sha256
+from selfdepth_ros.core.sync import SyncStats
 from selfdepth_ros.nodes.intake import SILENT_AFTER_S, Arrivals
 from selfdepth_ros.nodes.monitor import Monitor, Record, camera_statuses
 from selfdepth_ros.nodes.transitions import transition
@@ -51,8 +52,26 @@ def test_a_camera_that_never_came_is_silent_after_a_while() -> None:
     assert not arrivals.silent
 
 
-def record(*missing: str) -> Record:
-    return Record(0.0, 0.1, {'infer': 0.05}, missing, 10)
+def record(*missing: str, done_s: float = 0.0) -> Record:
+    return Record(done_s, 0.1, {'infer': 0.05}, missing, 10)
+
+
+def test_the_rate_of_clouds_falls_while_none_come_and_is_not_measured_over_pauses(monkeypatch):
+    clock, monitor = Clock(), Monitor(('a',))
+    monkeypatch.setattr('selfdepth_ros.nodes.monitor.time.monotonic', clock)
+    began_s = clock()
+
+    def rate_hz(now_s: float) -> float:
+        clock.now_s = now_s
+        return float(monitor.values(0, SyncStats())['rate_hz'])
+
+    for tenth in range(11):
+        monitor.add(record(done_s=began_s + tenth / 10))
+    assert rate_hz(began_s + 1.05) == pytest.approx(10)
+    assert rate_hz(began_s + 6) == pytest.approx(0.2)
+    for tenth in range(3):  # after ten minutes without an active node
+        monitor.add(record(done_s=began_s + 600 + tenth / 10))
+    assert rate_hz(began_s + 600.25) == pytest.approx(10)
 
 
 def test_each_camera_has_a_status_of_its_own() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
@@ -192,10 +193,16 @@ def test_a_model_that_cannot_be_used_leaves_the_old_one(
     assert 'Traceback' not in node.log
 
 
-def test_reloading_works_in_a_node_that_was_led_down_and_up(scene, surround, listener) -> None:
-    surround(model=scene.model)
-    clouds = listener.listen(PointCloud2, POINTS)
+def test_reloading_works_in_a_node_that_was_led_down_and_up(
+    scene, surround, listener, models
+) -> None:
+    surround(model=scene.model, diagnostics_period_s=0.1)
+    clouds, last = listener.listen(PointCloud2, POINTS), listener.diagnostics()
     listener.wait(lambda: clouds, 'a cloud')
+    set_text(listener, 'model', str(models['nowhere']))
+    assert not trigger(listener, 'reload_model').success
+    listener.wait(lambda: last(1)[0] == DiagnosticStatus.WARN, 'the reload that failed')
+    set_text(listener, 'model', str(scene.model))
     for number in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
         request = ChangeState.Request(transition=Transition(id=number))
         assert listener.call(ChangeState, f'{NODE}/change_state', request).success
@@ -203,4 +210,6 @@ def test_reloading_works_in_a_node_that_was_led_down_and_up(scene, surround, lis
     for number in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
         request = ChangeState.Request(transition=Transition(id=number))
         assert listener.call(ChangeState, f'{NODE}/change_state', request).success
+    # The failure was of a model that the node is no longer asked for.
+    listener.wait(lambda: last(1)[0] == DiagnosticStatus.OK, 'an engine without a problem')
     assert trigger(listener, 'reload_model').success

@@ -79,7 +79,7 @@ def test_depth_of_the_demo_street_beats_the_best_depth_by_row(demo_frames, resul
 
 def test_the_scan_misses_nothing_near_and_invents_little(pipeline, demo_frames, results):
     """Within 8 m, as far as the example costmap marks: against the scan of the true depths."""
-    scanner = Scanner(pipeline.rig, nearest_m=FusionConfig().min_range_m)
+    scanner = Scanner(pipeline.rig)
     missed, invented, obstacles, free = 0, 0, 0, 0
     for frame, result in zip(demo_frames, results, strict=True):
         truth = np.asarray(frame.z_depths, np.float32)
