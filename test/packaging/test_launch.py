@@ -124,11 +124,13 @@ def test_surround_launches_beside_a_rig_of_another_process(workspace: Any) -> No
         assert_a_cloud_arrives(workspace, '/perception/surround_depth')
 
 
-def launch_surround(workspace: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
+def launch_surround(
+    workspace: Any, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """`ros2 launch` of the real file until it ends."""
     return subprocess.run(
         ('ros2', 'launch', 'selfdepth_ros', 'surround.launch.py', *arguments),
-        env=workspace.environment,
+        env={**workspace.environment, **environment},
         cwd=workspace.root,
         capture_output=True,
         text=True,
@@ -140,6 +142,22 @@ def test_build_only_checks_the_model_and_ends(workspace: Any) -> None:
     result = launch_surround(workspace, 'build_only:=true')
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'is ready on ONNX Runtime' in result.stdout + result.stderr
+    assert 'ROS_LOCALHOST_ONLY' not in result.stdout
+
+
+@needs_launch
+def test_the_log_level_counts_in_a_namespace_too(workspace: Any) -> None:
+    arguments = ('build_only:=true', 'namespace:=/fleet/robot', 'log_level:=error')
+    result = launch_surround(workspace, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert 'is ready on' not in result.stdout + result.stderr
+
+
+@needs_launch
+def test_no_profile_speaks_to_the_network_where_ros_must_not(workspace: Any) -> None:
+    result = launch_surround(workspace, 'build_only:=true', ROS_LOCALHOST_ONLY='1')
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert 'ROS_LOCALHOST_ONLY is set: Fast DDS keeps its own' in result.stdout
 
 
 @needs_launch
