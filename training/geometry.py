@@ -16,8 +16,10 @@ from selfdepth_ros.core.se3 import SE3
 
 # Depths at which the rays of one camera are looked for in its neighbour, metres.
 OVERLAP_DEPTHS_M = (3.0, 6.0, 12.0, 30.0)
-# Share of a column's visible pixels that must land in the neighbour for it to count.
-OVERLAP_COLUMN = 0.15
+# Share of a column's visible pixels that must land in the neighbour for it to count. Cameras above
+# each other share a flat strip: where no column has that much, half of the share of all pixels is
+# enough, if that is one for `Rig.overlap_pairs`.
+OVERLAP_COLUMN, OVERLAP_WHOLE = 0.15, 0.02
 
 Alignments = list[Float[Tensor, 'c 3 2'] | None]
 """By recording, see `RigGeometry.alignment`."""
@@ -160,4 +162,7 @@ class RigGeometry:
             seen |= self.cameras[source].project(points)[1]
         usable = self.visible[target]
         share = (seen & usable).sum(0) / usable.sum(0).clamp(min=1)
+        whole = (seen & usable).sum() / usable.sum().clamp(min=1)
+        if not (share > OVERLAP_COLUMN).any() and whole > OVERLAP_WHOLE:
+            return torch.nonzero(share > whole / 2)[:, 0]
         return torch.nonzero(share > OVERLAP_COLUMN)[:, 0]

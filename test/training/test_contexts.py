@@ -4,11 +4,15 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from selfdepth_ros.core.cameras import PinholeCamera
+from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.surround import AFTER, BEFORE, NOW, Reprojection
 
 NOWS = (5, 15)
@@ -218,3 +222,24 @@ def test_tables_of_masks_and_rays_keep_their_size(street, helpers):
     assert torch.allclose(geometry.rays[..., 2], torch.ones(()))
     alone = replace(street.rig, cameras=street.rig.cameras[::3])
     assert helpers.reprojection(alone).geometry.overlaps == ()
+
+
+@pytest.mark.parametrize(('pitch_deg', 'share'), [(20, True), (26, True), (28, True), (31, False)])
+def test_cameras_above_each_other_overlap_as_the_rig_says(pitch_deg, share):
+    """They share a strip as wide as the image, of a few rows."""
+    lens = PinholeCamera(160, 96, 83.0, 83.0, 79.5, 47.5)  # 60 degrees high
+    forward = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+
+    def mounted(name: str, pitch: float, height_m: float) -> RigCamera:
+        c, s = np.cos(pitch), np.sin(pitch)
+        turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) @ forward
+        place = SE3.from_rotation_translation(turn, np.array([0.0, 0, height_m]))
+        return RigCamera(name, lens, place, f'{name}_optical')
+
+    tilt = np.radians(pitch_deg)
+    rig = Rig((mounted('upper', -tilt, 1.2), mounted('lower', tilt, 1.0)))
+    geometry = RigGeometry.of(rig, 80, 48, 'z_depth', torch.device('cpu'))
+    assert bool(rig.overlap_pairs()) == share
+    assert [(o.target, o.source) for o in geometry.overlaps] == ([(0, 1), (1, 0)] if share else [])
+    if share:
+        assert geometry.overlap_width > 70
