@@ -20,6 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.memory import keep_memory
+from selfdepth_ros.nodes.library_log import library_log
 
 NodeT = TypeVar('NodeT', bound=Node)
 EXIT_BUG = 1
@@ -117,9 +118,10 @@ def run(
     node = None
     try:
         node = make_node()
-        start(node)
-        stop.held = True
-        _spin(node, lambda: stop.asked or finished(node))
+        with library_log(node.get_logger()):
+            start(node)
+            stop.held = True
+            _spin(node, lambda: stop.asked or finished(node))
     except (SelfdepthError, ParameterException) as error:
         if stop.asked:
             return 0  # a signal in the middle of an import comes out as "not installed"
