@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import transform_from_msg
 
@@ -16,6 +19,7 @@ class FrameTree:
 
     def __init__(self) -> None:
         self._parents: dict[str, tuple[str, SE3]] = {}
+        self._topics = '/tf_static'
 
     @property
     def names(self) -> list[str]:
@@ -35,8 +39,24 @@ class FrameTree:
     def add(self, msg: Any) -> None:
         """Take in a tf2_msgs/TFMessage; a newer transform replaces an older one."""
         for stamped in msg.transforms:
-            parent = stamped.header.frame_id.lstrip('/')
-            self._parents[stamped.child_frame_id.lstrip('/')] = parent, transform_from_msg(stamped)
+            self._add(stamped)
+
+    def with_moving(self, transforms: Iterable[Any]) -> FrameTree:
+        """Return a tree that also has TransformStamped of /tf: as they are at one moment.
+
+        Those that are no transforms, and those of frames that are fixed, are left out.
+        """
+        tree = FrameTree()
+        for stamped in transforms:
+            with suppress(CalibrationError):
+                tree._add(stamped)
+                tree._topics = '/tf_static or /tf'
+        tree._parents |= self._parents
+        return tree
+
+    def _add(self, stamped: Any) -> None:
+        parent = stamped.header.frame_id.lstrip('/')
+        self._parents[stamped.child_frame_id.lstrip('/')] = parent, transform_from_msg(stamped)
 
     def target_from_source(self, target: str, source: str) -> SE3:
         """Return the transform between two frames; BagError when no chain joins them."""
@@ -45,7 +65,7 @@ class FrameTree:
             if ancestor in up_from_source:
                 return ancestor_from_target.inverse() @ up_from_source[ancestor]
         raise BagError(
-            f'no chain of transforms from {source!r} to {target!r}: /tf_static has '
+            f'no chain of transforms from {source!r} to {target!r}: {self._topics} has '
             f'{", ".join(self.names) or "no frame"}; record /tf_static (it is latched: start the '
             'recorder with its QoS) or name the frames in a mapping file'
         )

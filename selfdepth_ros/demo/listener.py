@@ -83,9 +83,7 @@ class Listener:
                 return True
             self._stop.held = True
             self._executor.spin_once(timeout_sec=0.1)
-            self._stop.held = False
-            if self._stop.asked:
-                raise KeyboardInterrupt
+            self._stop.release()
         return until()
 
     def depth_maps(self) -> dict[tuple[str, int], Any]:

@@ -66,11 +66,10 @@ class NodeProcess:
                 self._process = subprocess.Popen(
                     self._command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
                 )
+            if self._stop.asked:
+                self.stop()
         finally:
-            self._stop.held = False
-        if self._stop.asked:
-            self.stop()
-            raise KeyboardInterrupt
+            self._stop.release()
         return self
 
     def __exit__(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfdepth_ros.bags.checks import build_rig, check_clocks, check_size, what_lacks
+from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.core.coverage import coverage
 from selfdepth_ros.core.errors import SelfdepthError
@@ -48,6 +49,10 @@ class _Notes:
 
     refusals: list[str] = field(default_factory=list)
     """Why the messages cannot be used at all."""
+    untrainable: list[str] = field(default_factory=list)
+    """What else keeps training from using them."""
+    undeployable: list[str] = field(default_factory=list)
+    """What else keeps the live node from using them."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -65,8 +70,8 @@ def examine(
     without messages are left out, as the bag reader does it; `oddities`: further warnings."""
     notes = _Notes(warnings=list(oddities))
     usable = _usable(observation, topics, damaged, notes)
-    rig = _rig(observation, usable, notes)
-    _check_images(observation, usable, rig, source, notes)
+    rig, live_rig = _rigs(observation, usable, notes)
+    _check_images(observation, usable, live_rig, source, notes)
     sets = sets_of(observation, usable)
     overlaps = _overlaps(rig)
     cameras = _cameras(observation, usable, rig, sets, overlaps)
@@ -85,8 +90,12 @@ def examine(
         overlaps=overlaps,
         blind_deg=float('nan') if rig is None else 360 - coverage(rig).covered_deg(),
         warnings=tuple(notes.warnings + _about(sets, moves, track, rig, usable_sets)),
-        trainable=_trainable(notes.refusals, sets, rig, moves, usable_sets, limits),
-        deployable=_deployable(notes.refusals, sets, rig),
+        trainable=_trainable(
+            notes.refusals + notes.untrainable, sets, rig, moves, usable_sets, limits
+        ),
+        deployable=_deployable(
+            notes.refusals + notes.undeployable, sets, live_rig, moving=rig is None
+        ),
     )
 
 
@@ -107,16 +116,25 @@ def _usable(
     return found
 
 
-def _rig(observation: Observation, usable: list[str], notes: _Notes) -> Rig | None:
-    """The rig of the usable cameras, or None and the reason among the notes."""
+def _rigs(
+    observation: Observation, usable: list[str], notes: _Notes
+) -> tuple[Rig | None, Rig | None]:
+    """The rig of the usable cameras by fixed frames, as training wants it, and as the live node
+    takes it: frames that move on the body where they were last. None: the notes say why."""
     infos = {c.topics.info: c.info for c in observation.cameras.values() if c.info}
     topics = tuple(observation.cameras[name].topics for name in usable)
-    try:
-        return build_rig(topics, observation.topics.body_frame, observation.frames, infos)
-    except SelfdepthError as error:
-        if usable:
-            notes.refusals.append(str(error))
-        return None
+
+    def build(frames: FrameTree, why_not: list[str]) -> Rig | None:
+        try:
+            return build_rig(topics, observation.topics.body_frame, frames, infos)
+        except SelfdepthError as error:
+            if usable:
+                why_not.append(str(error))
+            return None
+
+    if rig := build(observation.frames, notes.untrainable):
+        return rig, rig
+    return None, build(observation.frames_now, notes.undeployable)
 
 
 def _check_images(
@@ -287,8 +305,8 @@ def _without_odometry(sets: Sets, rig: Rig | None, moves: MotionFigures | None) 
     return why_not
 
 
-def _deployable(refusals: list[str], sets: Sets, rig: Rig | None) -> Verdict:
-    """Whether the live node makes clouds of it."""
+def _deployable(refusals: list[str], sets: Sets, rig: Rig | None, *, moving: bool) -> Verdict:
+    """Whether the live node makes clouds of it; `moving`: of cameras that move on the body."""
     why_not = list(refusals)
     complete = float(sets.present.all(axis=1).mean()) if len(sets.present) else 0.0
     if not why_not and complete < _LEAST_COMPLETE:
@@ -299,4 +317,7 @@ def _deployable(refusals: list[str], sets: Sets, rig: Rig | None) -> Verdict:
         )
     if why_not or rig is None:
         return Verdict(False, tuple(why_not))
-    return Verdict(True, (f'{len(rig)} cameras, {complete:.0%} of the sets are complete',))
+    because = [f'{len(rig)} cameras, {complete:.0%} of the sets are complete']
+    if moving:
+        because.append('with rig:=topics, since cameras are placed by /tf')
+    return Verdict(True, tuple(because))

@@ -99,6 +99,9 @@ class Observation:
         self.topics = topics
         self.cameras = {camera.name: CameraSeen(camera) for camera in topics.cameras}
         self.frames = FrameTree()
+        """Those of /tf_static."""
+        self._moving: dict[str, Any] = {}
+        """The last TransformStamped of each child in /tf."""
         self.odometry = PosesSeen(topics.odometry or '')
         self.body_in_tf = PosesSeen(TF)
         self.arrivals: list[tuple[int, str, int]] = []
@@ -118,6 +121,11 @@ class Observation:
     def wanted(self) -> list[str]:
         """The topics to listen to."""
         return list(self._takers)
+
+    @property
+    def frames_now(self) -> FrameTree:
+        """The fixed frames, and the others where they were last."""
+        return self.frames.with_moving(self._moving.values())
 
     def take(self, topic: str, received_ns: int, msg: Any) -> None:
         """Take in one message of a wanted topic."""
@@ -160,6 +168,7 @@ class Observation:
 
     def _take_moving(self, received_ns: int, msg: Any) -> None:
         for item in msg.transforms:
+            self._moving[item.child_frame_id] = item
             if item.child_frame_id.lstrip('/') == self.topics.body_frame:
                 stamp, parent = stamp_ns(item.header), item.header.frame_id
                 self.body_in_tf.add(stamp, parent, item.child_frame_id, item)

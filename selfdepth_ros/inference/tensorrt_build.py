@@ -15,6 +15,7 @@ from typing import Any
 from selfdepth_ros.inference.engine import EngineError
 from selfdepth_ros.inference.engine_cache import DamagedError, seal, unseal
 from selfdepth_ros.inference.graph import write_file
+from selfdepth_ros.inference.interrupts import held_interrupts
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +47,24 @@ def compile_engine(model: bytes, shapes: Shapes, timing: Path, name: str) -> byt
     """Compile an ONNX model for fixed shapes on this machine's GPU; takes minutes.
 
     `timing` is the file of the timing cache, which makes the next build of a like model fast.
+    SIGINT and SIGTERM end the build at its next step; then what handles them usually is called.
     Raises EngineError.
     """
     trt = vendor()
+    monitor = make_monitor(trt)
+    with held_interrupts(monitor.interrupt):
+        return _compile(trt, monitor, model, shapes, timing, name)
+
+
+def _compile(
+    trt: Any, monitor: Any, model: bytes, shapes: Shapes, timing: Path, name: str
+) -> bytes:
     logger = make_logger(trt)
     builder = trt.Builder(logger)
     network = builder.create_network(network_flags(trt))
     _parse(trt.OnnxParser(network, logger), model, name)
     config = builder.create_builder_config()
-    config.progress_monitor = monitor = make_monitor(trt)
+    config.progress_monitor = monitor
     profile = builder.create_optimization_profile()
     for tensor, shape in shapes.items():
         profile.set_shape(tensor, shape, shape, shape)
@@ -62,7 +72,9 @@ def compile_engine(model: bytes, shapes: Shapes, timing: Path, name: str) -> byt
     _load_timings(config, timing)
     plan = builder.build_serialized_network(network, config)
     if monitor.interrupted:
-        raise KeyboardInterrupt
+        raise EngineError(
+            f'compiling {name!r} was interrupted by a signal; nothing is stored, start it again'
+        )
     if plan is None:
         raise EngineError(
             f'TensorRT {trt.__version__} could not compile {name!r} for {dict(shapes)}: '
@@ -104,7 +116,7 @@ def make_logger(trt: Any) -> Any:
 
 
 def make_monitor(trt: Any) -> Any:
-    """A progress monitor: the outermost phases go to the log; an interrupt ends the build."""
+    """A progress monitor: the outermost phases go to the log; `interrupt` ends the build."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -112,25 +124,23 @@ def make_monitor(trt: Any) -> Any:
             self.interrupted = False
             self._steps: dict[str, int] = {}
 
+        def interrupt(self) -> None:
+            self.interrupted = True
+
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             if not parent_phase:
                 self._steps[phase_name] = num_steps
-                self._say('%s (%d steps)', phase_name, num_steps)
+                log.info('TensorRT: %s (%d steps)', phase_name, num_steps)
 
         def phase_finish(self, phase_name: str) -> None:
             if self._steps.pop(phase_name, None) is not None:
-                self._say('%s is done', phase_name)
+                log.info('TensorRT: %s is done', phase_name)
 
         def step_complete(self, phase_name: str, step: int) -> bool:
             if phase_name in self._steps:
-                self._say('%s %d/%d', phase_name, step + 1, self._steps[phase_name])
+                steps = self._steps[phase_name]
+                log.info('TensorRT: %s %d/%d', phase_name, step + 1, steps)
             return not self.interrupted
-
-        def _say(self, text: str, *values: Any) -> None:
-            try:
-                log.info(f'TensorRT: {text}', *values)
-            except KeyboardInterrupt:  # an exception must not pass through C++ code
-                self.interrupted = True
 
     return Monitor()
 

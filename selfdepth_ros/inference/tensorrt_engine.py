@@ -16,6 +16,7 @@ from jaxtyping import Float, Float32, UInt8
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference.cuda import Buffers, this_gpu
 from selfdepth_ros.inference.engine import DepthPrediction, EngineError, check_batch
+from selfdepth_ros.inference.interrupts import held_interrupts
 from selfdepth_ros.inference.tensorrt_build import make_logger, vendor
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,9 @@ class TensorRtEngine:
         trt = vendor()
         self._manifest = manifest
         self._logger = make_logger(trt)
-        self._runtime = trt.Runtime(self._logger)
-        self._engine = self._runtime.deserialize_cuda_engine(plan)
+        with held_interrupts():  # TensorRT calls the logger, and may take seconds
+            self._runtime = trt.Runtime(self._logger)
+            self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise EngineError(
                 f'TensorRT {trt.__version__} refuses the engine of {manifest.name!r} '
@@ -45,7 +47,8 @@ class TensorRtEngine:
         check_interface(shapes, manifest)
         self.batch: int = shapes['images'][0][0]
         self._outputs = ['depth', *(['confidence'] if manifest.has_confidence else [])]
-        self._context = self._engine.create_execution_context()
+        with held_interrupts():
+            self._context = self._engine.create_execution_context()
         if self._context is None:
             raise EngineError(
                 f'{manifest.name!r} does not fit into the memory of the GPU '

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a node to a process: executor, signals, exit status."""
 
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -18,6 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.memory import keep_memory
+from selfdepth_ros.nodes.library_log import library_log
 
 NodeT = TypeVar('NodeT', bound=Node)
 EXIT_BUG = 1
@@ -27,6 +30,7 @@ EXIT_CONFIG = 78
 # Waiting without a limit makes the EventsExecutor of the PyPI wheels spin with the GIL held (its
 # deadline overflows in their older C++ library); with a limit it works everywhere.
 _PATIENCE_S = 0.25
+_AGAIN_S = 0.1
 _STOP = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -46,7 +50,7 @@ class Stop:
     """
 
     def __init__(self) -> None:
-        self.asked = self.held = False
+        self.asked = self.held = self._interrupted = False
         for number in _STOP:
             signal.signal(number, self._ask)
 
@@ -54,12 +58,22 @@ class Stop:
         """Raise the KeyboardInterrupt that was held; from now on signals interrupt at once."""
         self.held = False
         if self.asked:
-            raise KeyboardInterrupt
+            self._interrupt()
+
+    def _interrupt(self) -> NoReturn:
+        self._interrupted = True
+        raise KeyboardInterrupt
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        again, self.asked = self.asked, True
-        if not (self.held or again or _mistakes_an_interrupt(frame)):
-            raise KeyboardInterrupt
+        self.asked = True
+        if self.held or self._interrupted:
+            return
+        if not _mistakes_an_interrupt(frame):
+            self._interrupt()
+        # Minutes of compiling may follow that nobody looks at `asked` in: let it come again.
+        again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
 
 
 def _mistakes_an_interrupt(frame: FrameType | None) -> bool:
@@ -104,9 +118,10 @@ def run(
     node = None
     try:
         node = make_node()
-        start(node)
-        stop.held = True
-        _spin(node, lambda: stop.asked or finished(node))
+        with library_log(node.get_logger()):
+            start(node)
+            stop.held = True
+            _spin(node, lambda: stop.asked or finished(node))
     except (SelfdepthError, ParameterException) as error:
         if stop.asked:
             return 0  # a signal in the middle of an import comes out as "not installed"

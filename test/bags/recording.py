@@ -61,6 +61,8 @@ class Recording:
     no_info: tuple[str, ...] = ()
     no_images: tuple[str, ...] = ()
     no_transform: tuple[str, ...] = ()
+    moving: tuple[str, ...] = ()
+    """Cameras that /tf places, together with the body."""
     stamp: Callable[[str, int, int], int] = lambda name, frame, stamp: stamp
     shape: Callable[[str, tuple[int, int]], tuple[int, int]] = lambda name, shape: shape
     rename: tuple[tuple[str, str], ...] = ()
@@ -68,7 +70,8 @@ class Recording:
 
     def write(self, path: Path) -> Path:
         with BagWriter(path, self.storage) as bag:
-            known = [cam for cam in self.rig.cameras if cam.name not in self.no_transform]
+            unfixed = {*self.no_transform, *self.moving}
+            known = [cam for cam in self.rig.cameras if cam.name not in unfixed]
             frames = [('base_link', cam.frame_id, cam.body_from_camera) for cam in known]
             if frames:
                 bag.write_tf_static([*frames, ('base_link', 'lidar', look(0))], START)
@@ -89,6 +92,11 @@ class Recording:
             if cam.name not in self.no_images:
                 shape = self.shape(cam.name, (cam.camera.height, cam.camera.width))
                 self._write_image(bag, base, cam, stamp, log, picture(index, frame, shape))
+        if self.moving:
+            parts = [self.rig[name] for name in self.moving]
+            frames = [('base_link', cam.frame_id, cam.body_from_camera) for cam in parts]
+            frames.append(('odom', 'base_link', SE3.exp(np.array([0.1 * frame, 0, 0, 0, 0, 0]))))
+            bag.write('/tf', bag.messages.transforms(now, frames), now)
         if self.odometry:
             for tick in range(5):
                 pose = SE3.exp(np.array([0.1 * (frame + tick / 5), 0, 0, 0, 0, 0]))

@@ -133,6 +133,55 @@ def test_images_that_change_are_motion_where_there_is_no_odometry(examined, reco
     assert 'training estimates the motion from the images' in printed
 
 
+def test_a_camera_that_moves_on_the_body_runs_and_does_not_train(examined, record):
+    status, printed, figures = examined(record(frames=30, moving=('camera_left',)))
+    assert status == 1
+    assert not figures['trainable']['yes']
+    assert 'camera_left: no chain of transforms' in figures['trainable']['because'][0]
+    assert figures['deployable']['yes']
+    assert 'deployable: yes, because 3 cameras, 100%' in printed
+    assert 'rig:=topics' in figures['deployable']['because'][1]
+
+
+def test_moving_cameras_are_refused_for_what_the_node_refuses(examined, written):
+    _, _, figures = examined(
+        written(
+            frames=8,
+            moving=('camera_left',),
+            no_transform=('camera_right',),
+        )
+    )
+    assert not figures['deployable']['yes']
+    assert 'camera_left: no chain' in str(figures['trainable'])
+    assert 'camera_left: no chain' not in str(figures['deployable'])
+    assert 'camera_right: no chain' in str(figures['deployable'])
+    assert '/tf_static or /tf has' in str(figures['deployable'])
+
+
+def test_images_of_a_moving_rig_are_compared_with_its_lenses(examined, written):
+    def shape(name, size):
+        return tuple(side // (1 + (name == 'camera_left')) for side in size)
+
+    _, _, figures = examined(written(frames=8, moving=('camera_left',), shape=shape))
+    for verdict in ('trainable', 'deployable'):
+        assert not figures[verdict]['yes']
+        assert 'but its CameraInfo describes 40x24' in str(figures[verdict])
+
+
+def test_transforms_that_are_none_place_no_camera(recorded):
+    bag = recorded((('frames', 8), ('moving', ('camera_left',))))
+    storage = BagStorage(bag, BagReport(bag))
+    topics = discover(storage.topics, storage.counts)
+    observation = Observation(topics)
+    for topic, received_ns, msg in storage.messages(observation.wanted):
+        for item in msg.transforms if topic == '/tf' else ():
+            item.transform.rotation.w = np.nan
+        observation.take(topic, received_ns, msg)
+    limits = ParallaxLimits(0.25, 1.8, 8)
+    checkup = examine(observation, 'heard', limits, set(storage.topics), size_bytes=1)
+    assert 'camera_left: no chain' in str(checkup.deployable)
+
+
 def test_a_bag_of_two_sets_is_too_short(examined, record):
     for odometry in (True, False):
         _, _, figures = examined(record(frames=2, odometry=odometry))
