@@ -119,10 +119,11 @@ class SurroundSync:
         self.stats.pushed += 1
         ready = self.expire(arrival_ns)
         if self._is_far(image):
-            return ready + self._wait_on_other_time_line(image)
-        if self._waiting.pop(image.camera, None):  # a single wrong stamp, not a new time line
-            self.stats.stray += 1
-        return ready + self._take(image)
+            ready += self._wait_on_other_time_line(image)
+        else:  # and what its camera had waiting was a single wrong stamp, not a new time line
+            self.stats.stray += self._waiting.pop(image.camera, None) is not None
+            ready += self._take(image)
+        return ready + self.expire(arrival_ns)  # of what waited or was held, and is in sets now
 
     def expire(self, now_ns: int) -> list[SetReady]:
         """Release every set whose deadline has passed at `now_ns` (same clock as the arrivals)."""
@@ -187,8 +188,7 @@ class SurroundSync:
             later = any(camera in other.images for other in self._collectors)
             fitting = [image for image in images if self._belongs(image, collector)]
             if fitting and not later and camera not in collector.images:
-                middle_ns = collector.middle_ns
-                best = min(fitting, key=lambda image: abs(image.time_ns - middle_ns))
+                best = min(fitting, key=lambda image: abs(image.time_ns - collector.middle_ns))
                 collector.images[camera] = best
                 self._held[camera] = [image for image in images if image is not best]
                 self._let_go(camera, best.time_ns)
