@@ -314,6 +314,7 @@ class BagReader:
             (stats.duplicate, 'images: stamp of the image before'),
             (stats.late, 'images: older than a set that had left'),
             (stats.stray, 'images: stamp far from all the others'),
+            (stats.between, 'images: of a faster camera, between the sets of the others'),
         ):
             if count:
                 dropped[reason] += count

@@ -14,7 +14,8 @@ class SetReady:
     """Images that belong together, in the order of the cameras."""
 
     stamp_ns: int
-    """The reference camera's stamp where it is present, else the earliest (offsets removed)."""
+    """The reference camera's stamp where it is present, else the earliest (offsets removed) of
+    those that are not faster than most."""
     members: tuple[int | None, ...]
     """Each camera's own stamp as pushed, None where the camera is missing."""
     payloads: tuple[Any, ...]
@@ -30,7 +31,7 @@ class SetReady:
 
 @dataclass
 class SyncStats:
-    """Counters since the start: pushed = matched + duplicate + late + stray + images pending."""
+    """Counters: pushed = matched + duplicate + late + stray + between + images pending."""
 
     pushed: int = 0
     """Images pushed."""
@@ -42,6 +43,8 @@ class SyncStats:
     """Images older than a set that had left already, or belonging to it, or out of order."""
     stray: int = 0
     """Images on a time line that never became the current one (a camera's clock is wrong)."""
+    between: int = 0
+    """Images of a camera that is faster than most, to which those of another were nearer."""
     complete_sets: int = 0
     """Sets with every camera."""
     partial_sets: int = 0
@@ -90,6 +93,10 @@ class Collector:
     @property
     def last_ns(self) -> int:
         return max(image.time_ns for image in self.images.values())
+
+    @property
+    def middle_ns(self) -> float:
+        return (self.first_ns + self.last_ns) / 2
 
 
 def check_arguments(

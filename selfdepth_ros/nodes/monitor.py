@@ -22,7 +22,7 @@ WINDOW = 200
 """Rate and latencies are over this many last sets."""
 _UNMATCHED = (
     'images come, but not into the last cloud: too late (images_late, deadline_ms), or their '
-    "stamps are not of the others' time (images_stray)"
+    "stamps are not of the others' time (images_stray), or they are fewer than the sets (rate_hz)"
 )
 
 
@@ -115,6 +115,7 @@ class Monitor:
             'images_late': stats.late,
             'images_duplicate': stats.duplicate,
             'images_stray': stats.stray,
+            'images_between': stats.between,
         }
         values = {name: str(count) for name, count in counts.items()}
         missing = records[-1].missing if records else ()

@@ -58,13 +58,13 @@ class SurroundDepthConfig:
     output_frame: str = 'base_link'
     """Frame of the cloud: the rig's body frame, which TF must know when there is no rig file."""
     sync: Literal['surround', 'message_filters'] = 'surround'
-    """surround: partial sets at a deadline; message_filters: the stock synchronizer."""
+    """surround: at the slower majority's rate, partial at a deadline; message_filters: stock."""
     tolerance_ms: float = knob(40.0, unit='ms', low=0.0, high=10000.0)
     """Largest difference of stamps within one set; best below half a frame period."""
     deadline_ms: float = knob(60.0, unit='ms', low=1.0, high=10000.0)
     """How long after its first image a set waits for the other cameras."""
     absent_after: int = knob(5, unit='sets', low=1, high=100000)
-    """After so many sets without a camera, sets no longer wait for it until it returns."""
+    """After so many sets that lack a camera which was due, none waits for it until it returns."""
     threads: int = knob(0, low=0, high=1024)
     """CPU threads of the network; 0: as many as the runtime likes."""
     publish_depth: bool = True

@@ -155,6 +155,17 @@ def test_one_wrong_stamp_costs_one_image(record, wrong):
     assert not reader.report.clean
 
 
+def test_a_camera_of_three_times_the_rate_makes_no_sets_of_its_own(record):
+    def every_third(name, frame, stamp):  # the others' images come three times, with one stamp
+        return stamp if name == 'camera_front' else stamp - frame % 3 * PERIOD
+
+    reader = BagReader(record(frames=45, stamp=every_third))
+    late = [frame for frame in reader.surround_frames() if frame.stamp_ns > START + 20 * PERIOD]
+    assert len(late) == 8
+    assert all(frame.present == (True,) * 3 for frame in late)
+    assert reader.report.dropped['images: of a faster camera, between the sets of the others'] > 15
+
+
 def test_a_recording_that_starts_again_goes_on(record):
     def restart(_, frame, stamp):
         return stamp if frame < 20 else stamp - 3 * SECOND

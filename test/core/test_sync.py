@@ -8,7 +8,7 @@ import itertools
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from selfdepth_ros.core.sync import MAX_PENDING, SetReady, SurroundSync
@@ -122,6 +122,10 @@ def test_healthy_cameras_give_complete_sets_in_any_order_of_arrival(data):
 
 
 @given(shots_anyhow)
+@example(
+    [('front', 0, 0), ('front', SECOND, 0), ('left', SECOND, 0), ('left', 0, 0)]
+    + [('front', 0, 30 * MS), ('front', 1, 15 * MS)]
+)
 def test_nothing_waits_beyond_its_deadline(drawn):
     machine, arrived = sync(deadline_ms=45), {}
     for shot in arrange(drawn):

@@ -7,8 +7,9 @@ from collections import deque
 
 import pytest
 
-from selfdepth_ros.core.sync import SurroundSync
+from selfdepth_ros.core.sync import SurroundSync, SyncStats
 from selfdepth_ros.nodes.loop import there_and_back
+from selfdepth_ros.nodes.monitor import Monitor
 from selfdepth_ros.nodes.sets import SetQueue, Worker
 
 MS = 1_000_000
@@ -94,6 +95,11 @@ def test_an_exception_is_handed_over_and_the_next_set_is_computed(queue: SetQueu
     worker.close()
     assert computed == [0, 100 * MS]
     assert [str(error) for error in failed] == ['by the first set']
+
+
+def test_what_a_faster_camera_has_too_many_is_told() -> None:
+    figures = Monitor(('a', 'b')).values(0, SyncStats(between=7, late=2))
+    assert (figures['images_between'], figures['images_late']) == ('7', '2')
 
 
 @pytest.mark.parametrize('count', [1, 2, 5])
