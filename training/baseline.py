@@ -7,9 +7,8 @@ from jaxtyping import Float
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.rig import Rig
-from selfdepth_training.evaluate import EvaluationError
 from selfdepth_training.protocols import EvaluationConfig
-from selfdepth_training.truth import CameraTruth, frame_truths
+from selfdepth_training.truth import CameraTruth, EvaluationError, frame_truths
 
 # Depth bins of the row baseline: 0.2 % wide for the usual 1 to 60 m.
 BASELINE_BINS = 2048

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training begins from, and that a resumed one goes on from the same."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,16 @@ def require_a_beginning(out: Path, config: TrainConfig) -> None:
             f'Found that {out} cannot be made ({error.strerror or error}), expected a folder for '
             'the training. Choose another --out.'
         ) from error
+
+
+def with_absolute_paths(config: TrainConfig) -> TrainConfig:
+    """The settings with paths that mean the same in every folder that a training is resumed in."""
+    data = replace(config.data, label_model=_absolute(config.data.label_model))
+    return replace(config, init=_absolute(config.init), data=data)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).resolve()) if path else ''
 
 
 def require_same_bags(given: list[Path], frozen: list[str]) -> None:

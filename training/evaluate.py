@@ -11,23 +11,18 @@ import numpy as np
 from jaxtyping import Float
 
 from selfdepth_ros.bags.reader import BagReader
-from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.metrics import DepthMetrics, ErrorSums, mean_metrics, pooled
 from selfdepth_training.protocols import LEAST_M, EvaluationConfig
 from selfdepth_training.scale import Scale
-from selfdepth_training.truth import CameraTruth, frame_truths, truth_kind
+from selfdepth_training.truth import CameraTruth, EvaluationError, frame_truths, truth_kind
 
 # A rig's images in, z-depth in metres out, each at its camera's own size; None where none came.
 Predictor = Callable[[SurroundFrame], list[Float[np.ndarray, 'h w'] | None]]
 
 BAND_EDGES_M = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, math.inf)
 """Limits of the bands of true depth that errors are also told by."""
-
-
-class EvaluationError(SelfdepthError):
-    """A bag that holds nothing to evaluate against."""
 
 
 def counted(scale: Scale) -> Literal['metric', 'median_scaled']:
@@ -131,7 +126,7 @@ def evaluate(
     """Compare predictions with the bag's depth truth where it has one, else with its LiDAR.
 
     `watch` is shown every frame as it is scored; `scale` is that of the predictions. Raises
-    EvaluationError when the bag has neither.
+    EvaluationError when the bag has neither, or depth truth of another shape than its images.
     """
     per_image: dict[str, list[ImageScores]] = {name: [] for name in rig.names}
     for frame, truths in progress(frame_truths(reader, rig, config)):

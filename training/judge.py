@@ -7,6 +7,7 @@ error of the images over time and overlaps: what it was trained on, on other ima
 recordings have LiDAR, that counts instead.
 """
 
+import logging
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch.nn import functional
 
+from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
@@ -29,6 +31,8 @@ from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.hints import LEVEL
 from selfdepth_training.losses.surround import AFTER, NOW, SurroundReprojection, surround_views
 
+log = logging.getLogger(__name__)
+
 FRAMES = 24
 MOST = 1.0
 """Of a relative error: what lies behind an outline, a pixel aside, is not to outweigh the rest."""
@@ -40,8 +44,8 @@ class Verdict:
 
     photometric: float
     abs_rel: float | None
-    """Mean relative error against LiDAR; None where some recording has none, or none of it is of
-    the frames that are judged."""
+    """Mean relative error against LiDAR; None where some recording has none that can be used, or
+    none of it is of the frames that are judged."""
 
     @property
     def error(self) -> float:
@@ -67,8 +71,7 @@ class Judge:
             )
         self.rigs = rigs
         """Of the recordings, at the size of the images."""
-        lidar = all(BagReader(cache.source).has_lidar for cache in caches)
-        self._lidar = [LidarDepth(cache) for cache in caches] if lidar else None
+        self._lidar = _lidar_of(caches)
         size = config.data.width >> LEVEL, config.data.height >> LEVEL
         self._tables = [
             SurroundReprojection(
@@ -103,6 +106,17 @@ class Judge:
             parts.append(tables.spatial(views, depth, AFTER))
         errors = torch.cat([part.error[part.valid] for part in parts])
         return errors.mean().item() if len(errors) else math.inf
+
+
+def _lidar_of(caches: list[FrameCache]) -> list[LidarDepth] | None:
+    """The LiDAR of all recordings; None where one has none, or none that can be used."""
+    if not all(BagReader(cache.source).has_lidar for cache in caches):
+        return None
+    try:
+        return [LidarDepth(cache) for cache in caches]
+    except (BagError, DataError) as error:
+        log.warning('Judged by the images alone, for the LiDAR cannot be used: %s', error)
+        return None
 
 
 def _depth(predict: Predictor, sample: RigSample) -> Float[torch.Tensor, 'c h w']:

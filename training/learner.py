@@ -275,8 +275,9 @@ class SurroundLearner(nn.Module):
             return Motion(SE3(sample.at_rest), learned=False)
         images = _planes(sample)
         geometry = self.reprojection(sample.source, 0, images.device).geometry
+        present = sample.present[[BEFORE, NOW]] & sample.present[[NOW, AFTER]]
         motions, masks = self.ego_motion.explained(
-            images[[BEFORE, NOW]], images[[NOW, AFTER]], geometry.body_from_camera
+            images[[BEFORE, NOW]], images[[NOW, AFTER]], geometry.body_from_camera, present
         )
         stamps = sample.stamps_s.to(motions)
         means = stamps.mean(1)

@@ -24,6 +24,11 @@ log = logging.getLogger(__name__)
 FRAMES = 120
 # Fewer frames than this, and a chance alignment could pass for the robot's body.
 LEAST_FRAMES = 20
+# A step of the odometry counts for at most so many usual ones, else frames spread by metres would
+# all lie beside one leap of it, or beside a gap of the recording.
+MOST_STEPS = 10
+# Steps below this (metres) are noise of the odometry at a halt, and not what is usual.
+LEAST_STEP_M = 0.001
 # A pixel belongs to the body when its deviation over the drive stays below this share of the
 # image's median deviation. Measured on streets with JPEG and sensor noise: 99 % of a body stays
 # below .16, while an even road over a short drive goes down to .26.
@@ -105,7 +110,9 @@ def _steps(
     """
     if cache.world_from_body is not None:
         position = cache.world_from_body[usable, camera, :3, 3]
-        return np.linalg.norm(np.diff(position, axis=0, prepend=position[:1]), axis=1)
+        steps = np.linalg.norm(np.diff(position, axis=0, prepend=position[:1]), axis=1)
+        driven = steps[steps > LEAST_STEP_M]
+        return np.minimum(steps, MOST_STEPS * np.median(driven)) if len(driven) else steps
     height, width = (max(1, side // 8) for side in cache.images.shape[2:4])
     small = [
         cv2.resize(cache.images[frame, camera], (width, height), interpolation=cv2.INTER_AREA)

@@ -71,7 +71,7 @@ def with_visual_odometry(
 
     They are kept in the cache's folder, by all that they depend on (`file_name`). `rig` has the
     size of the cache's images and the self-occlusion masks. The world is the body at the first
-    frame. Raises OdometryError when too little can be tracked.
+    frame; a single frame stands there. Raises OdometryError when too little can be tracked.
     """
 
     def estimate(path: Path) -> None:
@@ -110,6 +110,8 @@ def file_name(rig: Rig, config: TrainConfig) -> str:
 def _estimate(
     cache: FrameCache, rig: Rig, config: TrainConfig, progress: bool
 ) -> Float[np.ndarray, 'f c 4 4']:
+    if len(cache) == 1:  # as the leftover of a recording that was split: no motion to estimate
+        return np.tile(np.eye(4), (*cache.stamps_ns.shape, 1, 1))
     kind = depth_kind(rig)
     depths: CornerDepths
     if rig.overlap_pairs():

@@ -28,6 +28,7 @@ from selfdepth_training.beginning import (
     require_same_bags,
     require_same_weights,
     save_rigs,
+    with_absolute_paths,
 )
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from selfdepth_training.clipping import clip_gradients
@@ -59,6 +60,9 @@ class Plan:
     config: TrainConfig
     steps: int
     bags: tuple[str, ...]
+    """As they were named."""
+    paths: tuple[str, ...]
+    """The same, absolute: another folder may have a bag of the same name."""
     command: str
     scale: Scale
 
@@ -84,10 +88,12 @@ def train(
     state = load_checkpoint(out) if resume else None
     if state is not None:
         asked, config = config, config_from_dict(TrainConfig, state['config'])
-        require_same_bags(bags, state['bags'])
+        # Checkpoints of before have the bags as they were typed and no more.
+        require_same_bags(bags, state.get('paths', state['bags']))
         require_same_weights(asked.init, config.init)
     else:
         require_a_beginning(out, config)
+        config = with_absolute_paths(config)
     keep_memory()
     fabric = _fabric(config)
     fabric.launch()
@@ -106,8 +112,9 @@ def train(
     aligned = alignments(source, rigs, config)
     feed = _feed(fabric, rigs, source, config, aligned)
 
+    paths = tuple(str(bag.resolve()) for bag in bags)
     if state is not None:
-        plan = Plan(config, state['steps'], tuple(state['bags']), state['command'], scale)
+        plan = Plan(config, state['steps'], tuple(state['bags']), paths, state['command'], scale)
     else:
         steps = config.steps
         if minutes is not None:
@@ -115,7 +122,7 @@ def train(
             learner, optimizers = _start(fabric, config, rigs, source.learn_motion, aligned)
             steps = steps_within(fabric, learner, optimizers, feed, seconds)
         command = shlex.join(['selfdepth', *sys.argv[1:]])
-        plan = Plan(config, steps, tuple(map(str, bags)), command, scale)
+        plan = Plan(config, steps, tuple(map(str, bags)), paths, command, scale)
     if fabric.is_global_zero:
         save_rigs(out, rigs, given, fresh=state is None)
     return _run(fabric, plan, rigs, aligned, feed, out, state)
@@ -290,6 +297,7 @@ def _state(
         'steps': plan.steps,
         'seconds': seconds,
         'bags': list(plan.bags),
+        'paths': list(plan.paths),
         'command': plan.command,
         'scale': plan.scale,
         'config': to_dict(plan.config),

@@ -5,10 +5,12 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from jaxtyping import Float, Int
 
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.se3 import SE3, interpolate_poses
@@ -17,6 +19,10 @@ from selfdepth_training.protocols import EvaluationConfig
 
 # A sweep farther from an image than this is not its truth.
 SWEEP_TOLERANCE_NS = 60_000_000
+
+
+class EvaluationError(SelfdepthError):
+    """A bag that holds nothing to evaluate against."""
 
 
 class CameraTruth(NamedTuple):
@@ -42,7 +48,8 @@ def truth_kind(reader: BagReader) -> str:
 def frame_truths(reader: BagReader, rig: Rig, config: EvaluationConfig) -> Iterator[FrameTruth]:
     """Every n-th surround frame with its truth, in the rig's order; nothing where there is none.
 
-    What the protocol does not count is left out, but for its bounds of depth.
+    What the protocol does not count is left out, but for its bounds of depth. Raises
+    EvaluationError where depth truth has not the shape of its images.
     """
     found = _depth_image_truths if reader.has_depth_truth else _lidar_truths
     for frame, cameras in found(reader, rig, config):
@@ -79,8 +86,28 @@ def _depth_image_truths(
             pending[camera, latest] = depth
         if index % config.every == 0:
             found = [pending.get((c, stamp)) for c, stamp in enumerate(frame.stamps_ns)]
-            yield FrameTruth(frame, [None if d is None else _all_pixels(d) for d in found])
+            sized = (
+                None if depth is None else _all_pixels(_of_its_image(depth, entry, reader))
+                for depth, entry in zip(found, rig.cameras, strict=True)
+            )
+            yield FrameTruth(frame, list(sized))
         pending = {key: depth for key, depth in pending.items() if key[1] > last}
+
+
+def _of_its_image(
+    depth: Float[np.ndarray, '_ _'], entry: RigCamera, reader: BagReader
+) -> Float[np.ndarray, 'h w']:
+    """Depth truth at its image's size, nearest pixels: a mean of near and far would be neither."""
+    (rows, columns), (width, height) = depth.shape, (entry.camera.width, entry.camera.height)
+    if (rows, columns) == (height, width):
+        return depth
+    if abs(rows - columns * height / width) >= 1:  # a pixel off is a side that was rounded
+        raise EvaluationError(
+            f'Found depth truth of {columns}x{rows} for the images of {entry.name} of '
+            f'{width}x{height} in {reader.path}, expected one shape, at whatever size. Record the '
+            'depth of the whole image, or leave its topic out of the bag.'
+        )
+    return cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def _all_pixels(depth: Float[np.ndarray, 'h w']) -> CameraTruth:

@@ -44,13 +44,13 @@ class TuneError(SelfdepthError):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe with changes, as `fsm,loss.spatial=0.2`."""
+    """A recipe with changes, as `fsm,loss.spatial=0.2,loss.coarse_until=[0.1,0.5]`."""
 
     text: str
 
     def config(self, settings: tuple[str, ...]) -> TrainConfig:
         """Its settings, with those that all share, and the held-out frames."""
-        recipe, *own = self.text.split(',')
+        recipe, *own = _parts(self.text)
         config = load_recipe(recipe, [f'data.held_out={HELD_OUT}', *settings, *own])
         if config.data.held_out != HELD_OUT:
             raise TuneError(
@@ -59,6 +59,18 @@ class Candidate:
                 'Leave data.held_out out.'
             )
         return config
+
+
+def _parts(text: str) -> list[str]:
+    """The text cut at its commas, but for those within brackets."""
+    parts, depth = [''], 0
+    for letter in text:
+        depth += (letter in '[{(') - (letter in ']})')
+        if letter == ',' and depth == 0:
+            parts.append('')
+        else:
+            parts[-1] += letter
+    return parts
 
 
 @dataclass(frozen=True)

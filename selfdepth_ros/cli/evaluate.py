@@ -16,7 +16,7 @@ from selfdepth_ros.cli.protocol import (
 from selfdepth_ros.cli.rig_file import rig_told, with_rig_file
 from selfdepth_ros.core.files import write_file
 from selfdepth_training.baseline import fit_row_baseline
-from selfdepth_training.evaluate import Evaluation, EvaluationError, evaluate
+from selfdepth_training.evaluate import Evaluation, evaluate
 from selfdepth_training.loaded import load_model
 from selfdepth_training.protocols import EvaluationProtocol
 from selfdepth_training.reliability import (
@@ -24,6 +24,7 @@ from selfdepth_training.reliability import (
     reliability_table,
     reliability_to_dict,
 )
+from selfdepth_training.truth import EvaluationError
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:

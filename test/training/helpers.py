@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from selfdepth_ros.bags.reader import BagReader
@@ -38,12 +39,13 @@ def record(
     uncalibrated: Collection[str] = (),
     lenses: Mapping[str, Camera] | None = None,
     slow: Collection[str] = (),
+    unplaced_lidar: bool = False,
 ) -> Path:
     """Write the first frames of `bag`, of some cameras, with or without odometry.
 
     `still` repeats the first frame and pose: a robot that stands. Faults of cameras:
     `uncalibrated` ones have no CameraInfo, `lenses` replace theirs, `slow` ones skip every second
-    image.
+    image. `unplaced_lidar` adds clouds of a sensor that /tf_static does not know.
     """
     reader = BagReader(bag)
     rig = reader.rig() if cameras is None else reader.rig().subset(tuple(cameras))
@@ -66,6 +68,8 @@ def record(
             first = first or frame
             shown = dict(zip(reader.cameras, (first if still else frame).images, strict=True))
             stamps_ns = dict(zip(reader.cameras, frame.stamps_ns, strict=True))
+            if unplaced_lidar:
+                writer.write_cloud('/lidar', frame.stamp_ns, 'lidar', np.ones((9, 3), np.float32))
             for entry in rig.cameras:
                 if count % 2 and entry.name in slow:
                     continue

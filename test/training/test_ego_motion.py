@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One motion for the rig: twists carried by the extrinsics, averaged with any weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,9 +13,16 @@ from torch import nn
 
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.synthetic import street_rig
-from selfdepth_training.config import OptimizerConfig
+from selfdepth_training.config import OptimizerConfig, load_recipe
+from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.learner import SurroundLearner
+from selfdepth_training.losses.surround import AFTER, NOW
 from selfdepth_training.networks.ego_motion import OUTPUT_SCALE, EgoMotionNetwork, carried
 
+SMALL = (
+    'network.encoder=[8, 8, 16, 16, 16]', 'network.decoder=[8, 8, 8, 8]', 'data.width=160',
+    'data.height=96', 'precision=32-true',
+)  # fmt: skip
 twists = st.lists(st.floats(-0.9, 0.9), min_size=6, max_size=6)
 
 
@@ -116,6 +125,41 @@ def test_a_camera_that_disagrees_counts_for_its_weight_and_the_others_recover_it
         assert torch.allclose(found[0], truth + share * in_body, atol=1e-6)
     recovered = carried(found[:, None].expand(1, 6, 6), rig.inverse())[0, wrong]
     assert torch.allclose(recovered, camera_truth[0, wrong], atol=1e-5)
+
+
+def test_a_camera_that_is_absent_has_no_say():
+    """Whatever its weight; where none is present, all have."""
+    rig, answers = extrinsics(), torch.zeros(2, 6, 8)
+    answers[:, 2, :6], answers[:, 2, 6:] = 1.0, 5.0
+    network = EgoMotionNetwork(width=8).eval()
+    network.head = _Answers(answers)
+    present = torch.ones(2, 6, dtype=torch.bool)
+    present[0, 2] = False
+    frames = pair_of_frames()
+    with torch.no_grad():
+        every = network(*frames, rig)
+        found = network(*frames, rig, present)
+        none = network(*frames, rig, torch.zeros_like(present))
+    assert not found[0].any() and every[0].abs().max() > 0.05
+    assert torch.equal(found[1], every[1]) and torch.equal(none, every)
+
+
+def test_the_learned_motion_does_not_depend_on_an_image_that_is_missing(street):
+    """Of the middle frame, which is in both pairs, or of the last one."""
+    config = load_recipe('fsm', ['data.with_odometry=learned', *SMALL])
+    learner = SurroundLearner(config, [street.rig], learn_motion=True).eval()
+    whole = SampleSource([street.cache], config.data).draw(0, 0)
+
+    def motion(frame: int, grey: int) -> torch.Tensor:
+        images, present = whole.images.clone(), whole.present.clone()
+        images[frame, 3], present[frame, 3] = grey, False
+        with torch.no_grad():
+            said = learner._motion(replace(whole, images=images, present=present))
+        assert said.learned
+        return said.world_from_body.matrix
+
+    for frame in (NOW, AFTER):
+        assert torch.equal(motion(frame, 0), motion(frame, 200))
 
 
 def test_a_fresh_network_says_hardly_moved():

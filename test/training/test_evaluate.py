@@ -14,12 +14,11 @@ from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_training.baseline import fit_row_baseline
 from selfdepth_training.evaluate import (
     EvaluationConfig,
-    EvaluationError,
     evaluate,
 )
 from selfdepth_training.metrics import DepthMetrics
 from selfdepth_training.predict import surround_predictor
-from selfdepth_training.truth import frame_truths, lidar_truth, truth_kind
+from selfdepth_training.truth import EvaluationError, frame_truths, lidar_truth, truth_kind
 
 CONFIG = EvaluationConfig(every=4)
 PERFECT = DepthMetrics(0, 0, 0, 0, 1, 1, 1)
@@ -70,6 +69,35 @@ def test_a_camera_without_prediction_is_left_out_and_says_so(reader, truth_of):
     scores = evaluate(first_only, reader, reader.rig(), CONFIG)
     assert list(scores.cameras) == ['camera_front']
     assert scores.mean.images == 10
+
+
+@pytest.mark.parametrize('factor', [2, 0.5])
+def test_truth_of_another_size_is_that_of_the_nearest_pixels(
+    reader, truth_of, monkeypatch, factor
+):
+    def sized(depth: np.ndarray) -> np.ndarray:
+        return depth[::2, ::2] if factor < 1 else depth.repeat(2, 0).repeat(2, 1)
+
+    def said(frame: SurroundFrame) -> list[np.ndarray]:
+        depths = truth_of(frame)
+        return [sized(d).repeat(2, 0).repeat(2, 1) for d in depths] if factor < 1 else depths
+
+    whole = reader.depth_truth
+    monkeypatch.setattr(
+        reader,
+        'depth_truth',
+        lambda: ((camera, at, sized(depth)) for camera, at, depth in whole()),
+    )
+    assert evaluate(said, reader, reader.rig(), EvaluationConfig(every=20)).mean.metric == PERFECT
+
+
+def test_truth_of_another_shape_is_one_clear_error(reader, truth_of, monkeypatch):
+    whole = reader.depth_truth
+    monkeypatch.setattr(
+        reader, 'depth_truth', lambda: ((camera, at, depth[:64]) for camera, at, depth in whole())
+    )
+    with pytest.raises(EvaluationError, match=r'160x64 .* camera_\w+ of 160x96 .*whole image'):
+        evaluate(truth_of, reader, reader.rig(), CONFIG)
 
 
 def test_truth_outside_the_bounds_is_left_out(reader, truth_of):

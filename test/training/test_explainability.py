@@ -81,7 +81,7 @@ def test_the_masks_are_those_of_the_middle_frame(learner, street, monkeypatch):
     """It is the later one of the first pair of frames, and the earlier one of the second."""
     marks = torch.tensor([[1.0, 2.0], [3.0, 4.0]])  # (pair, earlier or later)
 
-    def says(earlier, later, body_from_camera):
+    def says(earlier, later, body_from_camera, present):
         return torch.zeros(2, 6), marks[:, None, :, None, None].expand(2, 6, 2, 3, 5)
 
     monkeypatch.setattr(learner.ego_motion, 'explained', says)

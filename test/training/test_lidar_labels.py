@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recording's LiDAR as labels, and what a network loses for missing them."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.cache import build_cache, with_rig
-from selfdepth_training.data.lidar import FILE_NAME, LidarDepth
+from selfdepth_training.data.lidar import FILE_NAME, LidarDepth, nearest_sweeps
 from selfdepth_training.data.samples import DataError, SampleSource
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.labels import LABELS, LidarLabels
@@ -66,6 +67,27 @@ def test_labels_are_projected_with_the_lenses_of_a_corrected_rig(street, tmp_pat
     assert both.sum() > 0.9 * plain.sure[..., :-5].sum()
     same = (plain.depth[..., :-5] == found.depth[..., 5:])[both]
     assert same.float().mean() > 0.9
+
+
+def test_the_nearest_sweep_is_that_of_all_differences():
+    """Of sweeps in any order, some of them twice, and stamps halfway between two."""
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 30):
+        sweeps, stamps = rng.integers(0, 40, count), rng.integers(-5, 45, (50, 6))
+        expected = np.abs(stamps[..., None] - sweeps).argmin(-1)
+        np.testing.assert_array_equal(nearest_sweeps(stamps, sweeps), expected)
+
+
+def test_a_long_drive_needs_no_memory_for_every_stamp_beside_every_sweep():
+    """Those of two minutes would be 69 MB."""
+    sweeps = np.arange(1200) * 100_000_000
+    stamps = np.repeat(sweeps[:, None], 6, 1) + 7
+    tracemalloc.start()
+    found = nearest_sweeps(stamps, sweeps)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (found == np.arange(1200)[:, None]).all()
+    assert most < 5e6
 
 
 def test_a_projection_is_kept_and_read_again(street):

@@ -8,7 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from selfdepth_training.masks import LEAST_FRAMES, still_mask, with_self_occlusion
+from selfdepth_training.masks import (
+    LEAST_FRAMES,
+    _spread_frames,
+    still_mask,
+    with_self_occlusion,
+)
 
 
 def noisy(images: np.ndarray, deviation: float) -> np.ndarray:
@@ -74,6 +79,34 @@ def test_a_long_halt_does_not_make_the_world_part_of_the_robot(street, odometry)
         beside = entry.self_occlusion & ~grown(grown(body))
         assert beside.mean() < 0.01, entry.name
         assert not body.any() or entry.self_occlusion[body].mean() >= 0.9
+
+
+@pytest.mark.parametrize('leap_m', [50.0, 1e3, 4e6])
+def test_one_leap_of_the_odometry_takes_no_mask_away(street, leap_m):
+    """Or a gap of the recording: the frames looked at are still those of the whole drive."""
+    poses = street.cache.world_from_body.copy()
+    poses[len(poses) // 2 :, :, 0, 3] += leap_m
+    cache = replace(street.cache, world_from_body=poses)
+    found = np.stack([e.self_occlusion for e in with_self_occlusion(cache.rig, cache).cameras])
+    assert found[street.body].mean() >= 0.9
+    assert street.body[found].mean() >= 0.9
+
+
+def test_noise_of_the_odometry_at_a_halt_is_no_drive(street):
+    """180 frames that stand, with noise of .1 mm, then 60 of 10 cm each."""
+    count, camera = 240, 1
+    poses = np.tile(np.eye(4), (count, len(street.rig), 1, 1))
+    poses[:, :, 0, 3] += np.random.default_rng(0).normal(0, 1e-4, (count, 1))
+    poses[180:, :, 0, 3] += 0.1 * np.arange(1, 61)[:, None]
+    numbers = np.arange(count, dtype=np.uint8)[:, None, None, None, None]
+    cache = replace(
+        street.cache, images=np.broadcast_to(numbers, (count, len(street.rig), 2, 2, 3)),
+        present=np.ones((count, len(street.rig)), bool), world_from_body=poses,
+        stamps_ns=np.arange(count)[:, None].repeat(len(street.rig), 1),
+    )  # fmt: skip
+    chosen = _spread_frames(cache, camera)[:, 0, 0, 0]
+    assert (chosen < 180).sum() <= 3
+    assert (chosen >= 180).sum() >= 55
 
 
 def test_a_mask_that_is_known_is_kept(street):

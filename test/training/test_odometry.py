@@ -90,6 +90,20 @@ def test_a_dark_frame_moves_on_and_a_dark_recording_is_an_error(street, tmp_path
     assert not list((tmp_path / 'dark').iterdir())
 
 
+def test_a_single_frame_stands(street, tmp_path):
+    """As of the leftover of a recording that was split; with overlaps, and of one camera."""
+    config = load_recipe('fsm', ['data.width=160', 'data.height=96'])
+    for names in (street.rig.names, street.rig.names[:1]):
+        cache = replace(
+            street.cache, images=street.cache.images[:1, : len(names)], world_from_body=None,
+            present=street.cache.present[:1, : len(names)], folder=tmp_path / str(len(names)),
+            stamps_ns=street.cache.stamps_ns[:1, : len(names)],
+        )  # fmt: skip
+        poses = with_visual_odometry(cache, street.rig.subset(names), config, progress=False)
+        expected = np.broadcast_to(np.eye(4), (1, len(names), 4, 4))
+        np.testing.assert_array_equal(poses.world_from_body, expected)
+
+
 def test_other_masks_have_poses_of_their_own(street, tmp_path):
     """In one cache, which trainings with and without body_masks may share."""
     cache = replace(

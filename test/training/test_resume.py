@@ -6,8 +6,15 @@ import pytest
 
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.rig import save_rig
-from selfdepth_training.beginning import GIVEN_RIG, TrainingError, given_rig, save_rigs
-from selfdepth_training.checkpoint import load_checkpoint
+from selfdepth_training.beginning import (
+    GIVEN_RIG,
+    TrainingError,
+    given_rig,
+    save_rigs,
+    with_absolute_paths,
+)
+from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
+from selfdepth_training.config import load_recipe
 
 SMALL = (
     'network.encoder=[8, 8, 16, 16, 16]', 'network.decoder=[8, 8, 8, 8]', 'data.width=64',
@@ -36,6 +43,43 @@ def test_other_weights_are_refused_and_the_same_are_no_matter(arguments, tmp_pat
     assert main([*from_first, *other]) == 2
     assert f'began with: {out}' in capsys.readouterr().err
     assert load_checkpoint(begun)['config']['init'] == str(out)
+
+
+def test_a_relative_path_means_the_same_recording_in_every_folder(
+    record, tmp_path, monkeypatch, capsys
+):
+    """And the same weights; a checkpoint of before is resumed in the folder it was begun in."""
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    for folder in (first, second):
+        folder.mkdir()
+        record(f'{folder.name}/drive', frames=6)
+    settings = [f'--set={text}' for text in SMALL]
+    options = ['--cache', str(tmp_path / 'cache'), '--steps', '1', *settings]
+    monkeypatch.chdir(first)
+    assert main(['train', 'drive', '--out', 'weights', *options]) == 0
+    begun = ['train', 'drive', '--out', str(tmp_path / 'run'), *options]
+    assert main([*begun, '--init', 'weights']) == 0
+    monkeypatch.chdir(second)
+    assert main([*begun, '--resume']) == 2
+    assert f'began with: {first / "drive"}' in capsys.readouterr().err
+    elsewhere = [str(first / 'drive') if word == 'drive' else word for word in begun]
+    assert main([*elsewhere, '--resume', '--init', '../first/weights']) == 0
+    assert main([*elsewhere, '--resume', '--init', 'weights']) == 2
+
+    state = load_checkpoint(tmp_path / 'run')
+    assert state['bags'] == ['drive']
+    del state['paths']
+    state['config']['init'] = 'weights'
+    save_checkpoint(tmp_path / 'run' / FILE_NAME, state)
+    monkeypatch.chdir(first)
+    assert main([*begun, '--resume']) == 0
+
+
+def test_a_teacher_is_found_from_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load_recipe('supervised', ['data.labels=onnx', 'data.label_model=models/teacher'])
+    assert with_absolute_paths(config).data.label_model == str(tmp_path / 'models' / 'teacher')
+    assert with_absolute_paths(load_recipe('fsm', [])) == load_recipe('fsm', [])
 
 
 def test_the_rig_of_a_training_that_had_no_checkpoint_does_not_come_back(

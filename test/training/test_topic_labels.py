@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth images of the recording as labels: here those of the renderer, which are true."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -77,6 +78,24 @@ def test_damaged_depths_are_stored_again(street, tmp_path, how, caplog):
     assert 'is made again' in caplog.text
     assert torch.equal(found, expected)
     assert file.read_bytes() == data
+
+
+def test_depths_of_a_long_drive_are_never_in_memory_together(street, tmp_path):
+    """Those of 3000 frames are 138 MB; all but the first have none here."""
+    count, given = 3000, len(street.cache)
+    later = np.arange(1, count - given + 1)[:, None] * 100_000_000
+    cache = replace(
+        street.cache, folder=tmp_path,
+        images=np.broadcast_to(street.cache.images[:1], (count, *street.cache.images.shape[1:])),
+        stamps_ns=np.concatenate([street.cache.stamps_ns, street.cache.stamps_ns[-1] + later]),
+        present=np.ones((count, 6), bool), world_from_body=None,
+    )  # fmt: skip
+    tracemalloc.start()
+    depths = TopicDepth(cache, '/{camera}/depth_truth', progress=False)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 40e6
+    assert depths.of(given - 1).sure.any() and not depths.of(count - 1).sure.any()
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_error(street, tmp_path):

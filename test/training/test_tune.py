@@ -16,7 +16,7 @@ from selfdepth_training.config import load_recipe
 from selfdepth_training.data.lidar import LidarDepth
 from selfdepth_training.data.samples import SampleSource, SureDepth
 from selfdepth_training.judge import Judge, Verdict
-from selfdepth_training.tune import rounds_of
+from selfdepth_training.tune import Candidate, rounds_of
 
 SMALL = (
     'network.encoder=[16,16,16,32,32]', 'network.decoder=[16,16,16,16]', 'data.width=96',
@@ -41,6 +41,13 @@ def test_each_round_halves_until_two_are_left():
     assert rounds_of(2) == [2]
     assert rounds_of(4) == [4, 2]
     assert rounds_of(7) == [7, 4, 2]
+
+
+def test_commas_within_brackets_part_no_settings():
+    text = 'fsm,loss.coarse_until=[0.02,0.08,0.88],loss.spatial=0.2'
+    config = Candidate(text).config(())
+    assert config.loss.coarse_until == (0.02, 0.08, 0.88)
+    assert config.loss.spatial == 0.2
 
 
 def test_held_out_frames_are_the_last_and_are_not_learned_from(street):
@@ -117,6 +124,19 @@ def test_lidar_that_tells_nothing_of_the_judged_frames_does_not_count(street, mo
     assert verdict(1.0).error == verdict(1.0).photometric < verdict(1.2).error < math.inf
     monkeypatch.setattr(LidarDepth, 'of', until(held_out[0]))
     assert verdict(1.0).abs_rel == verdict(1.0).error < 0.1
+
+
+def test_a_lidar_without_a_transform_leaves_the_judging_to_the_images(
+    street, record, tmp_path, caplog
+):
+    cache = replace(street.cache, source=record(unplaced_lidar=True), folder=tmp_path)
+    config = load_recipe('fsm', ['data.width=160', 'data.height=96', 'data.held_out=0.2'])
+    judge = Judge([cache], [street.rig], config)
+    assert 'Judged by the images alone' in caplog.text
+    assert 'record /tf_static' in caplog.text
+    shown = iter([now for _, now in judge._source.held_out])
+    verdict = judge.verdict([lambda _: list(street.depth(next(shown)).numpy())])
+    assert verdict.abs_rel is None and verdict.error == verdict.photometric < math.inf
 
 
 @pytest.mark.parametrize('abs_rel', [None, math.nan])

@@ -6,7 +6,9 @@ They may come from a depth camera, another network or a renderer (32FC1 and 16UC
 """
 
 import hashlib
+import math
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -57,26 +59,42 @@ def _read(path: Path, shape: tuple[int, ...]) -> Float16[np.ndarray, 'f c h w']:
 
 
 def _store(cache: FrameCache, pattern: str, path: Path, progress: bool) -> None:
-    """Write the depths of all frames as float16, 0 where there is none."""
+    """Write the depths of all frames as float16, 0 where there is none.
+
+    Each goes to its place in the file as it is read: those of an hour do not fit into memory. Not
+    through a memory map, in which a full disk is no error but the end of the process.
+    """
+    with as_cache_error(path.parent), appearing(path) as file:
+        if not _write(cache, pattern, file, progress):
+            raise _no_depth(cache, pattern)
+
+
+def _write(cache: FrameCache, pattern: str, file: BinaryIO, progress: bool) -> int:
+    """Write the .npy; return of how many images the depth was found."""
     frames, cameras, height, width = cache.images.shape[:4]
-    depths: Float16[np.ndarray, 'f c h w'] = np.zeros(
-        (frames, cameras, height // 2, width // 2), np.float16
-    )
+    shape = frames, cameras, height // 2, width // 2
+    described = {'descr': '<f2', 'fortran_order': False, 'shape': shape}
+    np.lib.format.write_array_header_1_0(file, described)
+    begin, each = file.tell(), 2 * math.prod(shape[2:])
+    # What is never written reads as zeros.
+    file.truncate(begin + each * frames * cameras)
     found = 0
     images = BagReader(cache.source).depth_images(pattern)
     for camera, stamp, depth in tqdm(images, f'depths {cache.source.name}', disable=not progress):
         frame = _frame_of(cache.stamps_ns[:, camera], stamp)
         if frame is not None and cache.present[frame, camera]:
-            depths[frame, camera] = _halved(depth, width // 2, height // 2)
+            file.seek(begin + each * (frame * cameras + camera))
+            file.write(_halved(depth, width // 2, height // 2).astype('<f2').tobytes())
             found += 1
-    if not found:
-        raise DataError(
-            f'Found no depth image of the pictures of {cache.source} on {pattern}, expected '
-            'sensor_msgs/Image, 32FC1 or 16UC1, at their stamps. Name the topics with '
-            'data.label_topic, {camera} standing for the name of each camera.'
-        )
-    with as_cache_error(path.parent), appearing(path) as file:
-        np.save(file, depths)
+    return found
+
+
+def _no_depth(cache: FrameCache, pattern: str) -> DataError:
+    return DataError(
+        f'Found no depth image of the pictures of {cache.source} on {pattern}, expected '
+        'sensor_msgs/Image, 32FC1 or 16UC1, at their stamps. Name the topics with '
+        'data.label_topic, {camera} standing for the name of each camera.'
+    )
 
 
 def _frame_of(stamps_ns: Int64[np.ndarray, ' f'], stamp_ns: int) -> int | None:

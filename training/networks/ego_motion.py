@@ -3,7 +3,7 @@
 """One ego motion for the whole rig, from two surround frames."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -41,18 +41,22 @@ class EgoMotionNetwork(nn.Module):
         earlier: Float[Tensor, 'n c 3 h w'],
         later: Float[Tensor, 'n c 3 h w'],
         body_from_camera: SE3,
+        present: Bool[Tensor, 'n c'] | None = None,
     ) -> Float[Tensor, 'n 6']:
         """Twist (metres up to scale, radians) of the body from the earlier to the later frame.
 
         Images in 0..1; its exponential is earlier_from_later. `body_from_camera` has batch (C,).
+        Only cameras that are `present` in both frames have a say (None: all), unless there are
+        none.
         """
-        return self.explained(earlier, later, body_from_camera)[0]
+        return self.explained(earlier, later, body_from_camera, present)[0]
 
     def explained(
         self,
         earlier: Float[Tensor, 'n c 3 h w'],
         later: Float[Tensor, 'n c 3 h w'],
         body_from_camera: SE3,
+        present: Bool[Tensor, 'n c'] | None = None,
     ) -> tuple[Float[Tensor, 'n 6'], Float[Tensor, 'n c 2 y x'] | None]:
         """The twist, and of both frames what the other one explains (None without such a mask)."""
         pairs = torch.cat([earlier, later], 2).flatten(0, 1)
@@ -64,7 +68,11 @@ class EgoMotionNetwork(nn.Module):
             answers = self.head(features.float()).mean((2, 3)).unflatten(0, earlier.shape[:2])
             scale = answers.new_tensor(OUTPUT_SCALE)
             body_twist = carried(scale * answers[..., :6], body_from_camera)
-        translation_weight, rotation_weight = answers[..., 6:].softmax(1).unbind(-1)
+        says = answers[..., 6:]
+        if present is not None:
+            silent = ~present & present.any(1, keepdim=True)
+            says = says.masked_fill(silent[..., None], -torch.inf)
+        translation_weight, rotation_weight = says.softmax(1).unbind(-1)
         twist = torch.cat(
             [
                 (body_twist[..., :3] * translation_weight[..., None]).sum(1),
