@@ -55,14 +55,14 @@ def test_a_scan_is_the_references(seed, count, beams, slit, share):
     known, marked = rng.random(beams) < share, rng.random() < 0.7
     scans = []
     for steps in (NumpyScanSteps(), COMPILED_SCAN):
-        ranges, blocked = np.full(beams, np.inf, np.float32), np.zeros(beams, bool)
+        ranges, (blocked, unknown) = np.full(beams, np.inf, np.float32), np.zeros((2, beams), bool)
         steps.nearest(points, (0.25, 2.0), (0.3, 20.0), ranges)
         if marked:
-            steps.mark(depth, least, beam, blocked)
-        scans += [ranges.copy(), blocked.copy()]
-        steps.finish(blocked, known, slit, ranges)
+            steps.mark(depth, least, beam, blocked, unknown)
+        scans += [ranges.copy(), blocked.copy(), unknown.copy()]
+        steps.finish(blocked, known & ~unknown, slit, ranges)
         scans.append(ranges)
-    for reference, compiled in zip(scans[:3], scans[3:], strict=True):
+    for reference, compiled in zip(scans[:4], scans[4:], strict=True):
         np.testing.assert_array_equal(compiled, reference)
 
 
