@@ -95,15 +95,19 @@ def test_every_slow_tick_gives_one_set_with_the_nearest_image_of_a_faster_camera
         assert chosen is None or off[chosen] <= off[best] + 100  # ns: stamps are rounded
 
 
+# An image that is 40 ms early leaves the others less than 20 of the 60 ms until the deadline.
+in_time = st.floats(0, 19).map(lambda ms: round(ms * MS))
+
+
 @settings(max_examples=40)
-@given(st.integers(0, SECOND), st.lists(milliseconds, min_size=4, max_size=4))
+@given(st.integers(0, SECOND), st.lists(in_time, min_size=4, max_size=4))
 def test_a_camera_of_1_hz_joins_where_it_fits_and_delays_no_other_set(phase_ns, latencies):
     shots = film('front', 1, 11 * SECOND, phase_ns, latencies[0])
     for name, latency in zip(OTHERS, latencies[1:], strict=True):
         shots += film(name, 10, 11 * SECOND, 0, latency)
     ready = play(shots, sync())
     images = {shot.stamp_ns for shot in shots if shot.camera == 'front'}
-    for n in range(60, 109):
+    for n in range(70, 109):  # its sixth image, which tells its rate, may be of 6 s
         tick_ns = n * SLOW
         near = [stamp for stamp in images if abs(stamp - tick_ns) <= 40 * MS]
         sets = [item for item in ready if item[1].members[1] == tick_ns]
