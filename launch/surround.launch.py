@@ -85,7 +85,7 @@ ARGUMENTS = (
 )
 
 
-def middleware(context: LaunchContext) -> list[SetEnvironmentVariable]:
+def middleware(context: LaunchContext) -> list[Action]:
     """Give Fast DDS shared memory that holds a frame, unless the user has a profile.
 
     Nor where Humble is told to stay on this machine: it does so by transports of its own, beside

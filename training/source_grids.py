@@ -29,7 +29,7 @@ def source_grids(
     Where the source camera sees the robot itself, nothing is valid.
     """
     cameras = [geometry.cameras[source] for source in sources]
-    grids = pinhole_grids if all_pinholes(cameras) else _grids_one_by_one
+    grids = pinhole_grids if all_pinholes(cameras) else _grids_of_any_lens
     grid = grids(cameras, source_from_target, depth, rays)
     if all(geometry.sees_all[source] for source in sources):
         return grid
@@ -40,7 +40,7 @@ def source_grids(
     return grid._replace(valid=grid.valid & at_nearest(masks, grid.coordinates))
 
 
-def _grids_one_by_one(
+def _grids_of_any_lens(
     cameras: Sequence[Camera], source_from_target: Tensor, depth: Tensor, rays: Tensor
 ) -> SampleGrid:
     """As `pinhole_grids`, for any lens."""

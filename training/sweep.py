@@ -125,7 +125,7 @@ def _lowered(
 
 def _best(cost: Float[Tensor, 'd h w'], ladder: Float[Tensor, ' d']) -> SureDepth:
     """Minimum over the ladder, refined between its rungs, believed where it is distinct."""
-    rungs = torch.arange(len(ladder), device=cost.device).to(cost)[:, None, None]
+    rungs = torch.arange(len(ladder), device=cost.device, dtype=cost.dtype)[:, None, None]
     least, first, second = fast(_least_and_second)(cost, rungs)
     rung = first.long()
     # The nearest rung is no answer: something nearer still may fit better. The farthest is one.

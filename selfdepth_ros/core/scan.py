@@ -23,7 +23,7 @@ from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.obstacles import HeightBand
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.rig_camera import RigCamera
-from selfdepth_ros.core.scan_steps import ANGLE_MIN, NumpyScanSteps, ScanSteps
+from selfdepth_ros.core.scan_steps import ANGLE_MIN, NumpyScanSteps, ScanSteps, narrow_gaps
 from selfdepth_ros.core.too_near import TooNear
 from selfdepth_ros.core.unsure import UnsurePoints
 
@@ -63,14 +63,6 @@ class ScanConfig(HeightBand):
     def azimuths(self) -> Float[np.ndarray, ' beams']:
         """Directions of the beams in radians, from the body's x axis to the left."""
         return ANGLE_MIN + self.angle_increment * np.arange(self.beams)
-
-
-def _close(marked: Bool[np.ndarray, ' beams'], slit: int) -> None:
-    """Mark beams between two marked ones, at most `slit`: beams may be finer than pixels."""
-    found = np.flatnonzero(marked)
-    gaps = np.diff(found, append=found[:1] + len(marked)) - 1
-    for index in np.flatnonzero((gaps > 0) & (gaps <= slit)):
-        marked[(found[index] + 1 + np.arange(gaps[index])) % len(marked)] = True
 
 
 def _ending_with_the_cloud(config: ScanConfig, filters: FusionConfig, rig: Rig) -> ScanConfig:
@@ -150,7 +142,8 @@ class Scanner:
                 found = np.full(config.beams, np.inf, np.float32)
                 steps.nearest(unsure, config.limits_m(self._ground_m), limits, found)
                 self._unknown |= found < np.inf
-        _close(self._unknown, self._slit)
+        for beams in narrow_gaps(self._unknown, self._slit):  # beams may be finer than pixels
+            self._unknown[beams] = True
         known = np.logical_not(self._unknown, out=self._unknown)
         known &= self.looked_at(present)
         steps.finish(self._blocked, known, self._slit, ranges)

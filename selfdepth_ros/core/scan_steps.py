@@ -7,6 +7,7 @@ allocating, where its compiler is installed.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -62,6 +63,16 @@ class ScanSteps(Protocol):
         ...
 
 
+def narrow_gaps(
+    marked: Bool[np.ndarray, ' beams'], slit: int
+) -> Iterator[Int[np.ndarray, ' gap']]:
+    """Give the beams of each opening between two marked ones that is at most `slit` beams wide."""
+    found = np.flatnonzero(marked)
+    gaps = np.diff(found, append=found[:1] + len(marked)) - 1
+    for index in np.flatnonzero((gaps > 0) & (gaps <= slit)):
+        yield (found[index] + 1 + np.arange(gaps[index])) % len(marked)
+
+
 class NumpyScanSteps:
     """The reference."""
 
@@ -107,9 +118,6 @@ class NumpyScanSteps:
         """See ScanSteps."""
         ranges[np.isposinf(ranges) & blocked] = -np.inf
         ranges[np.isposinf(ranges) & ~known] = np.nan
-        found = np.flatnonzero(ranges < np.inf)  # -inf too, NaN not
-        gaps = np.diff(found, append=found[:1] + len(ranges)) - 1
-        for index in np.flatnonzero((gaps > 0) & (gaps <= slit)):
-            beams = (found[index] + 1 + np.arange(gaps[index])) % len(ranges)
-            ends = ranges[[found[index], (beams[-1] + 1) % len(ranges)]]
+        for beams in narrow_gaps(ranges < np.inf, slit):  # -inf too, NaN not
+            ends = ranges[[beams[0] - 1, (beams[-1] + 1) % len(ranges)]]
             ranges[beams[np.isposinf(ranges[beams])]] = ends.min()

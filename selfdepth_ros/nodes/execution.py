@@ -20,7 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.memory import keep_memory
-from selfdepth_ros.nodes.library_log import library_log
+from selfdepth_ros.nodes.package_log import package_log
 
 NodeT = TypeVar('NodeT', bound=Node)
 EXIT_BUG = 1
@@ -118,7 +118,7 @@ def run(
     node = None
     try:
         node = make_node()
-        with library_log(node.get_logger()):
+        with package_log(node.get_logger()):
             start(node)
             stop.held = True
             _spin(node, lambda: stop.asked or finished(node))

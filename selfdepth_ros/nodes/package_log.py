@@ -30,7 +30,7 @@ class _ToNode(logging.Handler):
 
 
 @contextmanager
-def library_log(logger: Any) -> Iterator[None]:
+def package_log(logger: Any) -> Iterator[None]:
     """Let a node's rclpy logger say what the package's modules log, from INFO on, and it alone."""
     package = logging.getLogger(selfdepth_ros.__name__)
     before = package.level, package.propagate
