@@ -272,17 +272,28 @@ def _with_teachable_head(config: TrainConfig, learn_motion: bool) -> TrainConfig
 
 
 def _fabric(config: TrainConfig) -> Fabric:
-    """All GPUs; or, on a CPU, as many processes as torchrun has started."""
-    # Fabric would take each of them for the only one, all writing one checkpoint.
-    devices = 'auto' if torch.cuda.is_available() else int(os.environ.get('LOCAL_WORLD_SIZE', 1))
-    return Fabric(accelerator='auto', devices=devices, precision=_precision(config.precision))
+    """One process; or as many as torchrun has started here and on other machines, a GPU each."""
+    # By itself Fabric takes all GPUs, starting this command again for each, and asks torchrun for
+    # just as many processes; on a CPU it takes each of them for the only one.
+    here = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    machines = int(os.environ.get('WORLD_SIZE', here)) // here
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else here
+    if here > gpus:
+        raise TrainingError(
+            f'Found {gpus} GPU{"s" if gpus > 1 else ""} for {here} processes of torchrun, '
+            f'expected one each. Give --nproc-per-node={gpus}.'
+        )
+    precision = _precision(config.precision)
+    return Fabric(accelerator='auto', devices=here, num_nodes=machines, precision=precision)
 
 
 def _precision(name: str) -> Any:
     if name != 'auto':
         return name
     if torch.cuda.is_available():
-        return 'bf16-mixed' if torch.cuda.is_bf16_supported() else '32-true'
+        # Before Ampere CUDA has it in emulation only, which is slower than 32 bits.
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return 'bf16-mixed' if native else '32-true'
     native = getattr(torch.cpu, '_is_avx512_bf16_supported', lambda: False)()
     return 'bf16-mixed' if native else '32-true'
 

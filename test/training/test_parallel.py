@@ -27,7 +27,8 @@ def both(street, tmp_path_factory) -> dict[int, Any]:
         launcher = ['-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={count}']
         subprocess.run(
             [sys.executable, *launcher, str(SCRIPT), str(street.bag), str(folder), str(out)],
-            env=os.environ | {'OMP_NUM_THREADS': '1', 'TORCH_COMPILE_DISABLE': '1'},
+            env=os.environ
+            | {'OMP_NUM_THREADS': '1', 'TORCH_COMPILE_DISABLE': '1', 'CUDA_VISIBLE_DEVICES': ''},
             check=True, timeout=280,
         )  # fmt: skip
         found[count] = torch.load(out, weights_only=True)
