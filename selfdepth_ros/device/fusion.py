@@ -137,4 +137,4 @@ def _on_host(*tensors: torch.Tensor) -> list[Any]:
 
 def _wait(device: str) -> None:
     if torch.device(device).type == 'cuda':
-        torch.cuda.synchronize(device)
+        torch.cuda.current_stream(device).synchronize()  # of all: see Buffers

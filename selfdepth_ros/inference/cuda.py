@@ -4,14 +4,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from selfdepth_ros.inference.engine import EngineError
+
+
+class DeviceError(EngineError):
+    """A device that has no room, or that torch has no code for: no fault of the model's file."""
+
+
+@contextmanager
+def device_errors(task: str) -> Iterator[None]:
+    """Raise as DeviceError what torch refuses meanwhile; `task`: what could not be done, then."""
+    try:
+        yield
+    except RuntimeError as cause:
+        reason = str(cause).strip().partition('\n')[0]
+        raise DeviceError(
+            f'torch could not {task}: {reason}; where memory is short, end other programs that '
+            'use it; where there is no kernel image, install the torch that is built for this GPU '
+            '(on a Jetson, the one for your JetPack); the backend onnx runs the same model'
+        ) from cause
 
 
 @dataclass(frozen=True)
@@ -44,26 +62,29 @@ def torch_cuda() -> Any:
 
 
 def this_gpu() -> Gpu:
-    """The GPU that torch uses. Raises EngineError when there is none."""
+    """The GPU that torch uses. Raises EngineError when there is none that answers."""
     cuda = torch_cuda().cuda
-    major, minor = cuda.get_device_capability()
-    return Gpu(cuda.get_device_name(), f'{major}.{minor}')
+    with device_errors('ask the GPU for its name'):
+        major, minor = cuda.get_device_capability()
+        return Gpu(cuda.get_device_name(), f'{major}.{minor}')
 
 
 class Buffers:
     """Fixed tensors on the device, each with a pinned twin on the host, and one stream."""
 
     def __init__(self, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
-        """`shapes`: tensor -> (shape, name of its dtype)."""
+        """`shapes`: tensor -> (shape, name of its dtype). Raises DeviceError."""
         torch = self._torch = torch_cuda()
-        self.stream = torch.cuda.Stream()
         self.device: dict[str, Any] = {}
         self._host: dict[str, Any] = {}
-        for name, (shape, kind) in shapes.items():
-            dtype = getattr(torch, kind)
-            self.device[name] = torch.zeros(shape, dtype=dtype, device='cuda')
-            self._host[name] = torch.zeros(shape, dtype=dtype, pin_memory=True)
-        torch.cuda.synchronize()
+        with device_errors('hold images and depths on the GPU'):
+            self.stream = torch.cuda.Stream()
+            for name, (shape, kind) in shapes.items():
+                dtype = getattr(torch, kind)
+                self.device[name] = torch.zeros(shape, dtype=dtype, device='cuda')
+                self._host[name] = torch.zeros(shape, dtype=dtype, pin_memory=True)
+            # Not for the whole device: another thread's engine may be recording its graph.
+            torch.cuda.current_stream().synchronize()
 
     def upload(self, name: str, values: np.ndarray) -> None:
         """Queue the copy of the first rows of a tensor to the device; the others become zero."""
@@ -103,9 +124,14 @@ class Buffers:
         return stream
 
     def capture(self, launch: Callable[[int], None]) -> Callable[[], None]:
-        """Record what `launch(stream handle)` queues as a CUDA graph; return its replay."""
+        """Record what `launch(stream handle)` queues as a CUDA graph; return its replay.
+
+        Meanwhile other threads use the GPU as they like, such as one that loads another model; in
+        the mode that is usual, memory that they ask for would spoil the graph and their work.
+        """
         graph = self._torch.cuda.CUDAGraph()
-        with self._torch.cuda.graph(graph, stream=self.stream):
+        local = {'stream': self.stream, 'capture_error_mode': 'thread_local'}
+        with self._torch.cuda.graph(graph, **local):
             launch(self.stream.cuda_stream)
 
         def replay() -> None:

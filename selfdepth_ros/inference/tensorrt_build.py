@@ -8,6 +8,7 @@ Networks are strongly typed: what is float16 or 8 bits is so in the ONNX file, n
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 """Input -> its shape, the batch included."""
 OLDEST = 10
 """The oldest major version whose interface this is."""
+_loggers: dict[type, Any] = {}
+_one_at_a_time = threading.Lock()
 
 
 def vendor() -> Any:
@@ -59,7 +62,7 @@ def compile_engine(model: bytes, shapes: Shapes, timing: Path, name: str) -> byt
 def _compile(
     trt: Any, monitor: Any, model: bytes, shapes: Shapes, timing: Path, name: str
 ) -> bytes:
-    logger = make_logger(trt)
+    logger = process_logger(trt)
     builder = trt.Builder(logger)
     network = builder.create_network(network_flags(trt))
     _parse(trt.OnnxParser(network, logger), model, name)
@@ -92,8 +95,20 @@ def network_flags(trt: Any) -> int:
     return 0 if flag is None else 1 << int(flag)
 
 
+def process_logger(trt: Any) -> Any:
+    """The logger of all builders and engines of this process, with no error of this thread yet.
+
+    TensorRT keeps one pointer, to the logger of the first that is there; a later one's own goes
+    unheard, and a logger freed with the engine that was first would be called nevertheless.
+    """
+    with _one_at_a_time:
+        logger = _loggers.get(trt.ILogger) or _loggers.setdefault(trt.ILogger, make_logger(trt))
+    logger.forget()
+    return logger
+
+
 def make_logger(trt: Any) -> Any:
-    """A TensorRT logger that writes to Python's log and remembers the last error."""
+    """A TensorRT logger that writes to Python's log; it knows the last error of each thread."""
     severity = trt.ILogger.Severity
     levels = {
         severity.INTERNAL_ERROR: logging.ERROR,
@@ -104,12 +119,20 @@ def make_logger(trt: Any) -> Any:
     class Logger(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.last_error = ''
+            self._heard = threading.local()  # one thread may compile while another one runs
+
+        @property
+        def last_error(self) -> str:
+            """Of what this thread asked TensorRT for, since `forget`."""
+            return getattr(self._heard, 'error', '')
+
+        def forget(self) -> None:
+            self._heard.error = ''
 
         def log(self, severity: Any, msg: str) -> None:
             level = levels.get(severity, logging.DEBUG)
             if level == logging.ERROR:
-                self.last_error = msg
+                self._heard.error = msg
             log.log(level, 'TensorRT: %s', msg)
 
     return Logger()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from selfdepth_ros.core.errors import ManifestError
 from selfdepth_ros.core.manifest import Manifest, file_sha256
 from selfdepth_ros.inference import self_check
-from selfdepth_ros.inference.cuda import this_gpu
+from selfdepth_ros.inference.cuda import DeviceError, this_gpu
 from selfdepth_ros.inference.engine import EngineError
 from selfdepth_ros.inference.engine_cache import Built, CachedEngine, EngineCache, EngineKey
 from selfdepth_ros.inference.precision import RECIPE, Batch, Precision, to_fp16
@@ -60,6 +60,8 @@ def prepare(path: Path, options: BuildOptions) -> Prepared:
     cached = cache.get_or_build(manifest.name, key, build)
     try:
         engine = TensorRtEngine(cached.plan, manifest, options.cuda_graph)
+    except DeviceError:  # another engine would not fit either, after minutes
+        raise
     except EngineError as cause:
         if cached.built:
             raise

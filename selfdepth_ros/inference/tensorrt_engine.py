@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from selfdepth_ros.core.manifest import Manifest
-from selfdepth_ros.inference.cuda import Buffers, this_gpu
+from selfdepth_ros.inference.cuda import Buffers, DeviceError, device_errors, this_gpu
 from selfdepth_ros.inference.engine import DepthPrediction, EngineError, check_batch
 from selfdepth_ros.inference.interrupts import held_interrupts
-from selfdepth_ros.inference.tensorrt_build import make_logger, vendor
+from selfdepth_ros.inference.tensorrt_build import process_logger, vendor
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +30,12 @@ class TensorRtEngine:
     def __init__(self, plan: bytes, manifest: Manifest, cuda_graph: bool = False) -> None:
         """`plan` is a serialized engine; `cuda_graph` replays the launches from the second run on.
 
-        Raises EngineError when there is no GPU, or when the plan is not for it.
+        Raises EngineError when there is no GPU, or when the plan is not for it, and DeviceError
+        when the GPU cannot take it now.
         """
         trt = vendor()
         self._manifest = manifest
-        self._logger = make_logger(trt)
+        self._logger = process_logger(trt)
         with held_interrupts():  # TensorRT calls the logger, and may take seconds
             self._runtime = trt.Runtime(self._logger)
             self._engine = self._runtime.deserialize_cuda_engine(plan)
@@ -50,9 +51,10 @@ class TensorRtEngine:
         with held_interrupts():
             self._context = self._engine.create_execution_context()
         if self._context is None:
-            raise EngineError(
+            raise DeviceError(
                 f'{manifest.name!r} does not fit into the memory of the GPU '
-                f'({self._logger.last_error}); end other programs that use it'
+                f'({self._logger.last_error or "TensorRT gave no reason"}); end other programs '
+                'that use it'
             )
         self.buffers = Buffers(shapes)
         for name, tensor in self.buffers.device.items():
@@ -120,10 +122,11 @@ class TensorRtEngine:
 
     def _infer(self, images: np.ndarray, focal: np.ndarray) -> list[np.ndarray]:
         """One run: host to device, the network, device to host."""
-        self.buffers.upload('images', images)
-        self.buffers.upload('focal', focal)
-        self.execute()
-        return self.buffers.download(self._outputs, len(images))
+        with device_errors(f'run {self._manifest.name!r} on the GPU'):
+            self.buffers.upload('images', images)
+            self.buffers.upload('focal', focal)
+            self.execute()
+            return self.buffers.download(self._outputs, len(images))
 
     def execute(self) -> None:
         """Queue one run on what lies in `buffers.device`, on `buffers.stream`."""
@@ -137,10 +140,11 @@ class TensorRtEngine:
             self._replay = self._captured()
 
     def _launch(self, stream: int) -> None:
+        self._logger.forget()
         if not self._context.execute_async_v3(stream):
             raise EngineError(
-                f'TensorRT could not run {self._manifest.name!r} ({self._logger.last_error}); '
-                f'{_REBUILD}'
+                f'TensorRT could not run {self._manifest.name!r} '
+                f'({self._logger.last_error or "it gave no reason"}); {_REBUILD}'
             )
 
     def _captured(self) -> Callable[[], None] | None:

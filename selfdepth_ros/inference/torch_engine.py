@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from jaxtyping import Float, Float32, UInt8
 
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference import self_check
+from selfdepth_ros.inference.cuda import device_errors
 from selfdepth_ros.inference.engine import DepthPrediction, EngineError, check_batch
 from selfdepth_ros.inference.graph import METADATA_KEY, onnx_module, read_model
 from selfdepth_ros.inference.interface import Tensor, check_interface, find_manifest
@@ -28,11 +30,13 @@ class TorchEngine:
     def __init__(self, graph: Any, manifest: Manifest, memory: str = 'cpu') -> None:
         """`graph`: of an ONNX model; `memory`: where it runs, as torch calls it.
 
-        Raises EngineError for a graph that the torch backend does not run.
+        Raises EngineError for a graph that the torch backend does not run, and DeviceError when
+        the device cannot take it.
         """
         self._torch = _torch()
         self._manifest, self._memory = manifest, memory
-        self._graph = TorchGraph(graph, memory)
+        with device_errors(f'put the weights of {manifest.name!r} on {memory}'):
+            self._graph = TorchGraph(graph, memory)
 
     @classmethod
     def load(cls, path: Path, threads: int = 0) -> TorchEngine:
@@ -68,24 +72,30 @@ class TorchEngine:
     def infer(self, images: UInt8[Any, 'n h w 3'], focal: Float[Any, ' n']) -> DepthPrediction:
         """Depth of RGB images of the manifest's size; see `DepthEngine.infer`."""
         check_batch(self._manifest, images, focal)
-        found = self._run(
-            self._torch.from_numpy(np.ascontiguousarray(images)).to(self._memory),
-            self._torch.from_numpy(np.ascontiguousarray(focal, np.float32)).to(self._memory),
-        )
-        return DepthPrediction(*(each.contiguous().cpu().numpy() for each in found))
+        with self._failures(len(images)):
+            found = self._run(
+                self._torch.from_numpy(np.ascontiguousarray(images)).to(self._memory),
+                self._torch.from_numpy(np.ascontiguousarray(focal, np.float32)).to(self._memory),
+            )
+            return DepthPrediction(*(each.contiguous().cpu().numpy() for each in found))
 
     def _run(self, images: Any, focal: Any) -> list[Any]:
         """Depth and, where the model has it, confidence."""
+        # Not inference_mode: what comes out of that cannot be written to.
+        with self._torch.no_grad():
+            found = self._graph.run({'images': images, 'focal': focal})
+        return [found['depth'], *([found['confidence']] if 'confidence' in found else [])]
+
+    @contextmanager
+    def _failures(self, count: int) -> Iterator[None]:
+        """Raise as EngineError what goes wrong with `count` images, on the way too."""
         try:
-            # Not inference_mode: what comes out of that cannot be written to.
-            with self._torch.no_grad():
-                found = self._graph.run({'images': images, 'focal': focal})
+            yield
         except RuntimeError as cause:
             raise EngineError(
-                f'the model {self._manifest.name!r} failed on {len(images)} images: {cause}; use '
-                'the backend onnx, or fewer cameras where memory is what lacks'
+                f'the model {self._manifest.name!r} failed on {count} images: {cause}; use the '
+                'backend onnx, or fewer cameras where memory is what lacks'
             ) from cause
-        return [found['depth'], *([found['confidence']] if 'confidence' in found else [])]
 
 
 class TorchDeviceEngine(TorchEngine):
@@ -95,8 +105,11 @@ class TorchDeviceEngine(TorchEngine):
         super().__init__(graph, manifest, memory)
         self._stream = None
         if memory == 'cuda':
-            self._stream = self._torch.cuda.Stream()
-            self._torch.cuda.synchronize()  # the weights came up on another stream
+            with device_errors(f'put the weights of {manifest.name!r} on {memory}'):
+                self._stream = self._torch.cuda.Stream()
+                # The weights came up on another stream. Of all streams it would be an error while
+                # one records a graph.
+                self._torch.cuda.current_stream().synchronize()
 
     @property
     def memory(self) -> str:
@@ -117,7 +130,7 @@ class TorchDeviceEngine(TorchEngine):
     ) -> DepthPrediction:
         """See DeviceEngine."""
         check_batch(self._manifest, images, focal)
-        with self.queue():
+        with self.queue(), self._failures(len(images)):
             return DepthPrediction(*self._run(images, focal))
 
 
