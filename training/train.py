@@ -41,7 +41,7 @@ from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.intensity import alignments
 from selfdepth_training.labels import LABELS
 from selfdepth_training.learner import Losses, SurroundLearner
-from selfdepth_training.masks import with_self_occlusion
+from selfdepth_training.masks import rigs_of
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
@@ -101,8 +101,7 @@ def train(
     given = given_rig(out, rig_file, resume)
     if given is not None:
         caches = [with_rig(cache, given) for cache in caches]
-    measure = config.data.body_masks
-    rigs = [with_self_occlusion(c.rig, c) if measure else c.rig for c in caches]
+    rigs = rigs_of(caches, config.data.body_masks)
     scale = scale_of(caches, rigs, config)
     warn_of(scale)
     if config.data.without_odometry == 'visual':

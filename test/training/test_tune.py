@@ -184,6 +184,37 @@ def test_what_has_no_metres_is_refused_before_it_is_trained(record, tmp_path, ca
     assert 'no recipe that could be judged' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ('first', 'shared', 'measured'),
+    [('', '', True), ('', 'data.body_masks=false', False), (',data.body_masks=false', '', True)],
+)
+def test_masks_are_measured_where_a_training_would(
+    record, tmp_path, caplog, first, shared, measured
+):
+    """Of 16 frames none can be, which is told. Recipes without metres: nothing is trained."""
+    bag, settings = record(frames=16, odometry=False), [f'--set={text}' for text in SMALL]
+    settings += [f'--set={shared}'] if shared else []
+    tried = [f'--try=lite{first}', '--try=sfm']
+    assert main(['tune', str(bag), f'--out={tmp_path}', '--steps=1', *settings, *tried]) == 2
+    assert ('to measure a self-occlusion mask' in caplog.text) == measured
+
+
+def test_a_model_of_the_same_relative_name_is_another_search(
+    record, tmp_path, capsys, monkeypatch
+):
+    named = ['--set=data.labels=onnx', '--set=data.label_model=teacher']
+    tried = [*named, '--try=supervised', '--try=supervised,steps=2']
+    settings = [f'--set={text}' for text in SMALL]
+    arguments = ['tune', str(record(frames=16)), f'--out={tmp_path / "out"}', '--steps=1']
+    for name in ('one', 'one', 'other'):
+        (tmp_path / name).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / name)
+        assert main([*arguments, *settings, *tried]) == 2
+        error = capsys.readouterr().err
+        assert ('another search' in error) == (name == 'other')
+        assert (str(tmp_path / 'one' / 'teacher') in error) == (name == 'one')
+
+
 def test_another_search_in_the_same_folder_is_refused(tmp_path, capsys):
     (tmp_path / 'tune.json').write_text('{}')
     assert search(tmp_path / 'bag', tmp_path) == 2
