@@ -22,7 +22,7 @@ class Labels(Protocol):
     """Depths of the frames of some recordings; they depend on the frame alone, not on the step."""
 
     def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
-        """Depths of a frame of a recording, of the rig's kind, at half of the training size."""
+        """Depths of a frame of a recording, of the rig's kind, at `LABEL_LEVEL`."""
 
 
 @runtime_checkable
@@ -30,7 +30,7 @@ class ZDepths(Protocol):
     """Z-depths of the frames of one recording."""
 
     def of(self, frame: int) -> SureDepth:
-        """Z-depths (c, h, w) at half of the training size, on the CPU."""
+        """Z-depths (c, h, w) at `LABEL_LEVEL`, on the CPU."""
 
 
 class StoredLabels:

@@ -34,10 +34,9 @@ from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_check
 from selfdepth_training.clipping import clip_gradients
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
-from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.data.samples import LABEL_LEVEL, SampleSource
 from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
-from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.intensity import alignments
 from selfdepth_training.labels import LABELS
 from selfdepth_training.learner import Losses, SurroundLearner
@@ -226,7 +225,7 @@ def _feed(
     fabric: Fabric, rigs: list[Rig], source: SampleSource, config: TrainConfig, aligned: Alignments
 ) -> Feed:
     """What steps are fed; hints that measuring the pace has asked for are kept."""
-    size = config.data.width >> HINT_LEVEL, config.data.height >> HINT_LEVEL
+    size = config.data.width >> LABEL_LEVEL, config.data.height >> LABEL_LEVEL
     kind = common_depth_kind(rigs)
     tables = [
         RigGeometry.of(rig, *size, kind, fabric.device, alignment)
