@@ -104,11 +104,6 @@ class RigGeometry:
         return images * gain + offset
 
     @property
-    def body_from_camera_like_rays(self) -> SE3:
-        """`body_from_camera` in the precision and on the device of the rays."""
-        return SE3(self.body_from_camera.matrix.to(self.rays))
-
-    @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.rays.shape[1], self.rays.shape[2]
