@@ -22,7 +22,7 @@ from selfdepth_training.beginning import with_absolute_paths
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint
 from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
-from selfdepth_training.data.folder import appearing
+from selfdepth_training.data.folder import appearing, only_one
 from selfdepth_training.evaluate import Predictor
 from selfdepth_training.judge import Judge, Verdict
 from selfdepth_training.loaded import load_model
@@ -270,5 +270,5 @@ def _predictors(folder: Path, judge: Judge) -> list[Predictor]:
 
 def _keep(folder: Path, best: Path) -> None:
     """Copy the training, whole or not at all."""
-    with appearing(best) as partial:
+    with only_one(best), appearing(best) as partial:
         shutil.copytree(folder, partial, dirs_exist_ok=True)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes are tried on a bag, the better one is kept, and a search goes on where it stopped."""
 
+import fcntl
 import json
 import math
 import shutil
@@ -13,10 +14,11 @@ import pytest
 from selfdepth_ros.cli.main import main
 from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import load_recipe
+from selfdepth_training.data.folder import appearing
 from selfdepth_training.data.lidar import LidarDepth
 from selfdepth_training.data.samples import SampleSource, SureDepth
 from selfdepth_training.judge import Judge, Verdict
-from selfdepth_training.tune import Candidate, rounds_of
+from selfdepth_training.tune import Candidate, _keep, rounds_of
 
 SMALL = (
     'network.encoder=[16,16,16,32,32]', 'network.decoder=[16,16,16,16]', 'data.width=96',
@@ -168,6 +170,24 @@ def test_the_better_recipe_is_kept_and_an_interrupted_search_goes_on(
     assert all(np.array_equal(v, again[k]) for k, v in state['learner'].items())
     scores = [json.loads((folder / 'score.json').read_text()) for folder in (first, second)]
     assert scores[1]['photometric'] < scores[0]['photometric']
+
+
+def test_the_copy_of_another_search_is_waited_for(tmp_path, monkeypatch):
+    """Two with one --out: the second to end would remove what the first one is copying."""
+    training, best, locked = tmp_path / 'round_1', tmp_path / 'best', []
+    training.mkdir()
+    (training / 'score.json').write_text('{}')
+
+    def watched(folder):
+        with (tmp_path / '.best.lock').open('w') as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locked.append(folder)
+        return appearing(folder)
+
+    monkeypatch.setattr('selfdepth_training.tune.appearing', watched)
+    _keep(training, best)
+    assert locked == [best]
+    assert (best / 'score.json').read_text() == '{}'
 
 
 def test_what_has_no_metres_is_refused_before_it_is_trained(record, tmp_path, capsys, caplog):
