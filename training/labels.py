@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from selfdepth_ros.core.depth import FORWARD_LEAST
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.depth_topic import TopicDepth
 from selfdepth_training.data.lidar import LidarDepth
@@ -39,7 +40,7 @@ class StoredLabels:
     def __init__(self, depths: Sequence[ZDepths], geometries: list[RigGeometry]) -> None:
         self._depths = depths
         # Metres of depth along one metre of z: 1 where the depth is the z-depth.
-        self._per_z = [1 / g.rays[..., 2].clamp(min=1e-3) for g in geometries]
+        self._per_z = [1 / g.rays[..., 2].clamp(min=FORWARD_LEAST) for g in geometries]
         self._visible = [geometry.visible for geometry in geometries]
 
     def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
