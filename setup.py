@@ -26,7 +26,6 @@ EXTRAS = {
         'ros-nav-msgs',
         'ros-sensor-msgs',
         'ros-std-srvs',
-        'ros-visualization-msgs',
         'lark-parser',
     ],
     'bags': BAGS,

@@ -17,12 +17,11 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import rclpy
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
@@ -30,7 +29,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image, LaserScan, PointCloud2
 from tqdm import tqdm
 
-from selfdepth_ros.core.manifest import Manifest, file_sha256
+from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.core.rig import Rig, load_rig
 from selfdepth_ros.demo.domain import hold_free_domain
 from selfdepth_ros.demo.processes import NodeProcess, set_up_middleware
@@ -40,7 +39,7 @@ from selfdepth_ros.nodes.to_ros import header, image_message
 from selfdepth_ros.shipped import shipped
 
 sys.path.append(str(Path(__file__).parents[1] / 'test' / 'shared'))
-from small_model import luminance_graph
+from small_model import write_model
 
 HOUR = 36_000
 """Frames of an hour at 10 Hz."""
@@ -53,11 +52,8 @@ NODE = '/surround_depth'
 def write_brightness(folder: Path, rig: Rig) -> Path:
     """Write the model of three operations at the size of the rig's images."""
     size = rig.cameras[0].camera
-    path = folder / 'model.onnx'
-    onnx.save(luminance_graph(size=(size.height, size.width), gain=0.5), path)
     manifest = Manifest('brightness', size.width, size.height, 'z_depth', 0.1, 100.0, rig.names)
-    replace(manifest, onnx_sha256=file_sha256(path)).save(path.with_suffix('.yaml'))
-    return path
+    return write_model(folder, manifest, embed=False, gain=0.5)
 
 
 def pictures(rig: Rig) -> list[list[Image]]:

@@ -6,12 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfdepth_training.data.samples import SureDepth
+from selfdepth_training.data.samples import LABEL_LEVEL, SureDepth
 from selfdepth_training.losses.combine import UNSEEN
 from selfdepth_training.scene import Scene
-
-# Hints have half of the images' size, and so are they judged.
-LEVEL = 1
 
 
 def reprojects_better(scene: Scene, hint: SureDepth) -> Bool[Tensor, 'c y x']:
@@ -20,19 +17,19 @@ def reprojects_better(scene: Scene, hint: SureDepth) -> Bool[Tensor, 'c y x']:
     Where no image sees what the hint says, it does not.
     """
     # The scene keeps them for the terms that come after, which need their gradients.
-    said_m, _ = scene.depth(0, LEVEL), scene.views(LEVEL)
+    said_m, _ = scene.depth(0, LABEL_LEVEL), scene.views(LABEL_LEVEL)
     with torch.no_grad():
         said = _error(scene, said_m)
         told = _error(scene, torch.where(hint.sure, hint.depth, 1.0))
         better = told < said
         if scene.loss.temporal:
-            better = better & (told < scene.still_error(LEVEL).amin(1))
+            better = better & (told < scene.still_error(LABEL_LEVEL).amin(1))
     return better
 
 
 def _error(scene: Scene, depth: Float[Tensor, 'c y x']) -> Float[Tensor, 'c y x']:
     """Least error against the images that the recipe compares; UNSEEN where there is none."""
-    tables, views, loss = scene.tables(LEVEL), scene.views(LEVEL), scene.loss
+    tables, views, loss = scene.tables(LABEL_LEVEL), scene.views(LABEL_LEVEL), scene.loss
     error = torch.full_like(depth, UNSEEN)
     if loss.temporal and scene.motion_teaches:
         found = tables.temporal(views, depth)

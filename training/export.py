@@ -200,9 +200,9 @@ def _difference(trained: TrainedNetwork, path: Path, manifest: Manifest) -> floa
         for images in (noise, np.ascontiguousarray(ramp.astype(np.uint8))):
             focal = rng.uniform(100, 400, batch).astype(np.float32)
             ours: Any = session.run(None, {'images': images, 'focal': focal})
-            depth, confidence = trained.depth_and_confidence(images, focal)
-            apart = [np.abs(ours[0] - depth) / depth]
-            if confidence is not None:
-                apart.append(np.abs(ours[1] - confidence))
+            said = trained.infer(images, focal)
+            apart = [np.abs(ours[0] - said.depth) / said.depth]
+            if said.confidence is not None:
+                apart.append(np.abs(ours[1] - said.confidence))
             worst += [max(np.percentile(each, 99), 10 * np.mean(each)) for each in apart]
     return float(np.max(worst))

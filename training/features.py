@@ -85,8 +85,6 @@ class EncoderFeatures(nn.Module):
         return Features(unit.unflatten(0, images.shape[:2]), None)
 
 
-FeatureSource = Callable[[Tensor, DepthNetwork], Features]
-
 FEATURES: dict[str, Callable[[LossConfig, bool], nn.Module]] = {
     'learned': LearnedFeatures,
     'encoder': lambda loss, refines: EncoderFeatures(),

@@ -80,6 +80,9 @@ class RigGeometry:
         for entry in scaled.cameras:
             directions, valid = entry.camera.pixel_rays()
             if kind == 'z_depth':
+                # Not `core.depth.depth_per_metre`, by which rays to the side have no z-depth: it
+                # is for pinholes (`depth_kind`), which have none. Of other lenses the judge alone
+                # asks for it, and to the side it then means: endlessly far.
                 directions = directions / np.maximum(directions[..., 2:], 1e-6)
             if entry.self_occlusion is not None:
                 valid = valid & ~entry.self_occlusion
@@ -102,11 +105,6 @@ class RigGeometry:
             return images
         gain, offset = self.alignment[..., None, None].unbind(2)
         return images * gain + offset
-
-    @property
-    def body_from_camera_like_rays(self) -> SE3:
-        """`body_from_camera` in the precision and on the device of the rays."""
-        return SE3(self.body_from_camera.matrix.to(self.rays))
 
     @property
     def size(self) -> tuple[int, int]:

@@ -39,7 +39,8 @@ def standing_on_ground(swept: SureDepth, geometry: RigGeometry) -> SureDepth:
 
 
 def _under_ground(swept: SureDepth, geometry: RigGeometry) -> Bool[Tensor, 'c h w']:
-    points = geometry.body_from_camera_like_rays.apply(swept.depth[..., None] * geometry.rays)
+    body_from_camera = geometry.body_from_camera.like(geometry.rays)
+    points = body_from_camera.apply(swept.depth[..., None] * geometry.rays)
     distance, height = points[..., :2].norm(dim=-1), points[..., 2]
     nearest, farthest = NEAR_M
     near = swept.sure & (distance > nearest) & (distance < farthest)

@@ -17,7 +17,7 @@ from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.completion import completed
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.consensus import Moment, averaged
-from selfdepth_training.data.samples import RigSample, SampleSource
+from selfdepth_training.data.samples import LABEL_LEVEL, RigSample, SampleSource
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.ground import standing_on_ground
 from selfdepth_training.losses.surround import NOW, surround_views, to_float
@@ -25,10 +25,9 @@ from selfdepth_training.sky import with_sky
 from selfdepth_training.specks import without_specks
 from selfdepth_training.sweep import SureDepth, depth_ladder, sweep
 
-# Hints are as large as the network's depth, half of the training size: at a quarter, outlines are
-# twice as far off. 80 inverse depths from 1.2 m to the farthest, a pixel of motion apart where the
-# robot moves a metre sideways: at twice that, what is beyond 20 m comes out 3 % too near.
-LEVEL, RUNGS, NEAR_M = 1, 80, 1.2
+# 80 inverse depths from 1.2 m to the farthest, a pixel of motion apart where the robot moves a
+# metre sideways: at twice that, what is beyond 20 m comes out 3 % too near.
+RUNGS, NEAR_M = 80, 1.2
 
 
 # Frames on either side, of those that are learned from, that have a say, and how far off they may
@@ -90,7 +89,7 @@ class SweepHints:
         # between two cameras is left to the photometric terms.
         poses = SE3(sample.world_from_body if motion_known else sample.at_rest)
         swept = swept_depth(sample, poses, geometry, self.config, motion_known)
-        images = functional.avg_pool2d(to_float(sample.images[NOW]), 1 << LEVEL)
+        images = functional.avg_pool2d(to_float(sample.images[NOW]), 1 << LABEL_LEVEL)
         visible = geometry.visible & sample.present[NOW][:, None, None]
         farthest_m = self.config.network.max_depth_m
         stood = standing_on_ground(swept, geometry)
@@ -106,6 +105,6 @@ def swept_depth(
 
     With `temporal` the frames before and after are compared too, else the overlaps only.
     """
-    views = surround_views(sample, poses, geometry, LEVEL)
+    views = surround_views(sample, poses, geometry, LABEL_LEVEL)
     ladder = depth_ladder(NEAR_M, config.network.max_depth_m, RUNGS, geometry.rays.device)
     return sweep(views, geometry, ladder, config.loss.ssim, temporal)

@@ -25,10 +25,9 @@ from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.data.lidar import LidarDepth
-from selfdepth_training.data.samples import DataError, RigSample, SampleSource, spread
+from selfdepth_training.data.samples import LABEL_LEVEL, DataError, RigSample, SampleSource, spread
 from selfdepth_training.evaluate import Predictor
 from selfdepth_training.geometry import RigGeometry
-from selfdepth_training.hints import LEVEL
 from selfdepth_training.losses.surround import AFTER, NOW, SurroundReprojection, surround_views
 
 log = logging.getLogger(__name__)
@@ -72,10 +71,10 @@ class Judge:
         self.rigs = rigs
         """Of the recordings, at the size of the images."""
         self._lidar = _lidar_of(caches)
-        size = config.data.width >> LEVEL, config.data.height >> LEVEL
+        size = config.data.width >> LABEL_LEVEL, config.data.height >> LABEL_LEVEL
         self._tables = [
             SurroundReprojection(
-                RigGeometry.of(rig, *size, 'z_depth', torch.device('cpu')), 1 << LEVEL,
+                RigGeometry.of(rig, *size, 'z_depth', torch.device('cpu')), 1 << LABEL_LEVEL,
                 config.loss.ssim,
             )
             for rig in rigs
@@ -120,7 +119,7 @@ def _lidar_of(caches: list[FrameCache]) -> list[LidarDepth] | None:
 
 
 def _depth(predict: Predictor, sample: RigSample) -> Float[torch.Tensor, 'c h w']:
-    """Z-depth of the middle frame at half of the images' size; absent cameras are far away."""
+    """Z-depth of the middle frame at the size of labels; absent cameras are far away."""
     images, present = sample.images[NOW].numpy(), sample.present[NOW].tolist()
     shown = tuple(image if here else None for image, here in zip(images, present, strict=True))
     frame = SurroundFrame(0, shown, tuple(0 if here else None for here in present))
@@ -128,7 +127,7 @@ def _depth(predict: Predictor, sample: RigSample) -> Float[torch.Tensor, 'c h w'
         np.full(images.shape[1:3], 1e3) if depth is None else depth for depth in predict(frame)
     ]
     inverse = 1 / torch.from_numpy(np.stack(depths)).float().clamp(min=1e-3)
-    return 1 / functional.avg_pool2d(inverse[None], 1 << LEVEL)[0]
+    return 1 / functional.avg_pool2d(inverse[None], 1 << LABEL_LEVEL)[0]
 
 
 def _relative(lidar: LidarDepth, now: int, depth: Float[torch.Tensor, 'c h w']) -> list[float]:

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from selfdepth_ros.core.depth import FORWARD_LEAST
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.depth_topic import TopicDepth
 from selfdepth_training.data.lidar import LidarDepth
@@ -22,7 +23,7 @@ class Labels(Protocol):
     """Depths of the frames of some recordings; they depend on the frame alone, not on the step."""
 
     def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
-        """Depths of a frame of a recording, of the rig's kind, at half of the training size."""
+        """Depths of a frame of a recording, of the rig's kind, at `LABEL_LEVEL`."""
 
 
 @runtime_checkable
@@ -30,7 +31,7 @@ class ZDepths(Protocol):
     """Z-depths of the frames of one recording."""
 
     def of(self, frame: int) -> SureDepth:
-        """Z-depths (c, h, w) at half of the training size, on the CPU."""
+        """Z-depths (c, h, w) at `LABEL_LEVEL`, on the CPU."""
 
 
 class StoredLabels:
@@ -39,7 +40,7 @@ class StoredLabels:
     def __init__(self, depths: Sequence[ZDepths], geometries: list[RigGeometry]) -> None:
         self._depths = depths
         # Metres of depth along one metre of z: 1 where the depth is the z-depth.
-        self._per_z = [1 / g.rays[..., 2].clamp(min=1e-3) for g in geometries]
+        self._per_z = [1 / g.rays[..., 2].clamp(min=FORWARD_LEAST) for g in geometries]
         self._visible = [geometry.visible for geometry in geometries]
 
     def of(self, recording: int, now: int, device: torch.device) -> SureDepth:

@@ -37,6 +37,11 @@ STILL_SHARE = 0.2
 LEAST_AREA = 0.002
 
 
+def rigs_of(caches: list[FrameCache], measure: bool) -> list[Rig]:
+    """The rigs of recordings, each with masks measured on it where `measure` (data.body_masks)."""
+    return [with_self_occlusion(c.rig, c) if measure else c.rig for c in caches]
+
+
 def with_self_occlusion(rig: Rig, cache: FrameCache) -> Rig:
     """Return `rig` with masks measured on `cache`, for cameras that have none yet."""
     cameras = []

@@ -73,13 +73,6 @@ def pooled(sums: Sequence[ErrorSums]) -> ErrorSums:
     return ErrorSums(*np.sum(sums, axis=0).tolist())
 
 
-def depth_metrics(
-    predicted_m: Float[np.ndarray, ' n'], true_m: Float[np.ndarray, ' n']
-) -> DepthMetrics:
-    """Return the metrics over n positive depths in metres; n must not be zero."""
-    return ErrorSums.of(predicted_m, true_m).metrics()
-
-
 def mean_metrics(metrics: list[DepthMetrics]) -> DepthMetrics:
     """Average of each metric, every image or camera counting alike."""
     return DepthMetrics(*(float(value) for value in np.mean(np.asarray(metrics), axis=0)))

@@ -11,9 +11,9 @@ from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.corners import Tracks, corners_of, followed, grey
 from selfdepth_training.data.cache import FrameCache
-from selfdepth_training.data.samples import RigSample, SureDepth
+from selfdepth_training.data.samples import LABEL_LEVEL, RigSample, SureDepth
 from selfdepth_training.geometry import RigGeometry, depth_kind
-from selfdepth_training.hints import LEVEL, swept_depth
+from selfdepth_training.hints import swept_depth
 
 
 class OverlapDepths:
@@ -24,7 +24,7 @@ class OverlapDepths:
     def __init__(self, cache: FrameCache, rig: Rig, config: TrainConfig) -> None:
         self.cache, self.rig, self.config = cache, rig, config
         self.first_rate = np.zeros(6)
-        size = config.data.width >> LEVEL, config.data.height >> LEVEL
+        size = config.data.width >> LABEL_LEVEL, config.data.height >> LABEL_LEVEL
         self.geometry = RigGeometry.of(rig, *size, depth_kind(rig), torch.device('cpu'))
 
     def tracks(self, now: int, rate: Float[np.ndarray, '6']) -> list[Tracks]:
@@ -43,7 +43,7 @@ class OverlapDepths:
             there, good = followed(*pictures, corners, mask)
             first, second = corners[good], there[good]
             if len(first):
-                rows, columns = (first[:, ::-1] / (1 << LEVEL)).astype(int).T
+                rows, columns = (first[:, ::-1] / (1 << LABEL_LEVEL)).astype(int).T
                 depth = swept.depth[index].numpy()[rows, columns].astype(float)
                 sure = swept.sure[index].numpy()[rows, columns]
                 found.append(Tracks(index, first, second, np.where(sure, depth, np.nan)))

@@ -17,6 +17,7 @@ from selfdepth_ros.core.depth import z_depth_from_ray_distance
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.inference.engine import DepthPrediction
 from selfdepth_ros.resizing import resized
 from selfdepth_training.checkpoint import CheckpointError, load_checkpoint
 from selfdepth_training.config import TrainConfig
@@ -26,10 +27,10 @@ from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.networks.composed import deployed
 from selfdepth_training.scale import Scale
 
-# Images uint8 (n, h, w, 3) RGB and focal lengths (n,) in pixels in, depth (n, h, w) metres out.
-Infer = Callable[
-    [UInt8[np.ndarray, 'n h w 3'], Float[np.ndarray, ' n']], Float[np.ndarray, 'n h w']
-]
+# Images uint8 (n, h, w, 3) RGB and focal lengths (n,) in pixels in.
+Infer = Callable[[UInt8[np.ndarray, 'n h w 3'], Float[np.ndarray, ' n']], DepthPrediction]
+Listener = Callable[[list[Float[np.ndarray, 'h w']]], None]
+"""What is told the confidences of a frame, by camera, at the cameras' own sizes."""
 
 
 @dataclass(frozen=True)
@@ -65,34 +66,41 @@ class TrainedNetwork:
         return scale
 
     @torch.no_grad()
-    def depth_and_confidence(
+    def infer(
         self, images: UInt8[np.ndarray, 'n h w 3'], focal: Float[np.ndarray, ' n']
-    ) -> tuple[Float[np.ndarray, 'n h w'], Float[np.ndarray, 'n h w'] | None]:
+    ) -> DepthPrediction:
         """The depth in metres, of the checkpoint's kind, and its confidence where it is known."""
         batch = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
         depth, confidence = self.network(batch, torch.from_numpy(focal).float())
-        return depth.numpy(), None if confidence is None else confidence.numpy()
+        return DepthPrediction(depth.numpy(), None if confidence is None else confidence.numpy())
 
 
 def surround_predictor(
-    infer: Infer, rig: Rig, width: int, height: int, kind: str, flip: bool = False
-) -> Predictor:
+    infer: Infer, rig: Rig, width: int, height: int, kind: str, flip: bool = False,
+    hear: Listener = lambda _: None,
+) -> Predictor:  # fmt: skip
     """Wrap `infer` for the cameras of `rig`: resize in, z-depth at each camera's own size out.
 
     `flip` asks twice, the second time with mirrored images, and averages (`flip_averaged`).
+    `hear` is told the confidences of each frame, before its depths are returned, where the
+    network knows them.
     """
     infer = flip_averaged(infer) if flip else infer
     scaled = rig.scaled(width, height)
     focal = np.array([entry.camera.focal for entry in scaled.cameras], np.float32)
     rays = [entry.camera.pixel_rays()[0] for entry in scaled.cameras]
+    sizes = [(entry.camera.width, entry.camera.height) for entry in rig.cameras]
 
     def predict(frame: SurroundFrame) -> list[np.ndarray | None]:
-        depths = infer(network_images(frame, width, height), focal)
+        found = infer(network_images(frame, width, height), focal)
+        if found.confidence is not None:
+            hear([cv2.resize(*each) for each in zip(found.confidence, sizes, strict=True)])
+        depths = found.depth
         if kind == 'ray_distance':
             depths = [z_depth_from_ray_distance(d, r) for d, r in zip(depths, rays, strict=True)]
         return [
-            None if image is None else _resized(depth, entry.camera.width, entry.camera.height)
-            for image, depth, entry in zip(frame.images, depths, rig.cameras, strict=True)
+            None if image is None else _resized(depth, *size)
+            for image, depth, size in zip(frame.images, depths, sizes, strict=True)
         ]
 
     return predict
@@ -108,18 +116,22 @@ def network_images(frame: SurroundFrame, width: int, height: int) -> UInt8[np.nd
 
 
 def flip_averaged(infer: Infer) -> Infer:
-    """Average inverse depth with that of the mirrored images, mirrored back.
+    """Average inverse depth and confidence with those of the mirrored images, mirrored back.
 
     How much each counts by column is `mirrored_share`'s.
     """
 
     def both(
         images: UInt8[np.ndarray, 'n h w 3'], focal: Float[np.ndarray, ' n']
-    ) -> Float[np.ndarray, 'n h w']:
+    ) -> DepthPrediction:
         straight = infer(images, focal)
-        mirrored = infer(np.ascontiguousarray(images[:, :, ::-1]), focal)[:, :, ::-1]
+        mirrored = infer(np.ascontiguousarray(images[:, :, ::-1]), focal)
         share = mirrored_share(images.shape[2])
-        return 1 / ((1 - share) / straight + share / mirrored)
+        depth = 1 / ((1 - share) / straight.depth + share / mirrored.depth[:, :, ::-1])
+        if straight.confidence is None or mirrored.confidence is None:
+            return DepthPrediction(depth)
+        back = mirrored.confidence[:, :, ::-1]
+        return DepthPrediction(depth, (1 - share) * straight.confidence + share * back)
 
     return both
 

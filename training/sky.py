@@ -51,7 +51,7 @@ def with_sky(
 
 
 def _sine_of_elevation(geometry: RigGeometry) -> Float[Tensor, 'c h w']:
-    rays = geometry.body_from_camera_like_rays.rotate(geometry.rays)
+    rays = geometry.body_from_camera.like(geometry.rays).rotate(geometry.rays)
     return rays[..., 2] / rays.norm(dim=-1).clamp(min=1e-6)
 
 

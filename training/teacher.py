@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from selfdepth_ros.core.depth import FORWARD_LEAST
 from selfdepth_ros.inference import load_engine
 from selfdepth_ros.inference.engine import DepthPrediction
 from selfdepth_ros.resizing import resized
@@ -56,7 +57,8 @@ class TeacherLabels:
         present = torch.from_numpy(cache.present[now])[:, None, None]
         known = depth.isfinite() & (depth > 0)
         sure = geometry.visible.cpu() & present & (along > 0) & (confidence >= LEAST_CONFIDENCE)
-        return SureDepth(torch.where(known, depth, 1.0) / along.clamp(min=1e-3), sure & known)
+        depth = torch.where(known, depth, 1.0) / along.clamp(min=FORWARD_LEAST)
+        return SureDepth(depth, sure & known)
 
 
 def _halved(

@@ -34,14 +34,13 @@ from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_check
 from selfdepth_training.clipping import clip_gradients
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
-from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.data.samples import LABEL_LEVEL, SampleSource
 from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
-from selfdepth_training.hints import LEVEL as HINT_LEVEL
 from selfdepth_training.intensity import alignments
 from selfdepth_training.labels import LABELS
 from selfdepth_training.learner import Losses, SurroundLearner
-from selfdepth_training.masks import with_self_occlusion
+from selfdepth_training.masks import rigs_of
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
@@ -101,8 +100,7 @@ def train(
     given = given_rig(out, rig_file, resume)
     if given is not None:
         caches = [with_rig(cache, given) for cache in caches]
-    measure = config.data.body_masks
-    rigs = [with_self_occlusion(c.rig, c) if measure else c.rig for c in caches]
+    rigs = rigs_of(caches, config.data.body_masks)
     scale = scale_of(caches, rigs, config)
     warn_of(scale)
     if config.data.without_odometry == 'visual':
@@ -227,7 +225,7 @@ def _feed(
     fabric: Fabric, rigs: list[Rig], source: SampleSource, config: TrainConfig, aligned: Alignments
 ) -> Feed:
     """What steps are fed; hints that measuring the pace has asked for are kept."""
-    size = config.data.width >> HINT_LEVEL, config.data.height >> HINT_LEVEL
+    size = config.data.width >> LABEL_LEVEL, config.data.height >> LABEL_LEVEL
     kind = common_depth_kind(rigs)
     tables = [
         RigGeometry.of(rig, *size, kind, fabric.device, alignment)

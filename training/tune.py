@@ -18,14 +18,15 @@ from pathlib import Path
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.files import write_file
 from selfdepth_ros.core.rig import Rig, load_rig
+from selfdepth_training.beginning import with_absolute_paths
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint
 from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
-from selfdepth_training.data.folder import appearing
+from selfdepth_training.data.folder import appearing, only_one
 from selfdepth_training.evaluate import Predictor
 from selfdepth_training.judge import Judge, Verdict
 from selfdepth_training.loaded import load_model
-from selfdepth_training.masks import with_self_occlusion
+from selfdepth_training.masks import rigs_of
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.scale import scale_of
 from selfdepth_training.train import train
@@ -115,13 +116,16 @@ def tune(
     The same call goes on where it was interrupted. Raises TuneError, and what training raises of
     the recordings themselves.
     """
-    configs = {candidate: candidate.config(settings) for candidate in candidates}
-    asked = _asked(bags, candidates, budget, settings, rig_file)
+    configs = {each: with_absolute_paths(each.config(settings)) for each in candidates}
+    asked = _asked(bags, configs, budget, settings, rig_file)
     _refuse_another(out, asked)
     cache_root = out / 'cache'
-    caches, rigs = _recordings(bags, cache_root, configs[candidates[0]], rig_file)
+    caches = _recordings(bags, cache_root, configs[candidates[0]], rig_file)
+    measured = {config.data.body_masks for config in configs.values()}
+    rigs = {measure: rigs_of(caches, measure) for measure in measured}
     tried = _without_metres(configs, caches, rigs)
-    judge = _judge(caches, rigs, configs[candidates[0]])
+    # All on the same pixels: on the world alone, once a candidate has masks measured.
+    judge = _judge(caches, rigs[any(rigs)], configs[candidates[0]])
     # Not before: a mistyped bag is no search.
     write_file(out / PLAN, asked)
     refused = [each.candidate for each in tried]
@@ -165,15 +169,19 @@ def _share(left_minutes: float, trainings: int) -> float:
 
 
 def _asked(
-    bags: list[Path], candidates: list[Candidate], budget: Budget, settings: tuple[str, ...],
-    rig_file: Path | None,
+    bags: list[Path], configs: dict[Candidate, TrainConfig], budget: Budget,
+    settings: tuple[str, ...], rig_file: Path | None,
 ) -> str:  # fmt: skip
     asked = {
         'bags': [str(bag.resolve()) for bag in bags],
-        'candidates': [candidate.text for candidate in candidates],
+        'candidates': [candidate.text for candidate in configs],
         'minutes': budget.minutes, 'steps': budget.steps, 'settings': list(settings),
         'rig': None if rig_file is None else str(rig_file.resolve()),
     }  # fmt: skip
+    # A relative path means another file in another folder.
+    named = {path for each in configs.values() for path in (each.init, each.data.label_model)}
+    if any(named):
+        asked['files'] = sorted(named - {''})
     return json.dumps(asked, indent=1)
 
 
@@ -189,21 +197,24 @@ def _refuse_another(out: Path, asked: str) -> None:
 
 def _recordings(
     bags: list[Path], cache_root: Path, config: TrainConfig, rig_file: Path | None
-) -> tuple[list[FrameCache], list[Rig]]:
+) -> list[FrameCache]:
     data = config.data
     caches = [build_cache(bag, cache_root, data.width, data.height) for bag in bags]
-    if rig_file is not None:
-        caches = [with_rig(cache, load_rig(rig_file)) for cache in caches]
-    return caches, [with_self_occlusion(cache.rig, cache) for cache in caches]
+    if rig_file is None:
+        return caches
+    return [with_rig(cache, load_rig(rig_file)) for cache in caches]
 
 
 def _without_metres(
-    configs: dict[Candidate, TrainConfig], caches: list[FrameCache], rigs: list[Rig]
+    configs: dict[Candidate, TrainConfig], caches: list[FrameCache], rigs: dict[bool, list[Rig]]
 ) -> list[Tried]:
-    """Candidates that would not learn metres, which no time is spent on; not all of them."""
+    """Candidates that would not learn metres, which no time is spent on; not all of them.
+
+    `rigs`: of the recordings, by whether masks are measured (data.body_masks).
+    """
     refused = []
     for candidate, config in configs.items():
-        reason = _lack_of_metres(config, caches, rigs)
+        reason = _lack_of_metres(config, caches, rigs[config.data.body_masks])
         if reason:
             log.warning('%s is not tried: %s', candidate.text, reason)
             refused.append(Tried(candidate, 1, 0, None, reason))
@@ -259,5 +270,5 @@ def _predictors(folder: Path, judge: Judge) -> list[Predictor]:
 
 def _keep(folder: Path, best: Path) -> None:
     """Copy the training, whole or not at all."""
-    with appearing(best) as partial:
+    with only_one(best), appearing(best) as partial:
         shutil.copytree(folder, partial, dirs_exist_ok=True)

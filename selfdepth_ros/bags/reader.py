@@ -30,7 +30,7 @@ from selfdepth_ros.bags.survey import check_images, read_frames_and_infos, usabl
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
-from selfdepth_ros.core.se3 import SE3, interpolate_poses
+from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.core.sync import SetReady, SurroundSync
 from selfdepth_ros.messages import (
     MessageError,
@@ -179,11 +179,6 @@ class BagReader:
             return None
         stamps = sorted(poses)
         return np.array(stamps, np.int64), np.stack([poses[stamp] for stamp in stamps])
-
-    def poses_at(self, stamps_ns: NDArray[np.int64]) -> tuple[SE3, NDArray[np.bool_]] | None:
-        """Return world_from_body at any stamps, and where odometry reaches; None without it."""
-        odometry = self.odometry()
-        return None if odometry is None else interpolate_poses(*odometry, stamps_ns)
 
     def body_from_lidar(self) -> SE3 | None:
         """Where the LiDAR is on the body, by its first message; None without a LiDAR."""

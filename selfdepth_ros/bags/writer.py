@@ -29,7 +29,6 @@ from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.factory import MessageFactory
 from selfdepth_ros.bags.unfinished import hold, unfinished_prefix
 from selfdepth_ros.core.cameras import Camera
-from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import PackedPoints, pack_xyz
 
@@ -170,21 +169,6 @@ class BagWriter:
         """Write (parent frame, child frame, parent_from_child) as one message on /tf_static."""
         msg = self.messages.transforms(stamp_ns, transforms)
         self.write('/tf_static', msg, stamp_ns if log_ns is None else log_ns)
-
-    def write_rig(
-        self,
-        rig: Rig,
-        stamp_ns: int,
-        *,
-        others: Sequence[tuple[str, str, SE3]] = (),
-        log_ns: int | None = None,
-    ) -> None:
-        """Write /<camera>/camera_info of each camera, /tf_static of the cameras and `others`."""
-        frames = [(rig.body_frame, cam.frame_id, cam.body_from_camera) for cam in rig.cameras]
-        self.write_tf_static([*frames, *others], stamp_ns, log_ns=log_ns)
-        for cam in rig.cameras:
-            topic = f'/{cam.name}/camera_info'
-            self.write_camera_info(topic, stamp_ns, cam.frame_id, cam.camera, log_ns=log_ns)
 
     def write_odometry(
         self,

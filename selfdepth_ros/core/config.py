@@ -23,7 +23,6 @@ from selfdepth_ros.core.errors import ConfigError
 __all__ = [
     'Knob',
     'config_from_dict',
-    'dump_config',
     'field_docs',
     'knob',
     'knobs',
@@ -157,8 +156,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
-
-
-def dump_config(config: Any) -> str:
-    """Return a configuration as YAML that `load_config` reads back to an equal one."""
-    return strict_yaml.dump(to_dict(config))

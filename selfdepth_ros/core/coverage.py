@@ -69,10 +69,6 @@ class Coverage:
         """Azimuths that no camera sees."""
         return _runs(self.count == 0)
 
-    def of_camera(self, camera: int) -> tuple[Interval, ...]:
-        """Azimuths that a camera (index) sees."""
-        return _runs(self.seen[camera])
-
     def shared(self, first: int, second: int) -> tuple[Interval, ...]:
         """Azimuths that both cameras (indices) see."""
         return _runs(self.seen[first] & self.seen[second])

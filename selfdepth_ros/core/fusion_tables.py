@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from selfdepth_ros.core.depth import depth_per_metre
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.fusion_steps import CameraTables
@@ -13,8 +14,6 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.rig_camera import RigCamera
 from selfdepth_ros.core.se3 import SE3
 
-FORWARD_LEAST = 1e-3
-"""A ray must point forward by this cosine at least to have a z-depth."""
 SKY_FROM = 0.95
 """Share of the network's largest depth from which its answer means: further than I can say."""
 TURN_LEAST = 1e-5
@@ -59,10 +58,8 @@ def _camera_tables(
     item: RigCamera, config: FusionConfig, depth_kind: str, sky_m: float
 ) -> CameraTables:
     rays, valid = item.camera.pixel_rays()
-    length = np.ones(valid.shape, np.float32)  # metres along the ray per metre of depth
-    if depth_kind == 'z_depth':
-        valid = valid & (rays[..., 2] > FORWARD_LEAST)
-        length = 1 / np.where(valid, rays[..., 2], 1)
+    per_metre, valid = depth_per_metre(rays, valid, depth_kind)
+    length = 1 / per_metre  # metres along the ray per metre of depth
     if item.self_occlusion is not None:
         valid = valid & ~item.self_occlusion
     far = np.maximum(length / config.max_range_m, np.float32(1 / sky_m))

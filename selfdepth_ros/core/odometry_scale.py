@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from selfdepth_ros.core.cameras import pixel_grid
+from selfdepth_ros.core.depth import depth_per_metre
 from selfdepth_ros.core.rig import RigCamera
 from selfdepth_ros.core.sampling import bilinear
 from selfdepth_ros.core.se3 import SE3
@@ -37,9 +38,8 @@ class OdometryScale:
         step = max(1, entry.camera.width // _COLUMNS)
         pixels = pixel_grid(entry.camera.width, entry.camera.height)[step // 2 :: step, ::step]
         rays, valid = entry.camera.rays(pixels)
-        if depth_kind == 'z_depth':
-            valid = valid & (rays[..., 2] > 0.01)
-            rays = rays / np.where(valid, rays[..., 2], 1)[..., None]
+        per_metre, valid = depth_per_metre(rays, valid, depth_kind)
+        rays = rays / per_metre[..., None]
         if entry.self_occlusion is not None:
             valid = valid & ~entry.self_occlusion[step // 2 :: step, ::step]
         self._pixels, self._rays = pixels[valid], rays[valid]

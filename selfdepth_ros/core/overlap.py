@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Complex128, Float, Float32, UInt8
 
+from selfdepth_ros.core.depth import depth_per_metre
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.sampling import bilinear, nearest
 from selfdepth_ros.core.se3 import SE3
@@ -52,7 +53,7 @@ class Overlap:
     def __init__(self, rig: Rig, first: int, second: int, depth_kind: str) -> None:
         self.first, self.second = first, second
         self._cameras = rig.cameras[first], rig.cameras[second]
-        self._along_z = depth_kind == 'z_depth'
+        self._depth_kind = depth_kind
         camera = self._cameras[0].camera
         self._step_rad = max(1, camera.width // _COLUMNS) / camera.focal
         pixels, rays, valid = self._grid(self._middle_rad())
@@ -123,9 +124,8 @@ class Overlap:
         directions = np.stack([level * np.cos(azimuth), level * np.sin(azimuth), up], axis=-1)
         rays = entry.body_from_camera.inverse().rotate(directions)
         pixels, valid = entry.camera.project(rays)
-        if self._along_z:
-            valid = valid & (rays[..., 2] > 0.01)
-            rays = rays / np.where(valid, rays[..., 2], 1)[..., None]
+        per_metre, valid = depth_per_metre(rays, valid, self._depth_kind)
+        rays = rays / per_metre[..., None]
         if entry.self_occlusion is not None:
             valid = valid & ~nearest(entry.self_occlusion, pixels, valid)
         return pixels, rays, valid
@@ -143,7 +143,8 @@ class Overlap:
         mask = self._cameras[1].self_occlusion
         if mask is not None:
             seen = seen & ~nearest(mask, pixels, seen)
-        depth = local[..., 2] if self._along_z else np.linalg.norm(local, axis=-1)
+        along_z = self._depth_kind == 'z_depth'
+        depth = local[..., 2] if along_z else np.linalg.norm(local, axis=-1)
         return pixels, seen & (depth > 0.1), np.maximum(depth, 0.1)
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from selfdepth_ros.core.depth import depth_per_metre
 from selfdepth_ros.core.obstacles import HeightBand
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.rig_camera import RigCamera
 from selfdepth_ros.core.scan_steps import ScanSteps
-
-_LEAST_FORWARD = 1e-3
 
 
 class TooNear:
@@ -64,8 +63,7 @@ class TooNear:
     def _table(self, item: RigCamera) -> tuple[Any, Any]:
         """Least depth of every pixel (NaN: does not matter), and the beam it looks along."""
         rays, valid = item.camera.pixel_rays()
-        depth_per_m = rays[..., 2] if self._kind == 'z_depth' else np.ones_like(rays[..., 2])
-        valid = valid & (depth_per_m > _LEAST_FORWARD)
+        depth_per_m, valid = depth_per_metre(rays, valid, self._kind)
         if item.self_occlusion is not None:
             valid = valid & ~item.self_occlusion
         pose = item.body_from_camera

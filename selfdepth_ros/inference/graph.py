@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""An ONNX model as its variants are made from it: read, split into body and head, written."""
+"""An ONNX model as a graph: read and checked, split into body and head, written."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ _LEARNED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')
 
 
 def onnx_module() -> Any:
-    """The `onnx` package, which only the making of variants needs. Raises EngineError."""
+    """The `onnx` package, which reads and writes graphs. Raises EngineError where it is missing.
+
+    The torch backend and the making of variants come here; ONNX Runtime reads models by itself.
+    """
     try:
         import onnx
     except ImportError as cause:
         raise EngineError(
-            'onnx is not installed, and changing the precision of a model needs it: pip install '
-            'onnx (running a model does not need it)'
+            'onnx is not installed, and the torch backend and changing the precision of a model '
+            'need it: pip install onnx (the backend onnx runs models without it)'
         ) from cause
     return onnx
 

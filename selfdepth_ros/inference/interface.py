@@ -25,25 +25,36 @@ class Tensor(NamedTuple):
     """A text or None where any number will do."""
 
 
-def find_manifest(path: Path, embedded: str | None) -> Manifest:
-    """The model.yaml beside a file when there is one, else the one inside it. Raises EngineError.
+def manifest_beside(path: Path) -> Manifest | None:
+    """The model.yaml beside an .onnx file; None where there is none. Raises EngineError.
 
-    A model.yaml that was not written for this very file is refused.
+    One that was not written for this very file is refused.
     """
     beside = path.with_suffix('.yaml')
+    if not beside.is_file():
+        return None
     try:
-        if beside.is_file():
-            manifest = Manifest.load(beside)
-            manifest.check_file(path)
-            return manifest
-        if embedded:
-            return Manifest.from_json(embedded)
+        manifest = Manifest.load(beside)
+        manifest.check_file(path)
     except ManifestError as cause:
         raise EngineError(str(cause)) from cause
-    raise EngineError(
-        f'{path} has no manifest: neither {beside.name} beside it nor {METADATA_KEY} in its '
-        f'metadata; without one its depths mean nothing: {EXPORT}'
-    )
+    return manifest
+
+
+def find_manifest(path: Path, embedded: str | None) -> Manifest:
+    """The model.yaml beside a file when there is one, else the one inside. Raises EngineError."""
+    beside = manifest_beside(path)
+    if beside is not None:
+        return beside
+    if not embedded:
+        raise EngineError(
+            f'{path} has no manifest: neither {path.stem}.yaml beside it nor {METADATA_KEY} in '
+            f'its metadata; without one its depths mean nothing: {EXPORT}'
+        )
+    try:
+        return Manifest.from_json(embedded)
+    except ManifestError as cause:
+        raise EngineError(str(cause)) from cause
 
 
 def check_interface(

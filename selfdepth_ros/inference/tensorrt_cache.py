@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from selfdepth_ros.core.errors import ManifestError
 from selfdepth_ros.core.manifest import Manifest, file_sha256
 from selfdepth_ros.inference import self_check
 from selfdepth_ros.inference.cuda import DeviceError, this_gpu
 from selfdepth_ros.inference.engine import EngineError
 from selfdepth_ros.inference.engine_cache import Built, CachedEngine, EngineCache, EngineKey
+from selfdepth_ros.inference.interface import manifest_beside
 from selfdepth_ros.inference.precision import RECIPE, Batch, Precision, to_fp16
 from selfdepth_ros.inference.tensorrt_build import compile_engine, vendor
 from selfdepth_ros.inference.tensorrt_engine import TensorRtEngine
@@ -117,17 +117,12 @@ def precision_word(manifest: Manifest, asked: Precision | None) -> str:
 
 def read_manifest(path: Path) -> Manifest:
     """The manifest of an .onnx file: that beside it, else that inside it. Raises EngineError."""
-    beside = path.with_suffix('.yaml')
-    if not beside.is_file():
-        from selfdepth_ros.inference.onnx_engine import OnnxEngine
+    beside = manifest_beside(path)
+    if beside is not None:
+        return beside
+    from selfdepth_ros.inference.onnx_engine import OnnxEngine
 
-        return OnnxEngine.load(path).manifest
-    try:
-        manifest = Manifest.load(beside)
-        manifest.check_file(path)
-    except ManifestError as cause:
-        raise EngineError(str(cause)) from cause
-    return manifest
+    return OnnxEngine.load(path).manifest
 
 
 def _build(

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfdepth_ros.core.config import dump_config, knob, knobs, load_config
+from selfdepth_ros.core import strict_yaml
+from selfdepth_ros.core.config import knob, knobs, load_config, to_dict
 from selfdepth_ros.core.errors import ConfigError
 
 
@@ -79,7 +80,7 @@ def test_values_take_the_place_of_defaults(tmp_path):
 def test_what_is_written_is_read_back(tmp_path_factory, count, label, limit, rate, sizes):
     config = Outer(count=count, label=label, limit=limit, inner=Inner(rate=rate, sizes=sizes))
     path = tmp_path_factory.mktemp('config') / 'settings.yaml'
-    path.write_text(dump_config(config), encoding='utf-8')
+    path.write_text(strict_yaml.dump(to_dict(config)), encoding='utf-8')
     assert load_config(Outer, path) == config
 
 

@@ -64,7 +64,7 @@ def test_six_cameras_70_degrees_wide_overlap_by_10_and_leave_nothing_out():
     assert seen.shared(0, 1) == (Interval(25, 10),)
     assert seen.shared(2, 3) == (Interval(145, 10),)
     assert seen.shared(0, 2) == ()
-    assert seen.of_camera(3) == (Interval(145, 70),)
+    assert seen.shared(3, 3) == (Interval(145, 70),)
     assert str(Interval(145.0, 70.0)) == '+145.0 to -145.0 deg'
 
 
@@ -104,7 +104,7 @@ def test_a_mask_takes_the_interval_of_its_columns():
     mask[:, 100:200] = True
     rig = Rig((mounted('a', 0.0, mask=mask),))
     left, right = (math.degrees(math.atan((319.5 - u) / FOCAL)) for u in (99.5, 199.5))
-    behind, before = coverage(rig).of_camera(0)
+    behind, before = coverage(rig).shared(0, 0)
     assert (behind.start_deg, before.end_deg) == (-HALF, HALF)
     assert behind.end_deg == pytest.approx(right, abs=0.051)
     assert before.start_deg == pytest.approx(left, abs=0.051)
@@ -122,11 +122,11 @@ def test_near_the_body_the_place_of_a_camera_counts():
     """From 0.5 m to the left, the left border of the view is met at h + asin(0.5 cos(h) / d)."""
     rig = Rig((mounted('a', 0.0, at=(0.0, 0.5, 1.5)),))
     for distance_m in (1.0, 4.0):
-        (seen,) = coverage(rig, distance_m=distance_m).of_camera(0)
+        (seen,) = coverage(rig, distance_m=distance_m).shared(0, 0)
         shift = math.degrees(math.asin(0.5 * math.cos(math.radians(HALF)) / distance_m))
         assert seen.end_deg == pytest.approx(HALF + shift, abs=0.051)
         assert seen.start_deg == pytest.approx(-HALF + shift, abs=0.051)
-    assert coverage(rig, distance_m=1e6).of_camera(0) == coverage(rig).of_camera(0)
+    assert coverage(rig, distance_m=1e6).shared(0, 0) == coverage(rig).shared(0, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""z-depth, ray distance and inverse depth say the same place; the values that hold them."""
+"""z-depth and ray distance say the same place; the values that hold them."""
 
 import numpy as np
 import pytest
@@ -22,51 +22,52 @@ cameras = pytest.mark.parametrize('camera', CAMERAS, ids=['pinhole', 'fisheye'])
 @cameras
 @given(metres=st.floats(0.1, 1000.0))
 def test_a_wall_has_one_z_depth_and_many_distances(camera, metres):
-    rays, _ = camera.pixel_rays()
-    wall = np.full(rays.shape[:2], metres, dtype=np.float32)
-    points = depth.points_from_z_depth(wall, rays)
+    rays, seen = camera.pixel_rays()
+    forward, valid = depth.depth_per_metre(rays, seen, 'z_depth')
+    assert valid.all()
+    distance_m = np.float32(metres) / forward
+    points = distance_m[..., None] * rays
     np.testing.assert_allclose(points[..., 2], metres, rtol=1e-5)
-    distance_m = depth.ray_distance_from_z_depth(wall, rays)
     np.testing.assert_allclose(np.linalg.norm(points, axis=-1), distance_m, rtol=1e-5)
-    np.testing.assert_allclose(depth.points_from_ray_distance(distance_m, rays), points, rtol=1e-5)
     back = depth.z_depth_from_ray_distance(distance_m, rays)
-    np.testing.assert_allclose(back, wall, rtol=1e-5)
-    assert points.dtype == distance_m.dtype == back.dtype == np.float32
+    np.testing.assert_allclose(back, metres, rtol=1e-5)
+    assert forward.dtype == distance_m.dtype == back.dtype == np.float32
+
+
+@cameras
+def test_a_metre_of_ray_is_a_metre_of_ray_distance(camera):
+    rays, seen = camera.pixel_rays()
+    per_metre, valid = depth.depth_per_metre(rays, seen, 'ray_distance')
+    assert (per_metre == 1).all() and per_metre.dtype == np.float32
+    np.testing.assert_array_equal(valid, seen)
+
+
+def test_only_rays_that_point_forward_have_a_z_depth():
+    rays = np.array([[0, 0, 1.0], [0.6, 0, 0.8], [0.6, 0, -0.8], [1, 0, 0], [1, 0, 5e-4]])
+    seen = np.array([True, True, True, True, True])
+    per_metre, valid = depth.depth_per_metre(rays, seen, 'z_depth')
+    np.testing.assert_array_equal(valid, [True, True, False, False, False])
+    np.testing.assert_array_equal(per_metre, [1, 0.8, 1, 1, 1])
+    per_metre, valid = depth.depth_per_metre(rays, ~seen, 'z_depth')
+    assert not valid.any() and (per_metre == 1).all()
+    found = depth.z_depth_from_ray_distance(np.full(5, 10.0), rays)
+    np.testing.assert_allclose(found, [10, 8, 0.01, 0.01, 0.01])
 
 
 @cameras
 def test_torch_says_what_numpy_says(camera):
     rays, _ = camera.pixel_rays()
-    z_depth_m = np.linspace(0.5, 80, rays[..., 0].size, dtype=np.float32).reshape(20, 32)
-    tensors = torch.as_tensor(z_depth_m), torch.as_tensor(rays)
-    for convert in (depth.ray_distance_from_z_depth, depth.z_depth_from_ray_distance,
-                    depth.points_from_z_depth, depth.points_from_ray_distance):  # fmt: skip
-        found = convert(*tensors)
-        assert found.dtype == torch.float32
-        np.testing.assert_allclose(found.numpy(), convert(z_depth_m, rays), rtol=1e-6)
-    np.testing.assert_allclose(depth.inverse(tensors[0]).numpy(), 1 / z_depth_m, rtol=1e-6)
+    distance_m = np.linspace(0.5, 80, rays[..., 0].size, dtype=np.float32).reshape(20, 32)
+    found = depth.z_depth_from_ray_distance(torch.as_tensor(distance_m), torch.as_tensor(rays))
+    assert found.dtype == torch.float32
+    expected = depth.z_depth_from_ray_distance(distance_m, rays)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
 
 
 def test_sky_and_unknown_pass_through():
     rays = np.array([[0.0, 0.0, 1.0], [0.6, 0.0, 0.8]])
-    assert np.isinf(depth.ray_distance_from_z_depth(np.full(2, np.inf), rays)).all()
-    assert np.isnan(depth.z_depth_from_ray_distance(np.full(2, np.nan), rays)).all()
-    np.testing.assert_array_equal(
-        depth.inverse(np.array([np.inf, np.nan, 4.0])), [0, np.nan, 0.25]
-    )
-
-
-@given(st.floats(1e-3, 1e6))
-def test_inverse_is_its_own_inverse(metres):
-    assert depth.inverse(depth.inverse(np.array([metres])))[0] == pytest.approx(metres)
-
-
-def test_gradients_are_finite_where_depth_has_none():
-    metres = torch.tensor([0.0, -1.0, 1e-30, 2.0], requires_grad=True)
-    rays = torch.tensor([[0, 0, 1.0], [1, 0, 0], [0.6, 0, -0.8], [0, 0.6, 0.8]])
-    total = depth.inverse(metres).sum() + depth.points_from_z_depth(metres, rays).sum()
-    total.backward()
-    assert torch.isfinite(metres.grad).all()
+    found = depth.z_depth_from_ray_distance(np.array([np.nan, np.inf]), rays)
+    np.testing.assert_array_equal(found, [np.nan, np.inf])
 
 
 def test_a_frame_knows_which_cameras_are_there():

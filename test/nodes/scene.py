@@ -3,16 +3,15 @@
 """Three small cameras, pictures of theirs, and a real ONNX model: what the live tests play."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 from selfdepth_ros.core.cameras import PinholeCamera
 from selfdepth_ros.core.frames import SurroundFrame
-from selfdepth_ros.core.manifest import Manifest, file_sha256
+from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.core.rig import Rig, RigCamera, save_rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.inference import load_engine
@@ -50,14 +49,10 @@ def rig_of(names: tuple[str, ...]) -> Rig:
 
 def write_model(folder: Path, size: tuple[int, int] = NETWORK, gain: float = 1.0) -> Path:
     """The small model of size (width, height), its depths times `gain`; a manifest beside it."""
-    from small_model import luminance_graph  # the cameras' process does not find it, nor need it
+    import small_model  # the cameras' process does not find it, nor need it
 
-    width, height = size
-    path = folder / 'model.onnx'
-    onnx.save(luminance_graph(size=(height, width), gain=gain), path)
-    manifest = Manifest('brightness', width, height, 'z_depth', 0.1, 100.0, CAMERAS)
-    replace(manifest, onnx_sha256=file_sha256(path)).save(path.with_suffix('.yaml'))
-    return path
+    manifest = Manifest('brightness', *size, 'z_depth', 0.1, 100.0, CAMERAS)
+    return small_model.write_model(folder, manifest, embed=False, gain=gain)
 
 
 @dataclass(frozen=True)

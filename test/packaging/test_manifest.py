@@ -89,6 +89,11 @@ def test_every_ros_import_is_declared(package: Package) -> None:
         assert name in declared or not ROS_NAME.fullmatch(name), f'{path} imports {name}'
 
 
+def test_every_declared_message_package_is_imported(package: Package) -> None:
+    declared = {each.name for each in package.exec_depends if each.name.endswith('_msgs')}
+    assert declared <= imported_names('selfdepth_ros', 'launch', 'test').keys()
+
+
 def test_every_other_import_is_in_setup_py() -> None:
     tree = ast.parse((ROOT / 'setup.py').read_text('utf-8'))
     texts = [str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)]

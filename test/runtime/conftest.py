@@ -6,15 +6,13 @@ The package is imported inside the fixtures: this file is read before the type-c
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import helper
+import small_model
 from other_device import OTHER, other_device
-from small_model import luminance_graph
 
 WIDTH, HEIGHT = 32, 24
 MANIFEST = {
@@ -46,18 +44,11 @@ def known_to_torch(request: pytest.FixtureRequest) -> Iterator[None]:
 def write_model(tmp_path: Path) -> WriteModel:
     """Write model.onnx, and its manifest embedded, beside it, both or nowhere."""
 
-    from selfdepth_ros.core.manifest import Manifest, file_sha256
+    from selfdepth_ros.core.manifest import Manifest
 
-    def write(embed: bool = True, beside: bool = True, **options) -> Path:
+    def write(**options: Any) -> Path:
         manifest = Manifest(**MANIFEST | options.pop('manifest', {}))
-        model = luminance_graph(**{'size': (HEIGHT, WIDTH)} | options)
-        if embed:
-            helper.set_model_props(model, {'selfdepth_manifest': manifest.to_json()})
-        path = tmp_path / 'model.onnx'
-        onnx.save(model, path)
-        if beside:
-            replace(manifest, onnx_sha256=file_sha256(path)).save(tmp_path / 'model.yaml')
-        return path
+        return small_model.write_model(tmp_path, manifest, **options)
 
     return write
 

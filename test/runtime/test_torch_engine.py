@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The backend torch says what ONNX Runtime says, and refuses what it would say otherwise."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -105,16 +106,20 @@ def test_an_engine_that_says_something_else_is_not_used(write_model, monkeypatch
 
 
 @pytest.mark.parametrize('missing', ['torch', 'onnx'])
-def test_what_is_not_installed_is_named(write_model, missing):
+def test_what_is_not_installed_is_named_and_the_backend_onnx_runs_without(write_model, missing):
     code = (
         f'import sys; sys.modules[{missing!r}] = None\n'
         'from selfdepth_ros.inference import EngineError, load_engine\n'
         'try:\n    load_engine(sys.argv[1], "torch")\n'
         'except EngineError as error:\n    print(error)\n'
+        'print(load_engine(sys.argv[1], "onnx").manifest.name)\n'
     )
     command = [sys.executable, '-c', code, str(write_model())]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f'{missing} is not installed' in result.stdout
+    told, name = result.stdout.splitlines()
+    assert f'{missing} is not installed' in told
+    assert re.search('the torch backend .*needs? it: pip install', told)
+    assert 'the backend onnx' in told and name == 'luminance'
 
 
 @pytest.mark.parametrize('memory', ['cpu', OTHER.type])

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import helper
-from small_model import luminance_graph
+import small_model
 
 from selfdepth_ros.bags.writer import BagWriter
 from selfdepth_ros.core.cameras import PinholeCamera
@@ -54,11 +52,7 @@ def odom_from_body(stamp_ns: int) -> SE3:
 def write_model(folder: Path) -> Path:
     """Write the model with its manifest inside; returns its file."""
     manifest = Manifest('walls', WIDTH, HEIGHT, 'z_depth', 0.1, 100.0, ('front', 'back'))
-    model = luminance_graph(size=(HEIGHT, WIDTH))
-    helper.set_model_props(model, {'selfdepth_manifest': manifest.to_json()})
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, folder / 'model.onnx')
-    return folder / 'model.onnx'
+    return small_model.write_model(folder, manifest, beside=False)
 
 
 @dataclass(frozen=True)

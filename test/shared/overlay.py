@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from selfdepth_ros.core.cameras import Camera
-from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.core.se3 import SE3, interpolate_poses
 
 NEAREST_M, FARTHEST_M = 3.0, 60.0
 WITHIN_NS = 60_000_000
@@ -111,6 +111,6 @@ def _motion(reader, sweep_ns, image_ns):
     """Body at the image's stamp from body at the sweep's."""
     if sweep_ns == image_ns or reader.topics.odometry is None:
         return SE3.identity()
-    poses, valid = reader.poses_at(np.array([sweep_ns, image_ns]))
+    poses, valid = interpolate_poses(*reader.odometry(), np.array([sweep_ns, image_ns]))
     assert valid.all()
     return poses[1].inverse() @ poses[0]

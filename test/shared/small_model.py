@@ -2,9 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real, small ONNX model whose depth is known: metres = focal * (1 + mean of RGB / 255) / 10."""
 
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
+
+if TYPE_CHECKING:
+    from selfdepth_ros.core.manifest import Manifest
 
 
 def luminance_graph(
@@ -52,3 +61,24 @@ def luminance_graph(
         [onnx.numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 18)], ir_version=9)
+
+
+def write_model(
+    folder: Path, manifest: Manifest, embed: bool = True, beside: bool = True, **graph: Any
+) -> Path:
+    """Write model.onnx at the manifest's size; the manifest inside it, beside it, both or nowhere.
+
+    `graph`: what else `luminance_graph` takes.
+    """
+    # Not above: a conftest.py reads this file before the type-checking hook.
+    from selfdepth_ros.core.manifest import file_sha256
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / 'model.onnx'
+    model = luminance_graph(**{'size': (manifest.height, manifest.width)} | graph)
+    if embed:
+        helper.set_model_props(model, {'selfdepth_manifest': manifest.to_json()})
+    onnx.save(model, path)
+    if beside:
+        replace(manifest, onnx_sha256=file_sha256(path)).save(path.with_suffix('.yaml'))
+    return path

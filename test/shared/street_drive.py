@@ -9,6 +9,7 @@ import numpy as np
 from known_drive import Drive, Lens
 
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.core.se3 import interpolate_poses
 
 
 class StreetDrive(Drive):
@@ -34,7 +35,7 @@ class StreetDrive(Drive):
         self._reader = reader
 
     def at(self, stamp_ns, first_ns):
-        poses, reached = self._reader.poses_at(np.array([stamp_ns]))
+        poses, reached = interpolate_poses(*self._reader.odometry(), np.array([stamp_ns]))
         assert reached.all()
         return poses.matrix[0]
 

@@ -11,6 +11,7 @@ import pytest
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.frames import SurroundFrame
+from selfdepth_ros.inference.engine import DepthPrediction
 from selfdepth_training.baseline import fit_row_baseline
 from selfdepth_training.evaluate import (
     EvaluationConfig,
@@ -205,19 +206,24 @@ def test_scores_become_plain_json_and_a_table(reader, truth_of):
     assert all(len(line) == len(table[0]) for line in table if not line.startswith('--'))
 
 
-def wall(images: np.ndarray, focal: np.ndarray) -> np.ndarray:
-    """A wall 10 m away, as z-depth."""
-    return np.full(images.shape[:3], 10, np.float32)
+def wall(images: np.ndarray, focal: np.ndarray) -> DepthPrediction:
+    """A wall 10 m away, as z-depth, and a confidence by column: the higher, the farther right."""
+    depth = np.full(images.shape[:3], 10, np.float32)
+    return DepthPrediction(depth, np.linspace(0, 1, images.shape[2], dtype=np.float32) + 0 * depth)
 
 
 def test_a_predictor_answers_at_each_camera_s_own_size(reader):
     frame = next(iter(reader.surround_frames()))
-    predict = surround_predictor(wall, reader.rig(), 64, 32, 'z_depth')
+    heard = []
+    predict = surround_predictor(wall, reader.rig(), 64, 32, 'z_depth', hear=heard.append)
     depths = predict(
         replace(frame, images=(None, *frame.images[1:]), stamps_ns=(None, *frame.stamps_ns[1:]))
     )
     assert depths[0] is None
     assert all(depth.shape == (96, 160) and np.allclose(depth, 10) for depth in depths[1:])
+    (confidences,) = heard
+    assert [each.shape for each in confidences] == [(96, 160)] * 6
+    assert all(np.allclose(each, np.linspace(0, 1, 160), atol=0.01) for each in confidences)
 
 
 def test_ray_distances_are_turned_into_z_depths(reader):
@@ -231,7 +237,7 @@ def test_ray_distances_are_turned_into_z_depths(reader):
 def test_the_network_is_told_the_focal_length_of_what_it_is_shown(reader):
     told = []
 
-    def listen(images: np.ndarray, focal: np.ndarray) -> np.ndarray:
+    def listen(images: np.ndarray, focal: np.ndarray) -> DepthPrediction:
         told.append((images.shape, focal.copy()))
         return wall(images, focal)
 

@@ -10,10 +10,16 @@ import torch
 from lightning_fabric import Fabric
 
 from selfdepth_training.config import TrainConfig, load_recipe
-from selfdepth_training.data.samples import SampleBatch, SampleSource, SureDepth, ViewBatch
+from selfdepth_training.data.samples import (
+    LABEL_LEVEL,
+    SampleBatch,
+    SampleSource,
+    SureDepth,
+    ViewBatch,
+)
 from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import RigGeometry
-from selfdepth_training.hints import LEVEL, SweepHints
+from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
 
 CPU = torch.device('cpu')
@@ -36,7 +42,7 @@ def feed(street, config):
 
 
 def feed_of(caches, street, config) -> Feed:
-    geometry = RigGeometry.of(street.rig, 160 >> LEVEL, 96 >> LEVEL, 'z_depth', CPU)
+    geometry = RigGeometry.of(street.rig, 160 >> LABEL_LEVEL, 96 >> LABEL_LEVEL, 'z_depth', CPU)
     source = SampleSource(caches, config.data)
     hints = SweepHints(source, [geometry] * len(caches), config)
     return Feed(Fabric(accelerator='cpu', devices=1), source, hints, config)

@@ -17,6 +17,7 @@ from selfdepth_ros.cli.rig_file import rig_told, with_rig_file
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.rig import save_rig
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.inference.engine import DepthPrediction
 from selfdepth_training.evaluate import BAND_EDGES_M, evaluate
 from selfdepth_training.metrics import DepthMetrics
 from selfdepth_training.predict import flip_averaged, surround_predictor
@@ -29,9 +30,9 @@ def reader(street):
     return BagReader(street.bag)
 
 
-def wall(images: np.ndarray, focal: np.ndarray) -> np.ndarray:
+def wall(images: np.ndarray, focal: np.ndarray) -> DepthPrediction:
     """A wall 10 m away, as z-depth."""
-    return np.full(images.shape[:3], 10, np.float32)
+    return DepthPrediction(np.full(images.shape[:3], 10, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -163,33 +164,42 @@ def test_bands_add_up_to_the_whole(reader):
     assert [band['from_m'] for band in listed] == [0, 5, 10, 20, 40]
 
 
-def columns(images: np.ndarray, focal: np.ndarray) -> np.ndarray:
-    """Depth that sees the image: 1 m and a metre per level of red."""
-    return 1 + images[..., 0].astype(np.float32)
+def columns(images: np.ndarray, focal: np.ndarray) -> DepthPrediction:
+    """Depth that sees the image: 1 m and a metre per level of red; sure where it is green."""
+    red, green = images[..., 0].astype(np.float32), images[..., 1].astype(np.float32)
+    return DepthPrediction(1 + red, green / 255)
 
 
 @given(st.integers(2, 40), st.integers(0, 2**32 - 1))
 def test_a_network_without_left_and_right_is_not_changed_by_flipping(width, seed):
     images = np.random.default_rng(seed).integers(0, 255, (2, 3, width, 3), np.uint8)
     focal = np.ones(2, np.float32)
-    assert np.allclose(flip_averaged(columns)(images, focal), columns(images, focal), rtol=1e-6)
+    found, expected = flip_averaged(columns)(images, focal), columns(images, focal)
+    assert np.allclose(found.depth, expected.depth, rtol=1e-6)
+    assert np.allclose(found.confidence, expected.confidence, rtol=1e-6)
 
 
 def test_flipping_by_hand():
-    """10 m, and 20 m for mirrored images: 13.3 m in between, each alone at one border."""
+    """10 m, and 20 m for mirrored images: 13.3 m in between, each alone at one border.
+
+    The confidences, .4 and .8, have the plain mean.
+    """
     asked = []
 
-    def infer(images: np.ndarray, focal: np.ndarray) -> np.ndarray:
+    def infer(images: np.ndarray, focal: np.ndarray) -> DepthPrediction:
         asked.append(images)
-        return np.full(images.shape[:3], 10.0 * len(asked), np.float32)
+        one = np.full(images.shape[:3], len(asked), np.float32)
+        return DepthPrediction(10 * one, one * np.float32(0.4))
 
     images = np.zeros((1, 2, 101, 3), np.uint8)
     images[..., 0] = np.arange(101)
-    depth = flip_averaged(infer)(images, np.ones(1, np.float32))[0, 0]
+    found = flip_averaged(infer)(images, np.ones(1, np.float32))
+    depth, confidence = found.depth[0, 0], found.confidence[0, 0]
     assert (asked[1] == images[:, :, ::-1]).all()
     assert np.allclose(depth[:6], 20)
     assert np.allclose(depth[10:91], 40 / 3)
     assert np.allclose(depth[95:], 10)
+    assert np.allclose(confidence[[0, 50, 100]], [0.8, 0.6, 0.4])
     # Half way in the ramps: three quarters of one, a quarter of the other.
     assert 1 / np.interp(7.5, np.arange(101), 1 / depth) == pytest.approx(
         1 / (0.25 / 10 + 0.75 / 20)

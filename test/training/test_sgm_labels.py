@@ -11,12 +11,12 @@ import torch
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import load_recipe
-from selfdepth_training.data.samples import SampleSource, SureDepth
+from selfdepth_training.data.samples import LABEL_LEVEL, SampleSource, SureDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.labels import LABELS
 from selfdepth_training.losses.combine import UNSEEN
 from selfdepth_training.losses.surround import surround_views
-from selfdepth_training.sgm.labels import LEVEL, SgmLabels, _errors, _pairs
+from selfdepth_training.sgm.labels import SgmLabels, _errors, _pairs
 
 CPU = torch.device('cpu')
 SIZE = 'data.width=160', 'data.height=96'
@@ -63,7 +63,7 @@ def test_of_what_is_found_the_truth_reprojects_best(labels, street):
     """True depths beside those that are a quarter off: chance would choose one of three."""
     recording, now = labels.source.entries[8]
     shown, geometry = labels.source.middling(recording, now), labels.geometries[0]
-    views = surround_views(shown, SE3(shown.world_from_body), geometry, LEVEL)
+    views = surround_views(shown, SE3(shown.world_from_body), geometry, LABEL_LEVEL)
     true, shares = halved(street.depth(now)), []
     for camera, pairs in _pairs(shown, geometry).items():
         found = true[camera] * torch.tensor([0.8, 1.0, 1.25])[:, None, None]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from selfdepth_ros.inference.engine import DepthPrediction
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.flip import flip_fused
@@ -49,7 +50,8 @@ def test_fusing_is_what_evaluation_does_with_flips():
     straight, mirrored = rng.uniform(2, 40, (2, 3, 8, 60)).astype(np.float32)
     depths = iter([straight, mirrored[:, :, ::-1]])
     images = np.zeros((3, 8, 60, 3), np.uint8)
-    averaged = flip_averaged(lambda *_: next(depths))(images, np.ones(3, np.float32))
+    infer = flip_averaged(lambda *_: DepthPrediction(next(depths)))
+    averaged = infer(images, np.ones(3, np.float32)).depth
     fused = flip_fused(*(1 / torch.from_numpy(d)[:, None] for d in (straight, mirrored)))
     assert np.allclose(1 / fused[:, 0].numpy(), averaged, rtol=1e-5)
 

@@ -132,7 +132,7 @@ def test_every_recipe_can_be_sure(recipe, street, cache_root, tmp_path):
     assert len(own) == 4 and all(value.abs().sum() > 0 for value in own.values())
     network = TrainedNetwork.load(tmp_path / 'run')
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
-    _, confidence = network.depth_and_confidence(images, np.array([70, 90], np.float32))
+    confidence = network.infer(images, np.array([70, 90], np.float32)).confidence
     assert confidence.shape == (2, 64, 96) and confidence.std() > 0
 
 
@@ -182,10 +182,10 @@ def test_the_less_sure_the_larger_the_error_and_calibration_makes_it_true(
 def _says_what_torch_says(trained: Path, model: Path, manifest: Manifest, street) -> None:
     images, focal = np.array(street.cache.images[3]), np.full(6, 80, np.float32)
     exported = load_engine(model, threads=1).infer(images, focal)
-    depth, confidence = TrainedNetwork.load(trained).depth_and_confidence(images, focal)
-    assert np.abs(exported.depth / depth - 1).max() < 1e-2
+    said = TrainedNetwork.load(trained).infer(images, focal)
+    assert np.abs(exported.depth / said.depth - 1).max() < 1e-2
     record = manifest.training['calibration']
-    odds = np.log(confidence) - np.log1p(-confidence)
+    odds = np.log(said.confidence) - np.log1p(-said.confidence)
     expected = 1 / (1 + np.exp(-record['gain'] * odds - record['offset']))
     assert np.abs(exported.confidence - expected).mean() < 0.01
     assert exported.confidence.std() > 0.02, 'never a constant'

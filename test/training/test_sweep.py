@@ -8,9 +8,9 @@ import torch
 
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import DataConfig, TrainConfig
-from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.data.samples import LABEL_LEVEL, SampleSource
 from selfdepth_training.geometry import RigGeometry
-from selfdepth_training.hints import LEVEL, SweepHints, swept_depth
+from selfdepth_training.hints import SweepHints, swept_depth
 from selfdepth_training.sweep import _near_edge, depth_ladder
 
 CPU = torch.device('cpu')
@@ -20,7 +20,7 @@ CPU = torch.device('cpu')
 def hints(street) -> SweepHints:
     config = TrainConfig(data=DataConfig(width=160, height=96))
     rig = street.rig
-    geometry = RigGeometry.of(rig, 160 >> LEVEL, 96 >> LEVEL, 'z_depth', CPU)
+    geometry = RigGeometry.of(rig, 160 >> LABEL_LEVEL, 96 >> LABEL_LEVEL, 'z_depth', CPU)
     return SweepHints(SampleSource([street.cache], config.data), [geometry], config)
 
 
@@ -39,7 +39,7 @@ def test_where_it_is_sure_the_sweep_knows_the_depth(hints, street):
     for step in range(4):
         sample = hints.source.draw(0, step)
         found = hints.of(0, sample.frames[1], CPU)
-        size = 1 << LEVEL
+        size = 1 << LABEL_LEVEL
         truth = street.depth(sample.frames[1]).clamp(max=100)
         small = torch.nn.functional.avg_pool2d(1 / truth[:, None], size)[:, 0]
         off = (1 / found.depth - small).abs()

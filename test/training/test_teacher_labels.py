@@ -4,11 +4,9 @@
 
 from pathlib import Path
 
-import onnx
 import pytest
 import torch
-from onnx import helper
-from small_model import luminance_graph
+from small_model import write_model
 
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.manifest import Manifest
@@ -34,10 +32,7 @@ def teacher(folder: Path, size: tuple[int, int], kind: str, confidence=False, ga
         name='teacher', width=width, height=height, depth_kind=kind, min_depth_m=1.0,
         max_depth_m=100.0, cameras=('any',), has_confidence=confidence,
     )  # fmt: skip
-    model = luminance_graph(size=(height, width), confidence=confidence, gain=gain)
-    helper.set_model_props(model, {'selfdepth_manifest': manifest.to_json()})
-    onnx.save(model, folder / 'model.onnx')
-    return folder / 'model.onnx'
+    return write_model(folder, manifest, beside=False, confidence=confidence, gain=gain)
 
 
 def labels_of(street, model: Path, frame: int, kind: str = 'z_depth') -> SureDepth:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes are tried on a bag, the better one is kept, and a search goes on where it stopped."""
 
+import fcntl
 import json
 import math
 import shutil
@@ -13,10 +14,11 @@ import pytest
 from selfdepth_ros.cli.main import main
 from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import load_recipe
+from selfdepth_training.data.folder import appearing
 from selfdepth_training.data.lidar import LidarDepth
 from selfdepth_training.data.samples import SampleSource, SureDepth
 from selfdepth_training.judge import Judge, Verdict
-from selfdepth_training.tune import Candidate, rounds_of
+from selfdepth_training.tune import Candidate, _keep, rounds_of
 
 SMALL = (
     'network.encoder=[16,16,16,32,32]', 'network.decoder=[16,16,16,16]', 'data.width=96',
@@ -170,6 +172,24 @@ def test_the_better_recipe_is_kept_and_an_interrupted_search_goes_on(
     assert scores[1]['photometric'] < scores[0]['photometric']
 
 
+def test_the_copy_of_another_search_is_waited_for(tmp_path, monkeypatch):
+    """Two with one --out: the second to end would remove what the first one is copying."""
+    training, best, locked = tmp_path / 'round_1', tmp_path / 'best', []
+    training.mkdir()
+    (training / 'score.json').write_text('{}')
+
+    def watched(folder):
+        with (tmp_path / '.best.lock').open('w') as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locked.append(folder)
+        return appearing(folder)
+
+    monkeypatch.setattr('selfdepth_training.tune.appearing', watched)
+    _keep(training, best)
+    assert locked == [best]
+    assert (best / 'score.json').read_text() == '{}'
+
+
 def test_what_has_no_metres_is_refused_before_it_is_trained(record, tmp_path, capsys, caplog):
     out, settings = tmp_path / 'search', [f'--set={text}' for text in SMALL]
     arguments = ['tune', str(record(frames=16, odometry=False)), '--steps=1', *settings]
@@ -182,6 +202,37 @@ def test_what_has_no_metres_is_refused_before_it_is_trained(record, tmp_path, ca
     nothing = [f'--out={tmp_path / "nothing"}', '--try=lite', '--try=sfm']
     assert main([*arguments, *nothing]) == 2
     assert 'no recipe that could be judged' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('first', 'shared', 'measured'),
+    [('', '', True), ('', 'data.body_masks=false', False), (',data.body_masks=false', '', True)],
+)
+def test_masks_are_measured_where_a_training_would(
+    record, tmp_path, caplog, first, shared, measured
+):
+    """Of 16 frames none can be, which is told. Recipes without metres: nothing is trained."""
+    bag, settings = record(frames=16, odometry=False), [f'--set={text}' for text in SMALL]
+    settings += [f'--set={shared}'] if shared else []
+    tried = [f'--try=lite{first}', '--try=sfm']
+    assert main(['tune', str(bag), f'--out={tmp_path}', '--steps=1', *settings, *tried]) == 2
+    assert ('to measure a self-occlusion mask' in caplog.text) == measured
+
+
+def test_a_model_of_the_same_relative_name_is_another_search(
+    record, tmp_path, capsys, monkeypatch
+):
+    named = ['--set=data.labels=onnx', '--set=data.label_model=teacher']
+    tried = [*named, '--try=supervised', '--try=supervised,steps=2']
+    settings = [f'--set={text}' for text in SMALL]
+    arguments = ['tune', str(record(frames=16)), f'--out={tmp_path / "out"}', '--steps=1']
+    for name in ('one', 'one', 'other'):
+        (tmp_path / name).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / name)
+        assert main([*arguments, *settings, *tried]) == 2
+        error = capsys.readouterr().err
+        assert ('another search' in error) == (name == 'other')
+        assert (str(tmp_path / 'one' / 'teacher') in error) == (name == 'one')
 
 
 def test_another_search_in_the_same_folder_is_refused(tmp_path, capsys):

@@ -20,7 +20,7 @@ from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.files import appearing
 from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.data.folder import as_cache_error, kept
-from selfdepth_training.data.samples import DataError, SureDepth
+from selfdepth_training.data.samples import LABEL_LEVEL, DataError, SureDepth
 
 # A depth belongs to an image whose stamp is this near: theirs should be the same.
 SAME_NS = 5_000_000
@@ -31,12 +31,12 @@ FORMAT = 1
 
 
 class TopicDepth:
-    """Z-depths of every frame of a cache, at half of its size. Raises DataError without any."""
+    """Z-depths of every frame of a cache, at the size of labels. Raises DataError without any."""
 
     def __init__(self, cache: FrameCache, pattern: str, progress: bool = True) -> None:
         digest = hashlib.sha256(pattern.encode()).hexdigest()[:8]
         path = cache.folder / f'depth_topic_{FORMAT}_{digest}.npy'
-        shape = *cache.images.shape[:2], *(side // 2 for side in cache.images.shape[2:4])
+        shape = *cache.images.shape[:2], *(side >> LABEL_LEVEL for side in cache.images.shape[2:4])
         self._depths = kept(
             path,
             lambda path: _read(path, shape),
@@ -72,7 +72,7 @@ def _store(cache: FrameCache, pattern: str, path: Path, progress: bool) -> None:
 def _write(cache: FrameCache, pattern: str, file: BinaryIO, progress: bool) -> int:
     """Write the .npy; return of how many images the depth was found."""
     frames, cameras, height, width = cache.images.shape[:4]
-    shape = frames, cameras, height // 2, width // 2
+    shape = frames, cameras, height >> LABEL_LEVEL, width >> LABEL_LEVEL
     described = {'descr': '<f2', 'fortran_order': False, 'shape': shape}
     np.lib.format.write_array_header_1_0(file, described)
     begin, each = file.tell(), 2 * math.prod(shape[2:])
@@ -84,7 +84,7 @@ def _write(cache: FrameCache, pattern: str, file: BinaryIO, progress: bool) -> i
         frame = _frame_of(cache.stamps_ns[:, camera], stamp)
         if frame is not None and cache.present[frame, camera]:
             file.seek(begin + each * (frame * cameras + camera))
-            file.write(_halved(depth, width // 2, height // 2).astype('<f2').tobytes())
+            file.write(_nearest(depth, shape[3], shape[2]).astype('<f2').tobytes())
             found += 1
     return found
 
@@ -103,7 +103,7 @@ def _frame_of(stamps_ns: Int64[np.ndarray, ' f'], stamp_ns: int) -> int | None:
     return nearest if off[nearest] <= SAME_NS else None
 
 
-def _halved(
+def _nearest(
     depth: Float32[np.ndarray, '_ _'], width: int, height: int
 ) -> Float32[np.ndarray, '_ _']:
     """The nearest pixels: a mean of near and far would be neither. 0 where nothing is known."""

@@ -89,9 +89,12 @@ def only_one(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def appearing(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder that takes the name of `folder` when the block ends well."""
+    """Give a temporary folder that takes the name of `folder` when the block ends well.
+
+    The caller holds `only_one(folder)`: what another process is writing would be removed.
+    """
     prefix = f'.{folder.name}.partial-'
-    _remove_all(folder.parent, prefix)  # left by a killed process: the lock is ours now
+    _remove_all(folder.parent, prefix)  # left by a killed process
     partial = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         yield partial

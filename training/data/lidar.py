@@ -16,7 +16,7 @@ from selfdepth_ros.core.files import appearing
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.data.folder import as_cache_error, kept
-from selfdepth_training.data.samples import DataError, SureDepth
+from selfdepth_training.data.samples import LABEL_LEVEL, DataError, SureDepth
 from selfdepth_training.truth import SWEEP_TOLERANCE_NS, lidar_truth
 
 FILE_NAME = 'lidar_2.npz'
@@ -24,7 +24,7 @@ FILE_NAME = 'lidar_2.npz'
 
 
 class LidarDepth:
-    """Sparse z-depths of every frame of a cache, at half of its size.
+    """Sparse z-depths of every frame of a cache, at the size of labels.
 
     Each image has the points that it can see, moved by the robot's motion between sweep and image;
     of several in a pixel the nearest. Raises DataError when the bag has no LiDAR.
@@ -32,7 +32,8 @@ class LidarDepth:
 
     def __init__(self, cache: FrameCache, progress: bool = True) -> None:
         path = cache.folder / FILE_NAME
-        self._shape = (cache.images.shape[1], *(side // 2 for side in cache.images.shape[2:4]))
+        cameras, height, width = cache.images.shape[1:4]
+        self._shape = cameras, height >> LABEL_LEVEL, width >> LABEL_LEVEL
         self._ends, self._pixels, self._depths = kept(
             path,
             lambda path: _read(path, len(cache)),

@@ -28,8 +28,13 @@ class DataError(SelfdepthError):
     """A recording from which nothing can be learned."""
 
 
+LABEL_LEVEL = 1
+"""Pyramid level of labels, hints among them: half of the training size, as the network's depth.
+At a quarter, outlines are twice as far off."""
+
+
 class SureDepth(NamedTuple):
-    """Depth in metres at half of the training size, and where it can be believed."""
+    """Depth in metres at `LABEL_LEVEL`, and where it can be believed."""
 
     depth: Float[Tensor, 'c h w']
     sure: Bool[Tensor, 'c h w']

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
-from selfdepth_training.data.samples import SampleSource, spread
+from selfdepth_training.data.samples import LABEL_LEVEL, SampleSource, spread
 from selfdepth_training.geometry import RigGeometry, depth_kind
-from selfdepth_training.hints import LEVEL, swept_depth
+from selfdepth_training.hints import swept_depth
 from selfdepth_training.losses.surround import AFTER, SurroundReprojection, surround_views
 
 FRAMES = 6
@@ -26,9 +26,9 @@ def photometric_losses(
     The depth is swept anew with `rig`, so that a wrong rig cannot profit from depths of the right
     one, nor suffer from them. A few frames of all recordings are looked at.
     """
-    size = config.data.width >> LEVEL, config.data.height >> LEVEL
+    size = config.data.width >> LABEL_LEVEL, config.data.height >> LABEL_LEVEL
     geometry = RigGeometry.of(rig, *size, depth_kind(rig), torch.device('cpu'))
-    tables = SurroundReprojection(geometry, 1 << LEVEL, config.loss.ssim)
+    tables = SurroundReprojection(geometry, 1 << LABEL_LEVEL, config.loss.ssim)
     total, count = np.zeros(len(rig)), np.zeros(len(rig))
     for place in spread(len(source), FRAMES):
         sample = source.middling(*source.entries[place])

@@ -4,7 +4,8 @@
 
 Watson et al., "Self-supervised monocular depth hints", 2019: of all that is found for a pixel,
 what reprojects best counts. A pair is a camera and itself before or after, or a neighbour that
-sees the same.
+sees the same. Images are matched at the training size; depths are told, and judged, at that of
+labels.
 """
 
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
-from selfdepth_training.data.samples import RigSample, SampleSource, SureDepth
+from selfdepth_training.data.samples import LABEL_LEVEL, RigSample, SampleSource, SureDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.combine import UNSEEN
 from selfdepth_training.losses.fast_photometric import smoothed_photometric_error
@@ -34,9 +35,6 @@ from selfdepth_training.sky import with_sky
 from selfdepth_training.source_grids import source_grids
 from selfdepth_training.sweep import GOOD_FAR, Comparison, comparisons
 from selfdepth_training.warp import sample
-
-# Images are matched at the training size; depths are told, and judged, at half of it.
-LEVEL = 1
 
 
 class SgmLabels:
@@ -77,7 +75,7 @@ class SgmLabels:
     ) -> SureDepth:
         """Of all that is found for a pixel what reprojects best."""
         poses = SE3(shown.at_rest if shown.world_from_body is None else shown.world_from_body)
-        views = surround_views(shown.to(device), poses, geometry, LEVEL)
+        views = surround_views(shown.to(device), poses, geometry, LABEL_LEVEL)
         colours, visible = views.images[NOW], geometry.visible & views.present[NOW][:, None, None]
         # Brightness alone ranks them as colours do, in less time.
         views = views._replace(
