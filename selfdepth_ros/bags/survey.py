@@ -15,7 +15,6 @@ from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.core.rig import Rig
-from selfdepth_ros.messages import stamp_ns
 
 _LOOK_AT = 10
 """Images per camera that are looked at."""
@@ -72,13 +71,13 @@ def check_images(
     lags: dict[str, list[int]] = {camera.image: [] for camera in cameras}
     stamps: dict[str, list[int]] = {camera.image: [] for camera in cameras}
     zero = dict.fromkeys(lags, 0)
-    lenses = {topics.image: rig[topics.name].camera for topics in cameras}
+    by_topic = {camera.image: camera for camera in cameras}
     begin = None
     for topic, log_ns, msg in storage.messages(list(lags)):
         begin = log_ns if begin is None else begin
-        stamp = stamp_ns(msg.header)
+        stamp = by_topic[topic].exposed_ns(msg)
         if not lags[topic] and not zero[topic]:
-            check_size(topic, msg, lenses[topic])
+            check_size(topic, msg, rig[by_topic[topic].name].camera)
         if stamp:
             lags[topic].append(log_ns - stamp)
             stamps[topic].append(stamp)

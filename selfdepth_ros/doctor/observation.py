@@ -132,7 +132,7 @@ class Observation:
         self._takers[topic](received_ns, msg)
 
     def _take_image(self, camera: CameraSeen, received_ns: int, msg: Any) -> None:
-        stamp = stamp_ns(msg.header)
+        stamp = camera.topics.exposed_ns(msg)
         if camera.images % self._look_every == 0:
             self._look(camera, stamp, msg)
         camera.first_image = camera.first_image or msg
