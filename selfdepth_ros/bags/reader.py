@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selfdepth_ros.bags.checks import build_rig, counter_clockwise, usual_tolerance_ns
+from selfdepth_ros.bags.checks import (
+    build_rig,
+    counter_clockwise,
+    sync_of_recording,
+    usual_tolerance_ns,
+)
 from selfdepth_ros.bags.discovery import (
     BagTopics,
     depth_truth_topic,
@@ -43,8 +48,6 @@ from selfdepth_ros.messages import (
 
 ImageTransform = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]
 """(camera index, image) -> image; called from several threads."""
-_DEADLINE_NS = 1_000_000_000
-"""Recorders write late and in bursts; offline there is no hurry."""
 _MARGIN_NS = 1_000_000_000
 """Reading from a stamp on begins so much earlier: the lags of images are not all those of one."""
 _DECODERS = 2
@@ -143,7 +146,7 @@ class BagReader:
         bag not one set could be formed; `report` then holds the counts.
         """
         dropped = self.report.begin('images')
-        sync = SurroundSync(self.cameras, self.tolerance_ns, _DEADLINE_NS)
+        sync = sync_of_recording(self.cameras, self.tolerance_ns)
         with ThreadPoolExecutor(_DECODERS) as pool:
             for ready in itertools.islice(self._sets(sync, dropped, since_ns), None, None, every):
                 yield self._decode(ready, transform, pool, dropped)
