@@ -61,6 +61,11 @@ class Poses(Protocol):
         """Say why there are none at all; empty when there are."""
         ...
 
+    @property
+    def may_be_absent(self) -> bool:
+        """Whether it is no fault that there are none: nobody asked for them."""
+        ...
+
     def close(self) -> None:
         """Stop listening."""
         ...
@@ -117,9 +122,9 @@ class OdometryPoses:
         return self._refused or f'nothing has come on {self.name}'
 
     @property
-    def refused(self) -> bool:
-        """Whether poses came that cannot be used."""
-        return bool(self._refused)
+    def may_be_absent(self) -> bool:
+        """Nobody needs to have odometry; but what came and cannot be used is missed."""
+        return not self._refused
 
     def close(self) -> None:
         """Stop listening."""
@@ -137,6 +142,11 @@ class TfPoses(TfTrack):
         """Say that TF does not know the body's pose, if so."""
         known = self._tf.newest(self._target, self._source)
         return '' if known else f'TF does not know {self._source} in {self._target}'
+
+    @property
+    def may_be_absent(self) -> bool:
+        """TF is taken only where it was asked for."""
+        return False
 
     def close(self) -> None:
         """Nothing: TF is closed by who has opened it."""
@@ -169,7 +179,8 @@ class EgoMotion:
             self.unmoved += 1
             absence = self._poses.absence()
             reason = absence or motion.problem
-            self._say(f'none: {reason}', '' if self._may_lack(absence) else _UNMOVED + reason)
+            quiet = bool(absence) and self._poses.may_be_absent
+            self._say(f'none: {reason}', '' if quiet else _UNMOVED + reason)
         else:
             self._say(f'moved by {self._poses.name}')
         return motion.now_from_then
@@ -184,11 +195,6 @@ class EgoMotion:
             return None
         track = self._poses.around([now_ns, *given])
         return motion_between(now_ns, then_ns, track, self._max_gap_ns).now_from_then
-
-    def _may_lack(self, absence: str) -> bool:
-        """Nobody needs to have odometry; but what is asked for, or was there, is missed."""
-        odometry = self._poses if isinstance(self._poses, OdometryPoses) else None
-        return bool(absence) and odometry is not None and not odometry.refused
 
     def _say(self, state: str, problem: str = '') -> None:
         self.state, self.problem = state, problem
