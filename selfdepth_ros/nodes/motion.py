@@ -13,9 +13,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from selfdepth_ros.core.config import knob
 from selfdepth_ros.core.errors import GeometryError
-from selfdepth_ros.core.motion import PoseTrack, Track, motion_between, poses_at
+from selfdepth_ros.core.motion import PoseGapConfig, PoseTrack, Track, motion_between, poses_at
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import stamp_ns
@@ -24,10 +23,12 @@ from selfdepth_ros.nodes.tf import STATIC_NS, Tf, TfTrack
 _QUEUE = 50
 _UNMOVED = 'images are not moved to one time: '
 _OFF = 'off (motion.source: none)'
+STEADY_M, STEADY_RAD = 0.02, 0.01
+"""A mount that has moved less than this since the tables were made looks where they say."""
 
 
 @dataclass(frozen=True)
-class MotionConfig:
+class MotionConfig(PoseGapConfig):
     """Points of cameras that fire one after another are moved to the cloud's stamp."""
 
     source: Literal['odometry', 'tf', 'none'] = 'odometry'
@@ -36,13 +37,6 @@ class MotionConfig:
     """nav_msgs/Odometry whose child_frame_id is the output frame."""
     fixed_frame: str = 'odom'
     """TF frame in which the world stands still and the robot does not leap: odom, not map."""
-    max_gap_ms: float = knob(250.0, unit='ms', low=1.0, high=5000.0)
-    """Poses further apart are not interpolated, a newest pose older than this not continued."""
-
-    @property
-    def max_gap_ns(self) -> int:
-        """`max_gap_ms` in nanoseconds."""
-        return int(self.max_gap_ms * 1e6)
 
 
 class Poses(Protocol):
