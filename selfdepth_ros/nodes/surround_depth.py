@@ -21,7 +21,7 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.inference import DepthEngine
 from selfdepth_ros.nodes import execution
 from selfdepth_ros.nodes.calibration import CameraInfos, rig_from_file
-from selfdepth_ros.nodes.health import Condition
+from selfdepth_ros.nodes.diagnostics import Condition
 from selfdepth_ros.nodes.intake import Intake, make_queue, stamp_offsets_ns, topic_of
 from selfdepth_ros.nodes.live import LiveParameters
 from selfdepth_ros.nodes.live_rig import LiveRig, RigOfFile, RigOfTopics
