@@ -31,7 +31,9 @@ def drive(times_ns) -> SE3:
 def loop_of(rig: Rig, frames: int, spread_ms: int = 15) -> RenderedLoop:
     fires = np.random.default_rng(1).integers(0, spread_ms * MS + 1, (frames, 3))
     fires[0, :2] = 0, spread_ms * MS
-    return RenderedLoop(rig, [[]] * frames, np.zeros((frames, 3, 1, 1)), fires, PERIOD, drive)
+    return RenderedLoop(
+        rig, [[]] * frames, np.zeros((frames, 3, 1, 1), np.float32), fires, PERIOD, drive
+    )
 
 
 @pytest.mark.parametrize('frames', [2, 5])
