@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from selfdepth_ros.core.downsample import Thinner, downsample, left
+from selfdepth_ros.core.downsample import Thinner, downsample, thin_numpy
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.messages import (
     PackedPoints,
@@ -19,7 +19,9 @@ from selfdepth_ros.messages import (
 from selfdepth_ros.pipeline import SurroundResult
 
 
-def thinned(result: SurroundResult, config: PointsConfig, thin: Thinner = left) -> PointCloud:
+def thinned(
+    result: SurroundResult, config: PointsConfig, thin: Thinner = thin_numpy
+) -> PointCloud:
     """The points that are published of a result."""
     return downsample(result.cloud, config, result.size[1], thin)
 

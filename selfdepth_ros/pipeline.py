@@ -94,7 +94,7 @@ class SurroundDepth:
         image's stamp. It is called in another thread, while the network runs. `trust`: factors of
         the cameras' confidence, where the model has one.
         """
-        with self._place.queue():
+        with self._place.on_stream():
             start = time.perf_counter()
             self.preprocess(frame)
             ready = time.perf_counter()
@@ -116,7 +116,7 @@ class SurroundDepth:
 
     def warm_up(self) -> None:
         """Run the network once, so that the first frame is as fast as the others."""
-        with self._place.queue():
+        with self._place.on_stream():
             self._place.infer([True] * len(self.rig), None)
 
     def preprocess(self, frame: SurroundFrame) -> None:

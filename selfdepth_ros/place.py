@@ -46,7 +46,7 @@ class Place(Protocol):
         """Who fuses, in words."""
         ...
 
-    def queue(self) -> AbstractContextManager[Any]:
+    def on_stream(self) -> AbstractContextManager[Any]:
         """A context for all of the work on one set."""
         ...
 
@@ -97,7 +97,7 @@ class HostPlace:
         manifest = engine.manifest
         self.batch = np.zeros((len(rig.cameras), manifest.height, manifest.width, 3), np.uint8)
 
-    def queue(self) -> AbstractContextManager[Any]:
+    def on_stream(self) -> AbstractContextManager[Any]:
         """See Place."""
         return nullcontext()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,51 @@ from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.rig import Rig, RigCamera
+from selfdepth_ros.core.sync import SurroundSync
 from selfdepth_ros.messages import MessageError, camera_from_info, decode_image
 
 CLOCK_AGREEMENT_NS = 500_000_000
 """Cameras whose clocks differ by more than this cannot be matched."""
 _WIDEST_NS = 50_000_000
 """The widest tolerance that is chosen without being asked for."""
+_LOOK_AT = 10
+"""Images per camera that are looked at."""
+_LOOK_FOR_NS = 5_000_000_000
+"""How long, in log time, slower cameras are waited for."""
+_DEADLINE_NS = 1_000_000_000
+"""Recorders write late and in bursts; offline there is no hurry."""
+
+
+class FirstImages:
+    """The first images of each camera, by whose stamps all of them are judged."""
+
+    def __init__(self, cameras: Iterable[str]) -> None:
+        self.stamps_ns: dict[str, list[int]] = {name: [] for name in cameras}
+        self.lags_ns: dict[str, list[int]] = {name: [] for name in self.stamps_ns}
+        """How long after its stamp each was logged."""
+        self.unstamped = dict.fromkeys(self.stamps_ns, 0)
+        self._begin_ns: int | None = None
+
+    def seen(self, camera: str) -> int:
+        """How many of a camera were taken in."""
+        return len(self.stamps_ns[camera]) + self.unstamped[camera]
+
+    def add(self, camera: str, log_ns: int, stamp_ns: int) -> bool:
+        """Take one in (stamp 0: it has none); True when there are enough."""
+        self._begin_ns = log_ns if self._begin_ns is None else self._begin_ns
+        if stamp_ns:
+            self.stamps_ns[camera].append(stamp_ns)
+            self.lags_ns[camera].append(log_ns - stamp_ns)
+        else:
+            self.unstamped[camera] += 1
+        least = min(map(self.seen, self.stamps_ns))
+        return least >= _LOOK_AT or (least > 0 and log_ns - self._begin_ns > _LOOK_FOR_NS)
+
+    @property
+    def period_ns(self) -> int | None:
+        """That of the fastest camera; None when every camera has one image at most."""
+        steps = [np.diff(sorted(set(values))) for values in self.stamps_ns.values()]
+        return min((int(np.median(values)) for values in steps if values.size), default=None)
 
 
 def what_lacks(
@@ -43,6 +82,11 @@ def what_lacks(
 def usual_tolerance_ns(period_ns: int | None) -> int:
     """Largest difference of stamps within a set, for cameras of this period (None: unknown)."""
     return _WIDEST_NS if period_ns is None else int(min(_WIDEST_NS, 0.45 * period_ns))
+
+
+def sync_of_recording(cameras: Sequence[str], tolerance_ns: int) -> SurroundSync:
+    """Return what forms the surround sets of a recording, fed in the order of its log."""
+    return SurroundSync(cameras, tolerance_ns, _DEADLINE_NS)
 
 
 def build_rig(

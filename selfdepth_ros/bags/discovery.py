@@ -15,12 +15,15 @@ from typing import Any
 import yaml
 
 from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.core.sync import MOST_OFFSET_MS
+from selfdepth_ros.messages import stamp_ns
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 ODOMETRY = 'nav_msgs/msg/Odometry'
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
 
+_OFFSET = 'stamp_offset_ms'
 # A word between separators: /depthai/rgb/image_raw is a picture, /camera/depth/image_raw is not.
 _NOT_A_PICTURE = re.compile(
     r'(?:[/_])(?:depth|disparity|confidence|mask|labels?|segmentation|flow)(?:[/_]|$)'
@@ -38,11 +41,18 @@ class CameraTopics:
     info: str
     frame_id: str | None = None
     """None: the frame named by the CameraInfo."""
+    stamp_offset_ns: int = 0
+    """By how much the stamps of its images, and of its depths, are later than their exposure."""
 
     @property
     def rectified(self) -> bool:
         """True when the images are undistorted, so that P describes them instead of K and D."""
         return 'image_rect' in self.image
+
+    def exposed_ns(self, msg: Any) -> int:
+        """When an image or a depth of it was exposed: its corrected stamp; 0 when it has none."""
+        stamp = stamp_ns(msg.header)
+        return stamp - self.stamp_offset_ns if stamp else 0
 
 
 @dataclass(frozen=True)
@@ -97,9 +107,12 @@ def load_mapping(path: str | Path) -> BagTopics:
     body_frame: base_link          # optional, as are odometry and lidar
     odometry: /odom
     lidar: /lidar/points
-    cameras:                       # in the order of the rig
-      front: {image: /cam0/image_raw, info: /cam0/camera_info, frame: cam0}   # frame is optional
+    cameras:                       # in the order of the rig; two keys of theirs are optional:
+      front: {image: /cam0/image_raw, info: /cam0/camera_info, frame: cam0}
+      back: {image: /cam1/image_raw, info: /cam1/camera_info, stamp_offset_ms: 80}
     ```
+
+    `stamp_offset_ms`: how much later the stamps of a camera are than its exposures.
     """
     try:
         tree = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
@@ -110,14 +123,30 @@ def load_mapping(path: str | Path) -> BagTopics:
         raise BagError(f'{path}: cameras: expected one camera or more, by name')
     cameras = []
     for name, entry in tree['cameras'].items():
-        entry = _checked(entry, {'image', 'info'}, {'frame'}, f'{path}: cameras: {name}')
-        cameras.append(CameraTopics(str(name), entry['image'], entry['info'], entry.get('frame')))
+        where = f'{path}: cameras: {name}'
+        entry = _checked(entry, {'image', 'info'}, {'frame', _OFFSET}, where)
+        offset_ns = _offset_ns(entry.get(_OFFSET), where)
+        cameras.append(
+            CameraTopics(str(name), entry['image'], entry['info'], entry.get('frame'), offset_ns)
+        )
     return BagTopics(
         cameras=tuple(cameras),
         odometry=tree.get('odometry'),
         lidar=tree.get('lidar'),
         body_frame=tree.get('body_frame') or 'base_link',
     )
+
+
+def _offset_ns(value_ms: Any, where: str) -> int:
+    """Return the offset of a camera's stamps; None: it has none."""
+    if value_ms is None:
+        return 0
+    if type(value_ms) not in (int, float) or not abs(value_ms) <= MOST_OFFSET_MS:
+        raise BagError(
+            f'{where}: {_OFFSET}: found {value_ms!r}, expected a number from '
+            f'{-MOST_OFFSET_MS:g} to {MOST_OFFSET_MS:g} ms'
+        )
+    return round(value_ms * 1e6)
 
 
 def _checked(tree: Any, required: set[str], optional: set[str], where: str) -> dict[str, Any]:
@@ -132,7 +161,7 @@ def _checked(tree: Any, required: set[str], optional: set[str], where: str) -> d
             raise BagError(
                 f'{where}: unknown key {key!r}, expected {", ".join(sorted(known))}{hint}'
             )
-        if key != 'cameras' and value is not None and not isinstance(value, str):
+        if key not in ('cameras', _OFFSET) and value is not None and not isinstance(value, str):
             raise BagError(f'{where}: {key}: expected a text, found {value!r}')
     if missing := sorted(name for name in required if not tree.get(name)):
         raise BagError(f'{where}: {", ".join(missing)} is missing')

@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selfdepth_ros.bags.checks import build_rig, counter_clockwise, usual_tolerance_ns
+from selfdepth_ros.bags.checks import (
+    build_rig,
+    counter_clockwise,
+    sync_of_recording,
+    usual_tolerance_ns,
+)
 from selfdepth_ros.bags.discovery import (
     BagTopics,
     depth_truth_topic,
@@ -43,8 +48,6 @@ from selfdepth_ros.messages import (
 
 ImageTransform = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]
 """(camera index, image) -> image; called from several threads."""
-_DEADLINE_NS = 1_000_000_000
-"""Recorders write late and in bursts; offline there is no hurry."""
 _MARGIN_NS = 1_000_000_000
 """Reading from a stamp on begins so much earlier: the lags of images are not all those of one."""
 _DECODERS = 2
@@ -57,6 +60,7 @@ class BagReader:
     Args:
         path: rosbag2 folder (mcap or sqlite3), or one .mcap or .db3 file.
         mapping: mapping file (see `load_mapping`) or its content; None: found by topic names.
+            Stamps of images are corrected by what it says.
         tolerance_ns: largest difference of stamps within a surround set; None: 0.45 periods of the
             cameras, at most 50 ms.
         body_frame: the rig's frame when there is no mapping.
@@ -126,7 +130,7 @@ class BagReader:
     @property
     def span_ns(self) -> tuple[int, int]:
         """Stamp of the first image, and about that of the last message."""
-        return self._storage.span_ns(self._image_topics)
+        return self._storage.span_ns(self._offsets_ns)
 
     def surround_frames(
         self,
@@ -142,7 +146,7 @@ class BagReader:
         bag not one set could be formed; `report` then holds the counts.
         """
         dropped = self.report.begin('images')
-        sync = SurroundSync(self.cameras, self.tolerance_ns, _DEADLINE_NS)
+        sync = sync_of_recording(self.cameras, self.tolerance_ns)
         with ThreadPoolExecutor(_DECODERS) as pool:
             for ready in itertools.islice(self._sets(sync, dropped, since_ns), None, None, every):
                 yield self._decode(ready, transform, pool, dropped)
@@ -230,7 +234,8 @@ class BagReader:
             except MessageError as error:
                 dropped[f'{topic}: {error}'] += 1
                 continue
-            yield index[topic], stamp_ns(msg.header), depth
+            camera = index[topic]
+            yield camera, self.topics.cameras[camera].exposed_ns(msg), depth
 
     def _choose(self, mapping: str | Path | BagTopics | None, body_frame: str) -> BagTopics:
         """Return the topics to read, with the cameras that can be used."""
@@ -244,8 +249,9 @@ class BagReader:
         return replace(topics, cameras=usable_cameras(topics, storage, self.report))
 
     @property
-    def _image_topics(self) -> list[str]:
-        return [camera.image for camera in self.topics.cameras]
+    def _offsets_ns(self) -> dict[str, int]:
+        """Image topic -> what its stamps are too late by."""
+        return {camera.image: camera.stamp_offset_ns for camera in self.topics.cameras}
 
     def _sets(
         self, sync: SurroundSync, dropped: Counter[str], since_ns: int | None
@@ -253,7 +259,7 @@ class BagReader:
         """Drive the synchronizer with log time; images travel undecoded."""
         begin_ns = None
         if since_ns is not None:
-            begin_ns = self._storage.logged_ns(self._image_topics, since_ns) - _MARGIN_NS
+            begin_ns = self._storage.logged_ns(self._offsets_ns, since_ns) - _MARGIN_NS
         for ready in self._all_sets(sync, dropped, begin_ns):
             if since_ns is None or ready.stamp_ns >= since_ns:
                 yield ready
@@ -261,11 +267,10 @@ class BagReader:
     def _all_sets(
         self, sync: SurroundSync, dropped: Counter[str], begin_ns: int | None
     ) -> Iterator[SetReady]:
-        names = {camera.image: camera.name for camera in self.topics.cameras}
-        for topic, log_ns, msg in self._storage.messages(list(names), dropped, begin_ns):
-            stamp = stamp_ns(msg.header)
-            if stamp:
-                yield from sync.push(names[topic], stamp, log_ns, msg)
+        cameras = {camera.image: camera for camera in self.topics.cameras}
+        for topic, log_ns, msg in self._storage.messages(list(cameras), dropped, begin_ns):
+            if stamp := cameras[topic].exposed_ns(msg):
+                yield from sync.push(cameras[topic].name, stamp, log_ns, msg)
             else:
                 dropped[f'{topic}: stamp is 0'] += 1
         yield from sync.flush()

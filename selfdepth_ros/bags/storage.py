@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,27 +82,31 @@ class BagStorage:
                 continue
             yield raw.topic, raw.log_ns, msg
 
-    def span_ns(self, topics: Collection[str]) -> tuple[int, int]:
-        """Stamp of the first message on some topics, and about that of the bag's last one."""
-        first_ns, lag_ns = self._first_stamp(topics)
+    def span_ns(self, offsets_ns: Mapping[str, int]) -> tuple[int, int]:
+        """Stamp of the first message on some topics, and about that of the bag's last one.
+
+        `offsets_ns`: topic -> what its stamps are too late by.
+        """
+        first_ns, lag_ns = self._first_stamp(offsets_ns)
         return first_ns, self.end_ns - lag_ns
 
-    def logged_ns(self, topics: Collection[str], stamp_ns: int) -> int:
-        """About when a message on some topics, of this stamp, was logged."""
-        return stamp_ns + self._first_stamp(topics)[1]
+    def logged_ns(self, offsets_ns: Mapping[str, int], stamp_ns: int) -> int:
+        """About when a message on some topics, of this corrected stamp, was logged."""
+        return stamp_ns + self._first_stamp(offsets_ns)[1]
 
-    def _first_stamp(self, topics: Collection[str]) -> tuple[int, int]:
+    def _first_stamp(self, offsets_ns: Mapping[str, int]) -> tuple[int, int]:
         """Return the first stamp on some topics, and how long after it the message was logged.
 
         What was logged live or converted may be logged by another clock than its stamps'. Raises
         BagError when no message has a stamp.
         """
-        for _, log_ns, msg in self.messages(topics):
+        for topic, log_ns, msg in self.messages(list(offsets_ns)):
             if stamp := stamp_ns(msg.header):
+                stamp -= offsets_ns[topic]
                 return stamp, log_ns - stamp
         raise BagError(
-            f'{self.path}: no message on {", ".join(sorted(topics))} has a stamp, expected one: '
-            'record it again'
+            f'{self.path}: no message on {", ".join(sorted(offsets_ns))} has a stamp, expected '
+            'one: record it again'
         )
 
     def _open_healthy(self) -> None:

@@ -6,21 +6,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from selfdepth_ros.bags.checks import check_clocks, check_size, what_lacks
+from selfdepth_ros.bags.checks import FirstImages, check_clocks, check_size, what_lacks
 from selfdepth_ros.bags.discovery import BagTopics, CameraTopics
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.core.rig import Rig
-from selfdepth_ros.messages import stamp_ns
-
-_LOOK_AT = 10
-"""Images per camera that are looked at."""
-_LOOK_FOR_NS = 5_000_000_000
-"""How long, in log time, slower cameras are waited for."""
 
 
 def usable_cameras(
@@ -69,24 +61,12 @@ def check_images(
 
     Returns the period of the fastest camera (ns); None when every camera has one image only.
     """
-    lags: dict[str, list[int]] = {camera.image: [] for camera in cameras}
-    stamps: dict[str, list[int]] = {camera.image: [] for camera in cameras}
-    zero = dict.fromkeys(lags, 0)
-    lenses = {topics.image: rig[topics.name].camera for topics in cameras}
-    begin = None
-    for topic, log_ns, msg in storage.messages(list(lags)):
-        begin = log_ns if begin is None else begin
-        stamp = stamp_ns(msg.header)
-        if not lags[topic] and not zero[topic]:
-            check_size(topic, msg, lenses[topic])
-        if stamp:
-            lags[topic].append(log_ns - stamp)
-            stamps[topic].append(stamp)
-        else:
-            zero[topic] += 1
-        seen = [len(lags[name]) + zero[name] for name in lags]
-        if min(seen) >= _LOOK_AT or (min(seen) and log_ns - begin > _LOOK_FOR_NS):
+    by_topic = {camera.image: camera for camera in cameras}
+    first = FirstImages(by_topic)
+    for topic, log_ns, msg in storage.messages(list(by_topic)):
+        if not first.seen(topic):
+            check_size(topic, msg, rig[by_topic[topic].name].camera)
+        if first.add(topic, log_ns, by_topic[topic].exposed_ns(msg)):
             break
-    check_clocks(lags, zero, report)
-    steps = [np.diff(sorted(set(values))) for values in stamps.values()]
-    return min((int(np.median(values)) for values in steps if values.size), default=None)
+    check_clocks(first.lags_ns, first.unstamped, report)
+    return first.period_ns

@@ -6,20 +6,8 @@ from dataclasses import dataclass
 
 from selfdepth_ros.core.config import knob
 from selfdepth_ros.core.fusion_config import FusionConfig
+from selfdepth_ros.core.motion import PoseGapConfig
 from selfdepth_ros.messages import PointsConfig
-
-
-@dataclass(frozen=True)
-class BagMotionConfig:
-    """Points of cameras that fire one after another are moved to the cloud's stamp."""
-
-    max_gap_ms: float = knob(250.0, unit='ms', low=1.0, high=5000.0)
-    """Poses further apart are not interpolated, a newest pose older than this not continued."""
-
-    @property
-    def max_gap_ns(self) -> int:
-        """`max_gap_ms` in nanoseconds."""
-        return int(self.max_gap_ms * 1e6)
 
 
 @dataclass(frozen=True)
@@ -39,5 +27,6 @@ class CloudsConfig:
     fusion: FusionConfig = FusionConfig()
     points: PointsConfig = PointsConfig(camera=True)
     """As the node has it; which camera saw a point is told, so that overlaps can be measured."""
-    motion: BagMotionConfig = BagMotionConfig()
+    motion: PoseGapConfig = PoseGapConfig()
+    """Points of cameras that fire one after another are moved to the cloud's stamp."""
     map: MapConfig = MapConfig()

@@ -55,11 +55,11 @@ class RecordedClouds:
     @property
     def span_ns(self) -> tuple[int, int]:
         """Stamp of the first cloud, and about that of the last message."""
-        return self._storage.span_ns([self.topic])
+        return self._storage.span_ns({self.topic: 0})
 
     def since(self, stamp_ns: int) -> Iterator[RecordedCloud]:
         """Yield the clouds of this stamp and later ones, without reading up to there."""
-        clouds = self._clouds(self._storage.logged_ns([self.topic], stamp_ns) - _MARGIN_NS)
+        clouds = self._clouds(self._storage.logged_ns({self.topic: 0}, stamp_ns) - _MARGIN_NS)
         return (cloud for cloud in clouds if cloud.stamp_ns >= stamp_ns)
 
     def __iter__(self) -> Iterator[RecordedCloud]:

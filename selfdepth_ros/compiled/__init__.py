@@ -5,7 +5,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from selfdepth_ros.core.downsample import Thinner, left
+from selfdepth_ros.core.downsample import Thinner, thin_numpy
 from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.fusion_steps import CameraTables, FusionSteps, NumpySteps
 from selfdepth_ros.core.scan_steps import NumpyScanSteps, ScanSteps
@@ -35,7 +35,7 @@ def fastest_steps() -> Backend:
     # A compiler that does not fit its NumPy fails in many ways, and no cloud needs one.
     except Exception as error:
         told = f'NumPy (numba cannot be used: {error})'
-        return Backend(NumpySteps, NumpyScanSteps, lambda: left, None, told)
+        return Backend(NumpySteps, NumpyScanSteps, lambda: thin_numpy, None, told)
     return Backend(
         steps.CompiledSteps,
         outputs.CompiledScanSteps,

@@ -63,7 +63,7 @@ class CompiledScanSteps:
 
 
 class CompiledThinner:
-    """See `core.downsample.Thinner`; the same points as `left`."""
+    """See `core.downsample.Thinner`; the same points as `thin_numpy`."""
 
     def __init__(self) -> None:
         self._chosen = np.empty(0, np.int64)

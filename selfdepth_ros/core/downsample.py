@@ -33,7 +33,7 @@ EVERY_HEIGHT = (-math.inf, math.inf)
 
 @runtime_checkable
 class Thinner(Protocol):
-    """Who says which points are left; `left` is the reference, `selfdepth_ros.compiled` faster."""
+    """Who says which points are left; `selfdepth_ros.compiled` is faster than `thin_numpy`."""
 
     def __call__(
         self,
@@ -49,7 +49,7 @@ class Thinner(Protocol):
         ...
 
 
-def left(
+def thin_numpy(
     cloud: PointCloud,
     config: DownsampleConfig,
     width: int,
@@ -68,7 +68,7 @@ def left(
 
 
 def downsample(
-    cloud: PointCloud, config: DownsampleConfig, width: int, thin: Thinner = left
+    cloud: PointCloud, config: DownsampleConfig, width: int, thin: Thinner = thin_numpy
 ) -> PointCloud:
     """Return the cloud thinned out, in its order; `width` of the depth maps in pixels."""
     if config.stride_px == 1 and config.voxel_m == 0:

@@ -10,24 +10,39 @@ the world stands still: `fixed_from_body(now)^-1 @ fixed_from_body(then)`.
 import math
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
+from selfdepth_ros.core.config import knob
 from selfdepth_ros.core.errors import GeometryError
 from selfdepth_ros.core.se3 import SE3, interpolate_poses
+from selfdepth_ros.core.sync import JUMP_BACK_NS
 
 BASE_NS = 50_000_000
 """Motion goes on beyond the newest pose as it was over this time (or more, if poses are rarer)."""
 _KEEP_NS = 2_000_000_000
-_RESTART_NS = 300_000_000
 # Further or faster than this from one pose to the next is a reset of the odometry, no motion.
 _LEAP_M, _LEAP_M_S = 0.5, 100.0
 _LEAP_RAD, _LEAP_RAD_S = 0.2, 20.0
 
 Track = tuple[Int64[np.ndarray, ' n'], Float[np.ndarray, 'n 4 4']]
 """Stamps in increasing order, and the poses fixed_from_body at them."""
+
+
+@dataclass(frozen=True)
+class PoseGapConfig:
+    """Which poses are near enough in time to tell others."""
+
+    max_gap_ms: float = knob(250.0, unit='ms', low=1.0, high=5000.0)
+    """Poses further apart are not interpolated, a newest pose older than this not continued."""
+
+    @property
+    def max_gap_ns(self) -> int:
+        """`max_gap_ms` in nanoseconds."""
+        return int(self.max_gap_ms * 1e6)
 
 
 class PoseTrack:
@@ -54,7 +69,7 @@ class PoseTrack:
                 f'{list(quaternion_xyzw)} (x y z w), expected finite values and length 1.'
             )
         if self._samples and stamp_ns <= self._samples[-1][0]:
-            if stamp_ns > self._samples[-1][0] - _RESTART_NS:
+            if stamp_ns > self._samples[-1][0] - JUMP_BACK_NS:
                 return
             self._samples.clear()
         self._samples.append((stamp_ns, values))

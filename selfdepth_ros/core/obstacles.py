@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Bool, Float
 
 from selfdepth_ros.core.config_fields import knob
-from selfdepth_ros.core.downsample import DownsampleConfig, Thinner, left
+from selfdepth_ros.core.downsample import DownsampleConfig, Thinner, thin_numpy
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.frames import PointCloud
 
@@ -53,7 +53,7 @@ def obstacles(
     config: ObstaclesConfig,
     width: int,
     ground_height_m: float = 0.0,
-    thin: Thinner = left,
+    thin: Thinner = thin_numpy,
 ) -> PointCloud:
     """Return the points of the band, thinned; `width` of the depth maps in pixels."""
     return cloud.select(thin(cloud, config, width, config.limits_m(ground_height_m)))

@@ -4,11 +4,12 @@
 
 A pure state machine: it has no clock, no thread and no lock. Images are matched on their *stamps*,
 deadlines run on their *arrival*, so a live node (arrival = a steady clock) and a bag reader
-(arrival = log time) get the same sets.
+(arrival = log time) get the same sets. Stamps are those of exposure: who pushes has corrected
+those of a driver that stamps later.
 
 Laws, which the tests hold for any interleaving:
 
-* the stamps of one set lie within ``tolerance_ns`` of each other (after the cameras' offsets);
+* the stamps of one set lie within ``tolerance_ns`` of each other;
 * every pushed image is in exactly one set, or counted in ``stats`` as dropped, or still pending;
 * sets leave with strictly increasing stamps, and each camera's images leave in order, until the
   time line changes;
@@ -29,7 +30,7 @@ A slower camera is waited for, and is missed, only where its next image is due.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from selfdepth_ros.core.sync_rates import Rates
@@ -48,6 +49,8 @@ MAX_PENDING = 64
 """Sets that may wait at once; beyond it the oldest leaves as it is. Bounds the memory."""
 JUMP_BACK_NS = 300_000_000
 """Stamps of a camera that go back by more are another time line; by less, out of order."""
+MOST_OFFSET_MS = 1000.0
+"""A camera's stamps are corrected by so much at most, either way."""
 ALIVE_WITHIN = 3
 """A camera that was missing in this many sets in a row has no vote on the time line."""
 
@@ -59,8 +62,6 @@ class SurroundSync:
         cameras: names, in the order of the rig.
         tolerance_ns: the largest difference of stamps within one set; best below half a period.
         deadline_ns: how long after the arrival of its first image a set may wait for the others.
-        reference: name of the camera whose stamp becomes the set's; None: the earliest one's.
-        offsets_ns: per camera, by how much its stamps are later than the others' by design.
         absent_after: once a camera was missing in that many sets in a row where it was due, sets
             do not wait for it until it returns; None: they always wait until the deadline.
         jump_ns: a stamp further than this from the newest one belongs to another time line.
@@ -72,20 +73,15 @@ class SurroundSync:
         cameras: Sequence[str],
         tolerance_ns: int,
         deadline_ns: int,
-        reference: str | None = None,
         *,
-        offsets_ns: Mapping[str, int] | None = None,
         absent_after: int | None = None,
         jump_ns: int = 2_000_000_000,
         jump_back_ns: int = JUMP_BACK_NS,
     ) -> None:
-        offsets = dict(offsets_ns or {})
-        check_arguments(cameras, (reference, *offsets), tolerance_ns, deadline_ns, jump_ns)
+        check_arguments(cameras, tolerance_ns, deadline_ns, jump_ns)
         self.cameras = tuple(cameras)
         self.stats = SyncStats()
         self._index = {name: index for index, name in enumerate(self.cameras)}
-        self._reference = None if reference is None else self._index[reference]
-        self._offsets = tuple(int(offsets.get(name, 0)) for name in self.cameras)
         self._tolerance_ns, self._deadline_ns = tolerance_ns, deadline_ns
         self._jump_ns, self._jump_back_ns = jump_ns, jump_back_ns
         self._absent_after = absent_after
@@ -114,8 +110,7 @@ class SurroundSync:
 
         `payload` travels with the stamp and comes back in the set, or is let go with the image.
         """
-        index = self._index[camera]
-        image = Image(index, stamp_ns, stamp_ns - self._offsets[index], arrival_ns, payload)
+        image = Image(self._index[camera], stamp_ns, arrival_ns, payload)
         self.stats.pushed += 1
         ready = self.expire(arrival_ns)
         if self._is_far(image):
@@ -132,7 +127,7 @@ class SurroundSync:
         # a set's first image may come a deadline after a fast camera's, and leave another later
         since_ns = now_ns - 2 * self._deadline_ns
         for camera, images in enumerate(self._held):
-            stale = [image.time_ns for image in images if image.arrival_ns <= since_ns]
+            stale = [image.stamp_ns for image in images if image.arrival_ns <= since_ns]
             if stale:
                 self._let_go(camera, stale[-1])
         return ready
@@ -155,21 +150,21 @@ class SurroundSync:
 
     def _take(self, image: Image) -> list[SetReady]:
         self._heard_ns = image.arrival_ns
-        self._rates.heard(image.camera, image.time_ns)
+        self._rates.heard(image.camera, image.stamp_ns)
         dropped, fast = self._is_dropped(image), self._rates.is_fast(image.camera)
         if self._worth_waiting_for(image) or not (dropped or fast):
             self._missed[image.camera] = 0
         if dropped:
             return []
-        self._newest_of[image.camera] = image.time_ns
-        if self._newest_ns is None or image.time_ns > self._newest_ns:
-            self._newest_ns = image.time_ns
+        self._newest_of[image.camera] = image.stamp_ns
+        if self._newest_ns is None or image.stamp_ns > self._newest_ns:
+            self._newest_ns = image.stamp_ns
         self._held[image.camera].append(image)
         for camera, images in enumerate(self._held):
             if images and not self._rates.is_fast(camera):
                 self._place_held(camera)
             elif len(images) > MAX_PENDING:
-                self._let_go(camera, images[0].time_ns)
+                self._let_go(camera, images[0].stamp_ns)
         return self._release(max(self._settled(), len(self._collectors) - MAX_PENDING))
 
     def _place_held(self, camera: int) -> None:
@@ -188,26 +183,26 @@ class SurroundSync:
             later = any(camera in other.images for other in self._collectors)
             fitting = [image for image in images if self._belongs(image, collector)]
             if fitting and not later and camera not in collector.images:
-                best = min(fitting, key=lambda image: abs(image.time_ns - collector.middle_ns))
+                best = min(fitting, key=lambda image: abs(image.stamp_ns - collector.middle_ns))
                 collector.images[camera] = best
                 self._held[camera] = [image for image in images if image is not best]
-                self._let_go(camera, best.time_ns)
+                self._let_go(camera, best.stamp_ns)
             self._let_go(camera, first_ns)
 
     def _let_go(self, camera: int, until_ns: int) -> None:
-        kept = [image for image in self._held[camera] if image.time_ns > until_ns]
+        kept = [image for image in self._held[camera] if image.stamp_ns > until_ns]
         self.stats.between += len(self._held[camera]) - len(kept)
         self._held[camera] = kept
 
     def _is_dropped(self, image: Image) -> bool:
         newest, released = self._newest_of[image.camera], self._released
-        if newest is not None and image.time_ns == newest:
+        if newest is not None and image.stamp_ns == newest:
             self.stats.duplicate += 1
             return True
-        out_of_order = newest is not None and image.time_ns < newest
+        out_of_order = newest is not None and image.stamp_ns < newest
         has_one = released is not None and image.camera in released.cameras
         too_late = released is not None and (
-            image.time_ns <= released.first_ns or (not has_one and self._is_near(image, released))
+            image.stamp_ns <= released.first_ns or (not has_one and self._is_near(image, released))
         )
         if too_late and not out_of_order and has_one and self._rates.is_fast(image.camera):
             self.stats.between += 1
@@ -218,9 +213,9 @@ class SurroundSync:
     def _worth_waiting_for(self, image: Image) -> bool:
         """Whether sets that wait would have it: what is always later must not delay them all."""
         newest, last = self._newest_of[image.camera], self._released
-        if last is None or (newest is not None and image.time_ns <= newest):
+        if last is None or (newest is not None and image.stamp_ns <= newest):
             return False
-        lag_ns = (image.arrival_ns - image.time_ns) - (last.arrival_ns - last.first_ns)
+        lag_ns = (image.arrival_ns - image.stamp_ns) - (last.arrival_ns - last.first_ns)
         return lag_ns <= self._deadline_ns
 
     def _best_collector(self, image: Image) -> Collector | None:
@@ -228,7 +223,7 @@ class SurroundSync:
         best: Collector | None = None
         before_ns = None if self._released is None else self._released.first_ns
         for collector in self._collectors:
-            in_order = before_ns is None or image.time_ns > before_ns
+            in_order = before_ns is None or image.stamp_ns > before_ns
             before_ns = collector.first_ns
             if image.camera in collector.images:
                 best = None  # later images of a camera go to later sets
@@ -238,11 +233,11 @@ class SurroundSync:
 
     def _is_near(self, image: Image, to: Collector | Released) -> bool:
         """Whether it belongs there, and no set between could be nearer when rates differ."""
-        gap_ns = max(to.first_ns - image.time_ns, image.time_ns - to.last_ns)
+        gap_ns = max(to.first_ns - image.stamp_ns, image.stamp_ns - to.last_ns)
         return gap_ns <= self._rates.reach_ns(image.camera) and self._belongs(image, to)
 
     def _belongs(self, image: Image, to: Collector | Released) -> bool:
-        spread_ns = max(to.last_ns, image.time_ns) - min(to.first_ns, image.time_ns)
+        spread_ns = max(to.last_ns, image.stamp_ns) - min(to.first_ns, image.stamp_ns)
         return spread_ns <= self._tolerance_ns
 
     def _settled(self) -> int:
@@ -296,15 +291,14 @@ class SurroundSync:
         arrival_ns = collector.opened_by.arrival_ns
         self._released = Released(first_ns, last_ns, arrival_ns, frozenset(collector.images))
         return SetReady(
-            stamp_ns=self._stamp_of(collector, first_ns),
+            stamp_ns=self._stamp_of(first_ns),
             members=tuple(None if image is None else image.stamp_ns for image in images),
             payloads=tuple(None if image is None else image.payload for image in images),
             missing=tuple(self.cameras[i] for i in missing),
         )
 
-    def _stamp_of(self, collector: Collector, first_ns: int) -> int:
-        reference = None if self._reference is None else collector.images.get(self._reference)
-        stamp_ns = first_ns if reference is None else reference.time_ns
+    def _stamp_of(self, first_ns: int) -> int:
+        stamp_ns = first_ns
         if self._released_stamp_ns is not None:  # sets overlap when tolerance > frame period
             stamp_ns = max(stamp_ns, self._released_stamp_ns + 1)
         self._released_stamp_ns = stamp_ns
@@ -316,12 +310,12 @@ class SurroundSync:
         if self._newest_ns is None:
             return False
         own_ns = self._newest_of[image.camera]
-        back = own_ns is not None and own_ns - image.time_ns > self._jump_back_ns
-        return back or abs(image.time_ns - self._newest_ns) > self._jump_ns
+        back = own_ns is not None and own_ns - image.stamp_ns > self._jump_back_ns
+        return back or abs(image.stamp_ns - self._newest_ns) > self._jump_ns
 
     def _wait_on_other_time_line(self, image: Image) -> list[SetReady]:
         before = self._waiting.get(image.camera)
-        if before is not None and before.time_ns == image.time_ns:
+        if before is not None and before.stamp_ns == image.stamp_ns:
             self.stats.duplicate += 1
             return []
         self.stats.stray += before is not None
@@ -329,7 +323,7 @@ class SurroundSync:
         near = [
             other
             for other in self._waiting.values()
-            if abs(other.time_ns - image.time_ns) <= self._jump_ns
+            if abs(other.stamp_ns - image.stamp_ns) <= self._jump_ns
         ]
         voters = set(range(len(self.cameras))) - self._cameras_missed(ALIVE_WITHIN)
         voters.update(other.camera for other in near)
@@ -338,7 +332,7 @@ class SurroundSync:
 
     def _change_time_line(self, images: list[Image]) -> list[SetReady]:
         ready = self._release_all()
-        ahead = self._newest_ns is not None and images[0].time_ns > self._newest_ns
+        ahead = self._newest_ns is not None and images[0].stamp_ns > self._newest_ns
         self.stats.jumps_ahead += ahead
         self.stats.jumps_back += not ahead
         self._start_time_line()

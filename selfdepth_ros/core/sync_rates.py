@@ -39,15 +39,15 @@ class Rates:
             stamps.clear()
         self._begun_ns = None
 
-    def heard(self, camera: int, time_ns: int) -> None:
+    def heard(self, camera: int, stamp_ns: int) -> None:
         """An image came, maybe too late for its set. Stamps that do not go on teach nothing."""
         stamps = self._stamps[camera]
-        if stamps and time_ns <= stamps[-1]:
+        if stamps and stamp_ns <= stamps[-1]:
             return
-        stamps.append(time_ns)
+        stamps.append(stamp_ns)
         if len(stamps) >= LEAST:
             self._periods[camera] = _period_of(stamps)
-        self._begun_ns = time_ns if self._begun_ns is None else self._begun_ns
+        self._begun_ns = stamp_ns if self._begun_ns is None else self._begun_ns
         last = [own[-1] if own else self._begun_ns for own in self._stamps]
         newest = max(last)
         living = sorted(

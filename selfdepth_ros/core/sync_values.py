@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,10 +14,9 @@ class SetReady:
     """Images that belong together, in the order of the cameras."""
 
     stamp_ns: int
-    """The reference camera's stamp where it is present, else the earliest (offsets removed) of
-    those that are not faster than most."""
+    """The earliest stamp of the cameras that are not faster than most."""
     members: tuple[int | None, ...]
-    """Each camera's own stamp as pushed, None where the camera is missing."""
+    """Each camera's own stamp, None where the camera is missing."""
     payloads: tuple[Any, ...]
     """What was pushed with each image, None where the camera is missing."""
     missing: tuple[str, ...]
@@ -59,12 +58,11 @@ class SyncStats:
 class Image:
     camera: int
     stamp_ns: int
-    time_ns: int  # the stamp with the camera's offset removed
     arrival_ns: int
     payload: Any
 
     def distance(self, collector: Collector) -> int:
-        return abs(collector.opened_by.time_ns - self.time_ns)
+        return abs(collector.opened_by.stamp_ns - self.stamp_ns)
 
 
 class Released(NamedTuple):
@@ -88,11 +86,11 @@ class Collector:
 
     @property
     def first_ns(self) -> int:
-        return min(image.time_ns for image in self.images.values())
+        return min(image.stamp_ns for image in self.images.values())
 
     @property
     def last_ns(self) -> int:
-        return max(image.time_ns for image in self.images.values())
+        return max(image.stamp_ns for image in self.images.values())
 
     @property
     def middle_ns(self) -> float:
@@ -100,18 +98,10 @@ class Collector:
 
 
 def check_arguments(
-    cameras: Sequence[str],
-    named: Iterable[str | None],
-    tolerance_ns: int,
-    deadline_ns: int,
-    jump_ns: int,
+    cameras: Sequence[str], tolerance_ns: int, deadline_ns: int, jump_ns: int
 ) -> None:
     if not cameras or len(set(cameras)) != len(cameras):
         raise ValueError(f'cameras are {list(cameras)}; expected one name or more, none twice')
-    unknown = sorted(name for name in named if name is not None and name not in cameras)
-    if unknown:
-        have = ', '.join(cameras)
-        raise ValueError(f'no camera is called {", ".join(unknown)}; the cameras are {have}')
     if tolerance_ns < 0 or deadline_ns < 0 or jump_ns <= tolerance_ns:
         raise ValueError(
             f'tolerance {tolerance_ns} ns, deadline {deadline_ns} ns, jump {jump_ns} ns: expected '

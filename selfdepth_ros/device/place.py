@@ -27,7 +27,7 @@ class DevicePlace:
         self._engine, self._rig, self._device = engine, rig, engine.memory
         focal = np.array([item.camera.focal for item in rig.cameras], np.float32)
         size = (engine.manifest.height, engine.manifest.width, 3)
-        with engine.queue():
+        with engine.on_stream():
             self._focal = torch.from_numpy(focal).to(self._device)
             self._batch = torch.zeros((len(focal), *size), dtype=torch.uint8, device=self._device)
         self._enlarge = Resizer()
@@ -39,9 +39,9 @@ class DevicePlace:
         """What fuses, and where."""
         return f'torch {torch.__version__} on {self._device}'
 
-    def queue(self) -> AbstractContextManager[Any]:
+    def on_stream(self) -> AbstractContextManager[Any]:
         """See Place."""
-        return self._engine.queue()
+        return self._engine.on_stream()
 
     def put(self, images: Sequence[UInt8[np.ndarray, '_ _ 3'] | None]) -> None:
         """See Place."""

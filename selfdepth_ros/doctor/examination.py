@@ -230,7 +230,7 @@ def _with_parallax(sets: Sets, track: Track, limits: ParallaxLimits) -> int:
 
 
 def _seconds(observation: Observation) -> float:
-    received = [item[0] for item in observation.arrivals]
+    received = [received_ns for received_ns, _, stamp in observation.arrivals if stamp]
     return (max(received) - min(received)) * 1e-9 if received else 0.0
 
 

@@ -105,7 +105,7 @@ class Observation:
         self.odometry = PosesSeen(topics.odometry or '')
         self.body_in_tf = PosesSeen(TF)
         self.arrivals: list[tuple[int, str, int]] = []
-        """Time of reception, camera and stamp of each image with a stamp."""
+        """Time of reception, camera and stamp (0: none) of each image."""
         self._look_every = look_every
         self._takers: dict[str, Callable[[int, Any], None]] = {
             TF_STATIC: self._take_fixed,
@@ -132,17 +132,17 @@ class Observation:
         self._takers[topic](received_ns, msg)
 
     def _take_image(self, camera: CameraSeen, received_ns: int, msg: Any) -> None:
-        stamp = stamp_ns(msg.header)
+        stamp = camera.topics.exposed_ns(msg)
         if camera.images % self._look_every == 0:
             self._look(camera, stamp, msg)
         camera.first_image = camera.first_image or msg
         camera.image_bytes += len(msg.data)
+        self.arrivals.append((received_ns, camera.topics.name, stamp))
         if not stamp:
             camera.unstamped += 1
             return
         camera.stamps_ns.append(stamp)
         camera.received_ns.append(received_ns)
-        self.arrivals.append((received_ns, camera.topics.name, stamp))
 
     def _look(self, camera: CameraSeen, stamp: int, msg: Any) -> None:
         try:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from selfdepth_ros.bags.checks import usual_tolerance_ns
-from selfdepth_ros.core.sync import SetReady, SurroundSync
+from selfdepth_ros.bags.checks import FirstImages, sync_of_recording, usual_tolerance_ns
+from selfdepth_ros.core.sync import SetReady
 from selfdepth_ros.doctor.checkup import SetFigures
 from selfdepth_ros.doctor.observation import Observation
-
-DEADLINE_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +34,12 @@ class Sets:
 
 
 def sets_of(observation: Observation, cameras: list[str]) -> Sets:
-    """Form the sets of some cameras; there is none without a camera."""
-    tolerance_ns = usual_tolerance_ns(_period_ns(observation, cameras))
+    """Form the sets of some cameras, as the bag reader would; there is none without a camera."""
+    first = FirstImages(cameras)
+    for received_ns, camera, stamp in observation.arrivals:
+        if camera in cameras and first.add(camera, received_ns, stamp):
+            break
+    tolerance_ns = usual_tolerance_ns(first.period_ns)
     ready = _ready(observation, cameras, tolerance_ns) if cameras else []
     shape = len(ready), len(cameras)
     stamps = [[item.stamp_ns if s is None else s for s in item.members] for item in ready]
@@ -49,15 +51,9 @@ def sets_of(observation: Observation, cameras: list[str]) -> Sets:
 
 
 def _ready(observation: Observation, cameras: list[str], tolerance_ns: int) -> list[SetReady]:
-    sync = SurroundSync(cameras, tolerance_ns, DEADLINE_NS)
+    sync = sync_of_recording(cameras, tolerance_ns)
     ready = []
     for received_ns, camera, stamp in observation.arrivals:
-        if camera in cameras:
+        if camera in cameras and stamp:
             ready += sync.push(camera, stamp, received_ns)
     return ready + sync.flush()
-
-
-def _period_ns(observation: Observation, cameras: list[str]) -> int | None:
-    """Period of the fastest camera; None when each has one image at most."""
-    steps = [np.diff(np.unique(observation.cameras[name].stamps_ns)) for name in cameras]
-    return min((int(np.median(step)) for step in steps if step.size), default=None)

@@ -91,12 +91,12 @@ class Buffers:
         pinned = self._host[name].numpy()
         pinned[: len(values)] = values
         pinned[len(values) :] = 0
-        with self.queue():
+        with self.on_stream():
             self.device[name].copy_(self._host[name], non_blocking=True)
 
     def download(self, names: list[str], count: int) -> list[np.ndarray]:
         """The first rows of tensors, once the stream has come that far; the result is a copy."""
-        with self.queue():
+        with self.on_stream():
             for name in names:
                 self._host[name].copy_(self.device[name], non_blocking=True)
         self.stream.synchronize()
@@ -104,21 +104,21 @@ class Buffers:
 
     def put(self, name: str, values: Any) -> None:
         """Queue the copy of a tensor on the device to the first rows; the others become zero."""
-        with self.queue():
+        with self.on_stream():
             self.device[name][: len(values)].copy_(values)
             self.device[name][len(values) :].zero_()
 
     def take(self, names: list[str], count: int) -> list[Any]:
         """Queue the copy of the first rows of tensors; the result stays on the device."""
-        with self.queue():
+        with self.on_stream():
             return [self.device[name][:count].clone() for name in names]
 
     def join(self, parts: Sequence[Any]) -> Any:
         """Tensors one after another."""
-        with self.queue():
+        with self.on_stream():
             return parts[0] if len(parts) == 1 else self._torch.cat(parts)
 
-    def queue(self) -> AbstractContextManager[Any]:
+    def on_stream(self) -> AbstractContextManager[Any]:
         """A context in which torch uses the stream."""
         stream: AbstractContextManager[Any] = self._torch.cuda.stream(self.stream)
         return stream
@@ -135,7 +135,7 @@ class Buffers:
             launch(self.stream.cuda_stream)
 
         def replay() -> None:
-            with self.queue():
+            with self.on_stream():
                 graph.replay()
 
         return replay

@@ -59,14 +59,14 @@ class DeviceEngine(DepthEngine, Protocol):
         """Whose memory, as torch calls it: 'cuda'."""
         ...
 
-    def queue(self) -> AbstractContextManager[Any]:
+    def on_stream(self) -> AbstractContextManager[Any]:
         """A context in which what torch is asked to do comes after what the engine does."""
         ...
 
     def infer_on_device(
         self, images: UInt8[Any, 'n h w 3'], focal: Float32[Any, ' n']
     ) -> DepthPrediction:
-        """As `infer`, on tensors in `memory` and within `queue`; it does not wait for the result.
+        """As `infer`, on tensors in `memory`, within `on_stream`; the result is not waited for.
 
         The result's tensors are its own.
         """

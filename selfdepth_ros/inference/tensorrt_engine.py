@@ -45,7 +45,7 @@ class TensorRtEngine:
                 f'({self._logger.last_error or "it gave no reason"}); {_REBUILD}'
             )
         shapes = tensors_of(trt, self._engine)
-        check_interface(shapes, manifest)
+        check_tensors(shapes, manifest)
         self.batch: int = shapes['images'][0][0]
         self._outputs = ['depth', *(['confidence'] if manifest.has_confidence else [])]
         with held_interrupts():
@@ -102,9 +102,9 @@ class TensorRtEngine:
         """See DeviceEngine."""
         return 'cuda'
 
-    def queue(self) -> AbstractContextManager[Any]:
+    def on_stream(self) -> AbstractContextManager[Any]:
         """See DeviceEngine."""
-        return self.buffers.queue()
+        return self.buffers.on_stream()
 
     def infer_on_device(
         self, images: UInt8[Any, 'n h w 3'], focal: Float32[Any, ' n']
@@ -184,7 +184,7 @@ def _fixed(trt: Any, engine: Any, name: str) -> tuple[int, ...]:
     return (batch, *shape[1:])
 
 
-def check_interface(shapes: dict[str, tuple[tuple[int, ...], str]], manifest: Manifest) -> None:
+def check_tensors(shapes: dict[str, tuple[tuple[int, ...], str]], manifest: Manifest) -> None:
     """Refuse an engine that is not of the manifest's model. Raises EngineError."""
     count = shapes.get('images', ((0,), ''))[0][0]
     size = (manifest.height, manifest.width)

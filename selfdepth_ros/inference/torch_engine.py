@@ -116,13 +116,13 @@ class TorchDeviceEngine(TorchEngine):
         """See DeviceEngine."""
         return self._memory
 
-    def queue(self) -> AbstractContextManager[Any]:
+    def on_stream(self) -> AbstractContextManager[Any]:
         """See DeviceEngine."""
         return self._torch.cuda.stream(self._stream) if self._stream else nullcontext()
 
     def infer(self, images: UInt8[Any, 'n h w 3'], focal: Float[Any, ' n']) -> DepthPrediction:
         """As on the host: images go up, and depths come down."""
-        with self.queue():
+        with self.on_stream():
             return super().infer(images, focal)
 
     def infer_on_device(
@@ -130,7 +130,7 @@ class TorchDeviceEngine(TorchEngine):
     ) -> DepthPrediction:
         """See DeviceEngine."""
         check_batch(self._manifest, images, focal)
-        with self.queue(), self._failures(len(images)):
+        with self.on_stream(), self._failures(len(images)):
             return DepthPrediction(*self._run(images, focal))
 
 

@@ -5,7 +5,7 @@
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rclpy.node import Node
@@ -15,7 +15,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.sync import JUMP_BACK_NS, SetReady, SurroundSync
-from selfdepth_ros.messages import stamp_ns
+from selfdepth_ros.messages import stamp_from_ns, stamp_ns
 from selfdepth_ros.nodes.parameters import SurroundDepthConfig
 from selfdepth_ros.nodes.sets import SetQueue
 
@@ -35,7 +35,7 @@ class Arrivals:
         self._since_s = clock_s()
         self._recent_s: deque[float] = deque(maxlen=_WINDOW)
 
-    def add(self, message: Any = None) -> None:
+    def add(self) -> None:
         """An image came."""
         self.count += 1
         self._recent_s.append(self._clock_s())
@@ -79,17 +79,42 @@ def make_queue(config: SurroundDepthConfig, cameras: Sequence[str]) -> SetQueue:
     return SetQueue(sync)
 
 
+def stamp_offsets_ns(config: SurroundDepthConfig, cameras: Sequence[str]) -> dict[str, int]:
+    """By how much each camera's stamps are later than its exposures; ConfigError for a wrong
+    number of them."""
+    given_ms = config.stamp_offsets_ms or (0.0,) * len(cameras)
+    if len(given_ms) != len(cameras):
+        raise ConfigError(
+            f'stamp_offsets_ms: found {list(given_ms)}, expected {len(cameras)} numbers, for '
+            f'{", ".join(cameras)} in this order, or [0.0] for none'
+        )
+    return {name: round(own * 1e6) for name, own in zip(cameras, given_ms, strict=True)}
+
+
 class Intake:
-    """Subscribes to the images of all cameras (SensorData QoS, overridable), feeds the queue."""
+    """Subscribes to the images of all cameras (SensorData QoS, overridable), feeds the queue.
+
+    Args:
+        node: whose images they are.
+        config: names of topics, kind of images, synchronizer.
+        offsets_ns: camera -> by how much its stamps are later than its exposures, in the order of
+            the rig. Images have the stamp of their exposure from here on.
+        queue: takes the images.
+    """
 
     def __init__(
-        self, node: Node, config: SurroundDepthConfig, cameras: Sequence[str], queue: SetQueue
+        self,
+        node: Node,
+        config: SurroundDepthConfig,
+        offsets_ns: Mapping[str, int],
+        queue: SetQueue,
     ) -> None:
         self._node, self._queue, self._config = node, queue, config
+        self._offsets_ns = offsets_ns
         compressed = config.transport == 'compressed'
         self._kind = CompressedImage if compressed else Image
         ending = '/compressed' if compressed else ''
-        self.topics = {name: topic_of(config.image_topic, name) + ending for name in cameras}
+        self.topics = {name: topic_of(config.image_topic, name) + ending for name in offsets_ns}
         self.arrivals = {name: Arrivals(topic) for name, topic in self.topics.items()}
         """Camera -> its images."""
         self._silent: list[str] = []
@@ -115,8 +140,15 @@ class Intake:
         ]
 
     def _take(self, camera: str, msg: Any) -> None:
-        self.arrivals[camera].add()
+        self._receive(camera, msg)
         self._queue.push(camera, stamp_ns(msg.header), msg)
+
+    def _receive(self, camera: str, msg: Any) -> None:
+        """Count an image and correct its stamp, before anybody else looks at it."""
+        self.arrivals[camera].add()
+        if offset_ns := self._offsets_ns[camera]:
+            stamp = msg.header.stamp
+            stamp.sec, stamp.nanosec = stamp_from_ns(stamp_ns(stamp) - offset_ns)
 
     def _stock(self) -> list[Any]:
         try:
@@ -131,7 +163,7 @@ class Intake:
             for topic in self.topics.values()
         ]
         for index, (item, name) in enumerate(zip(filters, self.topics, strict=True)):
-            item.registerCallback(self.arrivals[name].add)
+            item.registerCallback(functools.partial(self._receive, name))
             item.registerCallback(functools.partial(self._forget_after_jump, index))
         self._stock_sync = message_filters.ApproximateTimeSynchronizer(
             filters, _STOCK_QUEUE, self._config.tolerance_ms * 1e-3

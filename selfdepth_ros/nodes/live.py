@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter
 
 from selfdepth_ros.core.config import knobs
 from selfdepth_ros.core.errors import ConfigError
-from selfdepth_ros.nodes.parameters import ConfigT, When, read
+from selfdepth_ros.nodes.parameters import ConfigT, When, as_list, read
 
 
 class LiveParameters(Generic[ConfigT]):
@@ -70,8 +70,8 @@ class LiveParameters(Generic[ConfigT]):
         if not self._configured():
             return
         for name, value in given.items():
-            now = self._node.get_parameter(name).value
-            if self._when(name) is When.CONFIGURED and value != now:
+            now = as_list(self._node.get_parameter(name).value)
+            if self._when(name) is When.CONFIGURED and as_list(value) != now:
                 raise ConfigError(
                     f'{name}: found the node configured with {now!r}, which stays until it is '
                     f'configured again: `ros2 lifecycle set {self._node.get_name()} deactivate`, '

@@ -10,8 +10,7 @@ from rclpy.node import Node
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.nodes.calibration import CameraInfos, FileCheck, RigFromTopics
-from selfdepth_ros.nodes.motion import MovingMounts, moves
-from selfdepth_ros.nodes.processing import STEADY_M, STEADY_RAD
+from selfdepth_ros.nodes.motion import STEADY_M, STEADY_RAD, MovingMounts, moves
 from selfdepth_ros.nodes.tf import Tf
 
 _SAME_M, _SAME_RAD = 1e-6, 1e-6

@@ -1,8 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How the node is doing, for /diagnostics: one status for the whole, one for the engine, one for
-each camera.
-"""
+"""What becomes of the sets: counts, rate, latency by stage, and what was wrong with the last."""
 
 import statistics
 import threading
@@ -11,19 +9,12 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-
 from selfdepth_ros.core.health import CameraHealth
 from selfdepth_ros.core.sync import SyncStats
-from selfdepth_ros.inference import DepthEngine
-from selfdepth_ros.nodes.intake import SILENT_AFTER_S, Arrivals
+from selfdepth_ros.nodes.intake import SILENT_AFTER_S
 
 WINDOW = 200
 """Rate and latencies are over this many last sets."""
-_UNMATCHED = (
-    'images come, but not into the last cloud: too late (images_late, deadline_ms), or their '
-    "stamps are not of the others' time (images_stray), or they are fewer than the sets (rate_hz)"
-)
 
 
 @dataclass(frozen=True)
@@ -156,59 +147,3 @@ def _p95(values: Sequence[float]) -> float:
 
 def _ms(seconds: float) -> str:
     return f'{seconds * 1e3:.2f}'
-
-
-def status(
-    name: str, hardware_id: str, level: bytes, message: str, values: dict[str, str]
-) -> DiagnosticStatus:
-    """Return a status with its values in order."""
-    pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
-    return DiagnosticStatus(
-        level=level, name=name, message=message, hardware_id=hardware_id, values=pairs
-    )
-
-
-def engine_status(name: str, engine: DepthEngine, problem: str) -> DiagnosticStatus:
-    """What runs which network, and why not another; `name` is the node's."""
-    manifest = engine.manifest
-    values = {
-        'device': engine.device,
-        'model': manifest.name,
-        'precision': manifest.precision,
-        'size': f'{manifest.width}x{manifest.height}',
-        'onnx_sha256': manifest.onnx_sha256,
-    }
-    level = DiagnosticStatus.WARN if problem else DiagnosticStatus.OK
-    return status(f'{name}: engine', manifest.name, level, problem or 'loaded', values)
-
-
-def camera_statuses(
-    name: str, arrivals: Mapping[str, Arrivals], monitor: Monitor
-) -> list[DiagnosticStatus]:
-    """Whether images of each camera come, and get into the clouds; `name` is the node's."""
-    return [_camera_status(name, camera, own, monitor) for camera, own in arrivals.items()]
-
-
-def _camera_status(
-    name: str, camera: str, arrivals: Arrivals, monitor: Monitor
-) -> DiagnosticStatus:
-    level, message = DiagnosticStatus.OK, 'images come'
-    if arrivals.silent:
-        level, message = DiagnosticStatus.ERROR, f'no images on {arrivals.topic}'
-    elif camera in monitor.unusable or camera in monitor.missing:
-        level, message = DiagnosticStatus.WARN, monitor.unusable.get(camera, _UNMATCHED)
-    health = monitor.health.get(camera, CameraHealth())
-    if health.problem and level == DiagnosticStatus.OK:
-        level, message = DiagnosticStatus.WARN, health.describe(time.monotonic())
-    values = {
-        'topic': arrivals.topic,
-        'images': str(arrivals.count),
-        'rate_hz': f'{arrivals.rate_hz:.2f}',
-        'silent_s': f'{arrivals.silence_s:.2f}',
-        'clouds_without': monitor.sets_without(camera),
-        'picture_aside_deg': f'{health.turn_deg:.2f}',
-        'depths_disagree': f'{health.disagreement:.3f}',
-        'depths_per_odometry': f'{health.scale:.2f}',
-        'sharpness_of_rig': f'{health.sharpness:.2f}',
-    }
-    return status(f'{name}: {camera}', camera, level, message, values)

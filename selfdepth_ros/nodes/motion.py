@@ -13,9 +13,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from selfdepth_ros.core.config import knob
 from selfdepth_ros.core.errors import GeometryError
-from selfdepth_ros.core.motion import PoseTrack, Track, motion_between, poses_at
+from selfdepth_ros.core.motion import PoseGapConfig, PoseTrack, Track, motion_between, poses_at
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import stamp_ns
@@ -24,10 +23,12 @@ from selfdepth_ros.nodes.tf import STATIC_NS, Tf, TfTrack
 _QUEUE = 50
 _UNMOVED = 'images are not moved to one time: '
 _OFF = 'off (motion.source: none)'
+STEADY_M, STEADY_RAD = 0.02, 0.01
+"""A mount that has moved less than this since the tables were made looks where they say."""
 
 
 @dataclass(frozen=True)
-class MotionConfig:
+class MotionConfig(PoseGapConfig):
     """Points of cameras that fire one after another are moved to the cloud's stamp."""
 
     source: Literal['odometry', 'tf', 'none'] = 'odometry'
@@ -36,13 +37,6 @@ class MotionConfig:
     """nav_msgs/Odometry whose child_frame_id is the output frame."""
     fixed_frame: str = 'odom'
     """TF frame in which the world stands still and the robot does not leap: odom, not map."""
-    max_gap_ms: float = knob(250.0, unit='ms', low=1.0, high=5000.0)
-    """Poses further apart are not interpolated, a newest pose older than this not continued."""
-
-    @property
-    def max_gap_ns(self) -> int:
-        """`max_gap_ms` in nanoseconds."""
-        return int(self.max_gap_ms * 1e6)
 
 
 class Poses(Protocol):
@@ -59,6 +53,11 @@ class Poses(Protocol):
 
     def absence(self) -> str:
         """Say why there are none at all; empty when there are."""
+        ...
+
+    @property
+    def may_be_absent(self) -> bool:
+        """Whether it is no fault that there are none: nobody asked for them."""
         ...
 
     def close(self) -> None:
@@ -117,9 +116,9 @@ class OdometryPoses:
         return self._refused or f'nothing has come on {self.name}'
 
     @property
-    def refused(self) -> bool:
-        """Whether poses came that cannot be used."""
-        return bool(self._refused)
+    def may_be_absent(self) -> bool:
+        """Nobody needs to have odometry; but what came and cannot be used is missed."""
+        return not self._refused
 
     def close(self) -> None:
         """Stop listening."""
@@ -137,6 +136,11 @@ class TfPoses(TfTrack):
         """Say that TF does not know the body's pose, if so."""
         known = self._tf.newest(self._target, self._source)
         return '' if known else f'TF does not know {self._source} in {self._target}'
+
+    @property
+    def may_be_absent(self) -> bool:
+        """TF is taken only where it was asked for."""
+        return False
 
     def close(self) -> None:
         """Nothing: TF is closed by who has opened it."""
@@ -169,7 +173,8 @@ class EgoMotion:
             self.unmoved += 1
             absence = self._poses.absence()
             reason = absence or motion.problem
-            self._say(f'none: {reason}', '' if self._may_lack(absence) else _UNMOVED + reason)
+            quiet = bool(absence) and self._poses.may_be_absent
+            self._say(f'none: {reason}', '' if quiet else _UNMOVED + reason)
         else:
             self._say(f'moved by {self._poses.name}')
         return motion.now_from_then
@@ -184,11 +189,6 @@ class EgoMotion:
             return None
         track = self._poses.around([now_ns, *given])
         return motion_between(now_ns, then_ns, track, self._max_gap_ns).now_from_then
-
-    def _may_lack(self, absence: str) -> bool:
-        """Nobody needs to have odometry; but what is asked for, or was there, is missed."""
-        odometry = self._poses if isinstance(self._poses, OdometryPoses) else None
-        return bool(absence) and odometry is not None and not odometry.refused
 
     def _say(self, state: str, problem: str = '') -> None:
         self.state, self.problem = state, problem

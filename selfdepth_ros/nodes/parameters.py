@@ -4,6 +4,7 @@
 
 import difflib
 import math
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -17,12 +18,15 @@ from selfdepth_ros.core.fusion import FusionConfig
 from selfdepth_ros.core.health import HealthConfig
 from selfdepth_ros.core.obstacles import ObstaclesConfig
 from selfdepth_ros.core.scan import ScanConfig
+from selfdepth_ros.core.sync import MOST_OFFSET_MS
 from selfdepth_ros.inference.load import BACKENDS
 from selfdepth_ros.messages import PointsConfig
 from selfdepth_ros.nodes.motion import MotionConfig
 from selfdepth_ros.nodes.saving import SaveConfig
 
 ConfigT = TypeVar('ConfigT')
+_EMPTY: dict[Any, Any] = {str: '', float: 0.0}
+"""A list of nothing but this stands for an empty one, whose type ROS cannot tell."""
 _OF_RCLPY = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
 
 
@@ -65,6 +69,10 @@ class SurroundDepthConfig:
     """How long after its first image a set waits for the other cameras."""
     absent_after: int = knob(5, unit='sets', low=1, high=100000)
     """After so many sets that lack a camera which was due, none waits for it until it returns."""
+    stamp_offsets_ms: tuple[float, ...] = knob(
+        (), unit='ms', low=-MOST_OFFSET_MS, high=MOST_OFFSET_MS
+    )
+    """How much later each camera's stamps are than its exposures, in their order; [0.0]: none."""
     threads: int = knob(0, low=0, high=1024)
     """CPU threads of the network; 0: as many as the runtime likes."""
     publish_depth: bool = True
@@ -126,7 +134,7 @@ def declare(
     override of a wrong type or out of range.
     """
     for own in knobs(cls):
-        node.declare_parameter(own.name, _plain(own.default), _descriptor(own, when(own.name)))
+        node.declare_parameter(own.name, _declared(own), _descriptor(own, when(own.name)))
     _warn_unknown(node)
 
 
@@ -144,13 +152,28 @@ def read(node: Node, cls: type[ConfigT], changed: Mapping[str, Any] | None = Non
         place = values
         for group in groups:
             place = place.setdefault(group, {})
-        place[name] = [item for item in value if item] if isinstance(own.default, tuple) else value
+        place[name] = _given(own, value) if isinstance(own.default, tuple) else value
     return config_from_dict(cls, values)
 
 
-def _plain(default: Any) -> Any:
-    """Value that ROS can hold; an empty list has no type there, so it is written ['']."""
-    return (list(default) or ['']) if isinstance(default, tuple) else default
+def as_list(value: Any) -> Any:
+    """Lists, as rclpy gives them in several types, as a list; other values as they are."""
+    return list(value) if isinstance(value, (list, tuple, array)) else value
+
+
+def _declared(own: Knob) -> Any:
+    """Default that ROS can hold."""
+    if not isinstance(own.default, tuple):
+        return own.default
+    return list(own.default) or [_EMPTY[get_args(own.type)[0]]]
+
+
+def _given(own: Knob, value: Any) -> list[Any]:
+    """Items of a list that ROS holds."""
+    items, empty = as_list(value), _EMPTY[get_args(own.type)[0]]
+    if empty == '':
+        return [item for item in items if item]
+    return [] if items == [empty] else items
 
 
 def _descriptor(own: Knob, when: When) -> ParameterDescriptor:
@@ -167,6 +190,8 @@ def _descriptor(own: Knob, when: When) -> ParameterDescriptor:
             result.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=0)]
         elif own.type is float:
             result.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        else:  # ROS has no ranges for lists
+            result.additional_constraints = f'each from {low} to {high}'
     return result
 
 

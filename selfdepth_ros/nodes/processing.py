@@ -21,14 +21,12 @@ from selfdepth_ros.core.sync import SetReady
 from selfdepth_ros.messages import MessageError, Picture, decode_at_least
 from selfdepth_ros.nodes.health_watch import HealthWatch
 from selfdepth_ros.nodes.monitor import Monitor, Record
-from selfdepth_ros.nodes.motion import EgoMotion, MovingMounts
+from selfdepth_ros.nodes.motion import STEADY_M, STEADY_RAD, EgoMotion, MovingMounts
 from selfdepth_ros.nodes.outputs import Computed, Outputs
 from selfdepth_ros.nodes.start_times import StartTimes
 from selfdepth_ros.pipeline import PipelineError, SurroundDepth
 
 _UNUSABLE = (MessageError, PipelineError)
-STEADY_M, STEADY_RAD = 0.02, 0.01
-"""A mount that has moved less than this since the tables were made looks where they say."""
 
 
 class Calibrated(NamedTuple):

@@ -21,8 +21,8 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.inference import DepthEngine
 from selfdepth_ros.nodes import execution
 from selfdepth_ros.nodes.calibration import CameraInfos, rig_from_file
-from selfdepth_ros.nodes.health import Condition
-from selfdepth_ros.nodes.intake import Intake, make_queue, topic_of
+from selfdepth_ros.nodes.diagnostics import Condition
+from selfdepth_ros.nodes.intake import Intake, make_queue, stamp_offsets_ns, topic_of
 from selfdepth_ros.nodes.live import LiveParameters
 from selfdepth_ros.nodes.live_rig import LiveRig, RigOfFile, RigOfTopics
 from selfdepth_ros.nodes.model import load_checked_model, load_model, rig_path
@@ -97,6 +97,7 @@ class SurroundDepthNode(LifecycleNode):
         if path := rig_path(config):
             rig = rig_from_file(path, config.cameras, config.output_frame)
         self._cameras: Sequence[str] = self._names(rig)
+        self._offsets_ns = stamp_offsets_ns(config, self._cameras)
         self._outputs = Outputs(self, self._cameras, config)
         self._monitor = Monitor(self._cameras)
         self._motion = EgoMotion(self._poses(), config.motion.max_gap_ns)
@@ -111,7 +112,7 @@ class SurroundDepthNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> None:
         """Subscribe and start the worker."""
         self._queue = make_queue(self._config, self._cameras)
-        self._intake = Intake(self, self._config, self._cameras, self._queue)
+        self._intake = Intake(self, self._config, self._offsets_ns, self._queue)
         self._worker = Worker(self._queue, self._processor.compute, self._processor.failed)
         super().on_activate(state)
         topics = ', '.join(self._intake.topics.values())

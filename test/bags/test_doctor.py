@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfdepth_ros.bags.discovery import discover
+from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.cli.doctor_table import describe
@@ -84,6 +85,28 @@ def test_a_camera_at_half_the_rate_is_named_and_no_obstacle(examined, written):
     assert left['in_sets'] == pytest.approx(0.5, abs=0.03)
     assert warned(figures, 'camera_left', 'not later')
     assert warned(figures, '50% of the surround sets lack a camera')
+
+
+def test_sets_are_those_of_the_reader_where_the_rate_changes(examined, written):
+    """The reader goes by the first images: a drive at 10 Hz that goes on at 20 Hz."""
+
+    def faster(name, frame, stamp):
+        return stamp - max(frame - 15, 0) * 50_000_000
+
+    bag = written(frames=60, stamp=faster)
+    reader = BagReader(bag)
+    count = sum(1 for _ in reader.surround_frames())
+    _, _, figures = examined(bag)
+    assert figures['sets']['tolerance_ms'] == reader.tolerance_ns / 1e6 == 45
+    assert figures['sets']['count'] == count
+    assert figures['sets']['complete'] == reader.report.complete_sets
+
+
+def test_images_without_a_stamp_count_as_looked_at(examined, written):
+    bag = written(frames=40, stamp=lambda name, frame, stamp: stamp * (frame % 2))
+    _, _, figures = examined(bag)
+    assert figures['sets']['tolerance_ms'] == BagReader(bag).tolerance_ns / 1e6
+    assert figures['sets']['count'] == 20
 
 
 def test_a_camera_without_camera_info_is_the_reason(examined, record):

@@ -54,6 +54,8 @@ class Player:
     pictures: dict[str, np.ndarray]
     child_frame: str = 'base_link'
     with_odometry: bool = True
+    late_ms: dict[str, int] = field(default_factory=dict)
+    """Camera -> by how much later than its exposures its stamps are."""
     stamp_ns: int = START
     stamps: list[int] = field(default_factory=list)
 
@@ -73,7 +75,7 @@ class Player:
             for later_ms in range(0, 200, 20):
                 self._publish_pose(self.stamp_ns + later_ms * MS)
         for name, publisher in self._images.items():
-            stamp_ns = self.stamp_ns + FIRES_MS[name] * MS
+            stamp_ns = self.stamp_ns + (FIRES_MS[name] + self.late_ms.get(name, 0)) * MS
             picture = self.pictures[name]
             publisher.publish(image_message(picture, 'rgb8', stamp_ns, f'{name}_optical_frame'))
         self.stamp_ns += 100 * MS

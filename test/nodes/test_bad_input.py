@@ -35,6 +35,14 @@ def bad_starts():
     yield {'sync': 'luck'}, "sync: found 'luck', expected one of 'surround', 'message_filters'"
     yield {'deadline_ms': '-1.0'}, 'deadline_ms'
     yield {'tolerance_ms': '3000.0'}, 'tolerance_ms 3000.0'
+    yield (
+        {'stamp_offsets_ms': '[0.0, 80.0]'},
+        'stamp_offsets_ms: found [0.0, 80.0], expected 3 numbers, for a, b, c',
+    )
+    yield (
+        {'stamp_offsets_ms': '[0.0, 0.0, 1001.0]'},
+        'stamp_offsets_ms: found 1001.0, expected -1000.0',
+    )
     yield {'motion.odometry_topic': 'no topic'}, 'no topic'
     yield {'threads': 'many'}, 'threads'
     yield {'fusion.max_range_m': '1e9'}, 'fusion.max_range_m'

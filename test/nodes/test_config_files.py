@@ -24,8 +24,10 @@ def parameters_of(file: str, *path: str) -> dict[str, Any]:
 
 def test_surround_yaml_holds_the_defaults_of_the_node() -> None:
     values = parameters_of('surround.yaml', '/**')
-    # [''] is how ROS writes an empty list.
+    # [''] and [0.0] are how ROS writes an empty list.
     values['cameras'] = [name for name in values['cameras'] if name]
+    assert values['stamp_offsets_ms'] == [0.0]
+    values['stamp_offsets_ms'] = []
     assert config_from_dict(SurroundDepthConfig, values) == SurroundDepthConfig()
     assert {*SurroundDepthConfig.__dataclass_fields__} - {*values} == {
         'autostart',

@@ -14,8 +14,9 @@ from sensor_msgs.msg import PointCloud2
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.manifest import file_sha256
 from selfdepth_ros.core.sync import SyncStats
+from selfdepth_ros.nodes.diagnostics import camera_statuses
 from selfdepth_ros.nodes.intake import SILENT_AFTER_S, Arrivals
-from selfdepth_ros.nodes.monitor import Monitor, Record, camera_statuses
+from selfdepth_ros.nodes.monitor import Monitor, Record
 from selfdepth_ros.nodes.transitions import transition
 
 NODE = '/surround_depth'

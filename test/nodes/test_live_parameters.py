@@ -89,7 +89,9 @@ def test_what_is_in_use_is_refused_with_the_way_to_change_it(scene, surround, li
     assert 'tolerance_ms' in reason
     assert 'ros2 lifecycle set' in reason
     assert value_of(listener, 'tolerance_ms') == 40.0
-    assert set_values(listener, {'tolerance_ms': 40.0}) == (True, '')  # no change
+    for same in ({'tolerance_ms': 40.0}, {'stamp_offsets_ms': [0.0]}):
+        assert set_values(listener, same) == (True, '')  # no change
+    assert not set_values(listener, {'stamp_offsets_ms': [0.0, 0.0, 80.0]})[0]
     assert not set_values(listener, {'save.folder': '/'})[0]
     assert node.process.poll() is None
 
@@ -104,6 +106,7 @@ def test_what_does_not_fit_is_refused_whole(scene, surround, listener) -> None:
         'save.name': ('../up', "save: name: found '../up'"),
         'save.format': ('las', "save.format: found 'las'"),
         'sync': ('luck', "sync: found 'luck'"),
+        'stamp_offsets_ms': ([0.0, 1001.0], 'stamp_offsets_ms: found 1001.0, expected -1000.0'),
     }
     for name, (value, words) in wrong.items():
         done, reason = set_values(listener, {'deadline_ms': 90.0, name: value})

@@ -69,6 +69,31 @@ def test_points_are_moved_to_the_clouds_stamp(scene, staggered, surround, listen
     play_until(listener, player, lambda: last()[:2] == (b'\x00', 'running'), 'a running node')
 
 
+@pytest.mark.parametrize('given', ['[0.0]', '[0.0, 0.0, 80.0]'])
+def test_stamps_that_are_late_by_a_known_time_are_put_right(
+    scene, staggered, surround, listener, play, given
+) -> None:
+    """Images of exposures 30 ms apart belong together, and points are moved by the true times."""
+    surround(**parameters(scene, staggered, stamp_offsets_ms=given, tolerance_ms=33.0))
+    clouds, last = listener.listen(PointCloud2, POINTS), listener.diagnostics()
+    player = play(late_ms={'c': 80})
+    if given == '[0.0]':
+        play_until(listener, player, lambda: len(clouds) >= 4, 'clouds')
+        assert not whole(clouds, scene)
+        return
+    play_until(
+        listener,
+        player,
+        lambda: len(whole(clouds, scene)) >= 3 and last()[2].get('motion', '').startswith('moved'),
+        'whole clouds with motion',
+    )
+    found = whole(clouds, scene)[-1]
+    at_ns = stamp_ns(found.header)
+    assert at_ns in player.stamps
+    right = staggered.moved(scene, at_ns)
+    np.testing.assert_allclose(points_from_cloud_msg(found), right, atol=2e-4)
+
+
 ABSENT = {
     'never': ({'with_odometry': False}, {}, 'nothing has come on /staggered/odom', b'\0'),
     'off': ({}, {'motion.source': 'none'}, 'off (motion.source: none)', b'\0'),

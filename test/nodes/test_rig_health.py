@@ -15,9 +15,10 @@ from selfdepth_ros.core.health import CameraHealth, HealthConfig
 from selfdepth_ros.core.rig import load_rig, save_rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.inference import load_engine
+from selfdepth_ros.nodes.diagnostics import camera_statuses
 from selfdepth_ros.nodes.health_watch import DISTRUST, HealthWatch
 from selfdepth_ros.nodes.intake import Arrivals
-from selfdepth_ros.nodes.monitor import Monitor, camera_statuses
+from selfdepth_ros.nodes.monitor import Monitor
 from selfdepth_ros.pipeline import SurroundDepth
 from selfdepth_ros.shipped import shipped
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from selfdepth_ros.compiled import fastest_steps
 from selfdepth_ros.compiled.area import Shrink
 from selfdepth_ros.compiled.outputs import CompiledScanSteps, CompiledThinner
-from selfdepth_ros.core.downsample import EVERY_HEIGHT, DownsampleConfig, left
+from selfdepth_ros.core.downsample import EVERY_HEIGHT, DownsampleConfig, thin_numpy
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.scan_steps import NumpyScanSteps
 from selfdepth_ros.resizing import Resizer, resized
@@ -84,7 +84,7 @@ def test_the_scans_above_have_all_that_a_scan_can_have():
 def test_a_thinned_cloud_has_the_references_points(seed, count, stride_px, voxel_m, heights_m):
     cloud = cloud_of(np.random.default_rng(seed), count)
     config = DownsampleConfig(stride_px=stride_px, voxel_m=voxel_m)
-    expected = left(cloud, config, 37, heights_m)
+    expected = thin_numpy(cloud, config, 37, heights_m)
     found = COMPILED_THINNER(cloud, config, 37, heights_m)
     np.testing.assert_array_equal(found, expected)
 
@@ -96,8 +96,8 @@ def test_the_clouds_above_lose_points_in_each_way():
         (DownsampleConfig(voxel_m=0.3), EVERY_HEIGHT),
         (DownsampleConfig(), (0.25, 2.0)),
     ):
-        assert 500 < len(left(cloud, config, 37, heights_m)) < 4500
-    assert len(left(cloud, DownsampleConfig(), 37)) == 5000
+        assert 500 < len(thin_numpy(cloud, config, 37, heights_m)) < 4500
+    assert len(thin_numpy(cloud, DownsampleConfig(), 37)) == 5000
 
 
 @pytest.mark.parametrize('azimuth', [-math.pi, -math.pi / 2, 0.0, 1.0, math.pi])

@@ -33,7 +33,7 @@ class TorchLuminance:
     def __init__(self, manifest: Manifest, memory: str) -> None:
         self.manifest, self.memory = manifest, memory
 
-    def queue(self):
+    def on_stream(self):
         return nullcontext()
 
     def infer(self, images, focal):

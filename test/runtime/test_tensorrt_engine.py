@@ -27,7 +27,7 @@ from selfdepth_ros.inference.tensorrt_cache import (
     prepare,
     read_manifest,
 )
-from selfdepth_ros.inference.tensorrt_engine import check_interface
+from selfdepth_ros.inference.tensorrt_engine import check_tensors
 from selfdepth_ros.pipeline import SurroundDepth
 from selfdepth_ros.shipped import shipped
 
@@ -104,8 +104,8 @@ def test_an_engine_of_another_model_is_refused(manifest):
         'depth': ((6, *size), 'float32'),
         'confidence': ((6, *size), 'float32'),
     }
-    check_interface(good, manifest)
-    check_interface(
+    check_tensors(good, manifest)
+    check_tensors(
         {name: good[name] for name in good if name != 'confidence'},
         replace(manifest, has_confidence=False),
     )
@@ -117,7 +117,7 @@ def test_an_engine_of_another_model_is_refused(manifest):
         {name: good[name] for name in good if name != 'confidence'},
     ):
         with pytest.raises(EngineError, match=r'expected .*selfdepth engine'):
-            check_interface(wrong, manifest)
+            check_tensors(wrong, manifest)
 
 
 @ON_GPU
@@ -132,7 +132,7 @@ def test_an_engine_on_the_gpu(tmp_path, manifest, caplog, precision):
     np.testing.assert_allclose(first.engine.infer(images[:2], focal[:2]).depth, whole[:2], 1e-3)
     twice = np.concatenate([images, images[:1]]), np.concatenate([focal, focal[:1]])
     assert first.engine.infer(*twice).depth.shape == (7, *whole.shape[1:])
-    with first.engine.queue():
+    with first.engine.on_stream():
         given = [torch.from_numpy(values).cuda() for values in (images, focal)]
         left_there = first.engine.infer_on_device(*given)
         seven = first.engine.infer_on_device(*(torch.cat([t, t[:1]]) for t in given))
