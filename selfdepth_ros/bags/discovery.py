@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ ODOMETRY = 'nav_msgs/msg/Odometry'
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
 
 # A word between separators: /depthai/rgb/image_raw is a picture, /camera/depth/image_raw is not.
+# zstd_image_transport packs raw images into CompressedImage, which nobody else can unpack.
 _NOT_A_PICTURE = re.compile(
     r'(?:[/_])(?:depth|disparity|confidence|mask|labels?|segmentation|flow)(?:[/_]|$)'
-    r'|compressedDepth$'
+    r'|compressedDepth$|/zstd$'
 )
 _PREFERRED = ('image_raw', 'image_color', 'image', 'image_rect_color', 'image_rect', 'image_mono')
 
@@ -54,25 +55,29 @@ class BagTopics:
     odometry: str | None = None
     lidar: str | None = None
     body_frame: str = 'base_link'
+    notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """What was left out or chosen among several, for people."""
 
 
 def discover(topics: Mapping[str, str], counts: Mapping[str, int]) -> BagTopics:
     """Find the cameras (one per namespace with pictures), odometry and LiDAR among `topics`.
 
-    Raises BagError when there is no camera.
+    Pictures without CameraInfo are no camera where others have it, unless they are named like the
+    others': such a camera is not left out unasked. Raises BagError when there is no camera.
     """
     candidates: dict[str, list[str]] = {}
     for topic, kind in topics.items():
         if kind in {IMAGE, COMPRESSED} and not _NOT_A_PICTURE.search(topic):
             candidates.setdefault(_namespace(topic), []).append(topic)
-    cameras = tuple(
+    found_cameras = [
         CameraTopics(
             name=namespace.strip('/').replace('/', '_') or 'camera',
             image=min(images, key=lambda topic: _preference(topic, counts)),
             info=f'{namespace}/camera_info',
         )
         for namespace, images in sorted(candidates.items())
-    )
+    ]
+    cameras, others = _told_apart(found_cameras, topics, counts)
     if not cameras:
         found = ', '.join(sorted(topics)) or 'no topic at all'
         raise BagError(
@@ -80,9 +85,10 @@ def discover(topics: Mapping[str, str], counts: Mapping[str, int]) -> BagTopics:
             '/camera_front/image_raw; record the cameras, or name their topics in a mapping file'
         )
     return BagTopics(
-        cameras=cameras,
+        cameras=tuple(cameras),
         odometry=_likeliest(topics, counts, ODOMETRY, '/odom'),
         lidar=_likeliest(topics, counts, POINT_CLOUD, '/lidar/points'),
+        notes=tuple(others),
     )
 
 
@@ -148,10 +154,34 @@ def _namespace(topic: str) -> str:
     return '/'.join(parts[:-1])
 
 
+def _told_apart(
+    found: list[CameraTopics], topics: Mapping[str, str], counts: Mapping[str, int]
+) -> tuple[list[CameraTopics], list[str]]:
+    """Return the cameras, and of what else has pictures (a detector's, say) why it is none.
+
+    Without one camera that has images and CameraInfo all are returned, to be complained about.
+    """
+    whole = {_name(c.image) for c in found if counts.get(c.image, 0) and counts.get(c.info, 0)}
+    cameras, others = [], []
+    for camera in found:
+        alike = counts.get(camera.image, 0) and _name(camera.image) in whole
+        if not whole or counts.get(camera.info, 0) or alike:
+            cameras.append(camera)
+        else:
+            there = 'has no message' if camera.info in topics else 'is not there'
+            others.append(f'{camera.image} is not taken for a camera: {camera.info} {there}')
+    return cameras, others
+
+
+def _name(topic: str) -> str:
+    """Return `image_raw` of `/camera_front/image_raw/compressed`."""
+    return topic.removesuffix('/compressed').rsplit('/', 1)[-1]
+
+
 def _preference(topic: str, counts: Mapping[str, int]) -> tuple[bool, int, bool]:
     """Sort key: topics with images first, then the rawest, then the uncompressed."""
     compressed = topic.endswith('/compressed')
-    base = topic.removesuffix('/compressed').rsplit('/', 1)[-1]
+    base = _name(topic)
     rank = _PREFERRED.index(base) if base in _PREFERRED else len(_PREFERRED)
     return not counts.get(topic, 0), rank, compressed
 

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ from selfdepth_ros.messages import (
     transform_from_msg,
 )
 
+log = logging.getLogger(__name__)
 ImageTransform = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]
 """(camera index, image) -> image; called from several threads."""
 _DEADLINE_NS = 1_000_000_000
@@ -246,6 +249,9 @@ class BagReader:
             topics = replace(discover(storage.topics, storage.counts), body_frame=body_frame)
         else:
             topics = mapping if isinstance(mapping, BagTopics) else load_mapping(mapping)
+        for note in topics.notes:
+            self.report.note(note)
+            _say_once(self.path, note)
         return replace(topics, cameras=usable_cameras(topics, storage, self.report))
 
     @property
@@ -328,3 +334,9 @@ class BagReader:
         if child in {'', self._rig.body_frame}:
             return SE3.identity()
         return self._frames.target_from_source(child, self._rig.body_frame)
+
+
+@cache
+def _say_once(path: Path, note: str) -> None:
+    """Log a choice once in a process, which may open a bag many times."""
+    log.warning('%s: %s', path, note)

@@ -30,5 +30,5 @@ def check_bag(path: Path, limits: ParallaxLimits, mapping: Path | None = None) -
     return examine(
         observation, str(path), limits, storage.topics,
         size_bytes=sum(file.stat().st_size for file in storage.files()),
-        damaged=storage.damaged, oddities=report.damage,
+        damaged=storage.damaged, oddities=[*report.damage, *topics.notes],
     )  # fmt: skip

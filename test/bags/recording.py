@@ -67,6 +67,8 @@ class Recording:
     shape: Callable[[str, tuple[int, int]], tuple[int, int]] = lambda name, shape: shape
     rename: tuple[tuple[str, str], ...] = ()
     rig: Rig = field(default_factory=make_rig)
+    beside: Callable[[BagWriter, int], None] = lambda bag, now: None
+    """Writes what else there is, at every frame."""
 
     def write(self, path: Path) -> Path:
         with BagWriter(path, self.storage) as bag:
@@ -102,6 +104,7 @@ class Recording:
                 pose = SE3.exp(np.array([0.1 * (frame + tick / 5), 0, 0, 0, 0, 0]))
                 bag.write_odometry('/odom', now + tick * PERIOD // 5, pose)
         bag.write_cloud('/lidar/points', now, 'lidar', np.full((2, 3), frame, np.float32))
+        self.beside(bag, now)
 
     def _write_image(self, bag, base, cam, stamp, log, image) -> None:
         if self.compressed:
