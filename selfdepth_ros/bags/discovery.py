@@ -15,6 +15,12 @@ from typing import Any
 import yaml
 
 from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.bags.preferences import (
+    DEPTH_WORDS,
+    FirstMessage,
+    choose_lidar,
+    choose_odometry,
+)
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -22,12 +28,8 @@ CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 ODOMETRY = 'nav_msgs/msg/Odometry'
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
 
-# A word between separators: /depthai/rgb/image_raw is a picture, /camera/depth/image_raw is not.
 # zstd_image_transport packs raw images into CompressedImage, which nobody else can unpack.
-_NOT_A_PICTURE = re.compile(
-    r'(?:[/_])(?:depth|disparity|confidence|mask|labels?|segmentation|flow)(?:[/_]|$)'
-    r'|compressedDepth$|/zstd$'
-)
+_NO_IMAGE_TRANSPORT = re.compile(r'compressedDepth$|/zstd$')
 _PREFERRED = ('image_raw', 'image_color', 'image', 'image_rect_color', 'image_rect', 'image_mono')
 
 
@@ -59,15 +61,20 @@ class BagTopics:
     """What was left out or chosen among several, for people."""
 
 
-def discover(topics: Mapping[str, str], counts: Mapping[str, int]) -> BagTopics:
+def discover(
+    topics: Mapping[str, str],
+    counts: Mapping[str, int],
+    first: FirstMessage = lambda _: None,
+) -> BagTopics:
     """Find the cameras (one per namespace with pictures), odometry and LiDAR among `topics`.
 
     Pictures without CameraInfo are no camera where others have it, unless they are named like the
-    others': such a camera is not left out unasked. Raises BagError when there is no camera.
+    others': such a camera is not left out unasked. Of several odometries or LiDARs one is chosen,
+    `first` helping. Raises BagError when there is no camera.
     """
     candidates: dict[str, list[str]] = {}
     for topic, kind in topics.items():
-        if kind in {IMAGE, COMPRESSED} and not _NOT_A_PICTURE.search(topic):
+        if kind in {IMAGE, COMPRESSED} and _is_picture(topic):
             candidates.setdefault(_namespace(topic), []).append(topic)
     found_cameras = [
         CameraTopics(
@@ -84,11 +91,17 @@ def discover(topics: Mapping[str, str], counts: Mapping[str, int]) -> BagTopics:
             f'no camera among the topics ({found}): expected {IMAGE} or {COMPRESSED}, as in '
             '/camera_front/image_raw; record the cameras, or name their topics in a mapping file'
         )
+    heard = {
+        of: [topic for topic, kind in topics.items() if kind == of and counts.get(topic, 0)]
+        for of in (ODOMETRY, POINT_CLOUD)
+    }
+    odometry = choose_odometry(heard[ODOMETRY], counts, first)
+    lidar = choose_lidar(heard[POINT_CLOUD], counts, first)
     return BagTopics(
         cameras=tuple(cameras),
-        odometry=_likeliest(topics, counts, ODOMETRY, '/odom'),
-        lidar=_likeliest(topics, counts, POINT_CLOUD, '/lidar/points'),
-        notes=tuple(others),
+        odometry=odometry.topic,
+        lidar=lidar.topic,
+        notes=(*others, *(note for note in (odometry.note, lidar.note) if note)),
     )
 
 
@@ -173,6 +186,10 @@ def _told_apart(
     return cameras, others
 
 
+def _is_picture(topic: str) -> bool:
+    return not DEPTH_WORDS.search(topic) and not _NO_IMAGE_TRANSPORT.search(topic)
+
+
 def _name(topic: str) -> str:
     """Return `image_raw` of `/camera_front/image_raw/compressed`."""
     return topic.removesuffix('/compressed').rsplit('/', 1)[-1]
@@ -184,11 +201,3 @@ def _preference(topic: str, counts: Mapping[str, int]) -> tuple[bool, int, bool]
     base = _name(topic)
     rank = _PREFERRED.index(base) if base in _PREFERRED else len(_PREFERRED)
     return not counts.get(topic, 0), rank, compressed
-
-
-def _likeliest(
-    topics: Mapping[str, str], counts: Mapping[str, int], kind: str, usual: str
-) -> str | None:
-    """Return the topic of a type that has messages, the usual name first; None without one."""
-    found = [topic for topic, of in topics.items() if of == kind and counts.get(topic, 0)]
-    return min(found, key=lambda topic: (topic != usual, -counts[topic], topic), default=None)

@@ -5,12 +5,10 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfdepth_ros.bags.checks import build_rig, counter_clockwise, usual_tolerance_ns
-from selfdepth_ros.bags.discovery import (
-    BagTopics,
-    depth_truth_topic,
-    discover,
-    load_mapping,
-)
+from selfdepth_ros.bags.discovery import BagTopics, depth_truth_topic, load_mapping
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
-from selfdepth_ros.bags.survey import check_images, read_frames_and_infos, usable_cameras
+from selfdepth_ros.bags.survey import (
+    check_images,
+    discover_in,
+    read_frames_and_infos,
+    usable_cameras,
+)
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
@@ -43,7 +41,6 @@ from selfdepth_ros.messages import (
     transform_from_msg,
 )
 
-log = logging.getLogger(__name__)
 ImageTransform = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]
 """(camera index, image) -> image; called from several threads."""
 _DEADLINE_NS = 1_000_000_000
@@ -246,12 +243,9 @@ class BagReader:
         if not storage.counts:
             raise BagError(f'{self.path} is empty: expected images; record it again')
         if mapping is None:
-            topics = replace(discover(storage.topics, storage.counts), body_frame=body_frame)
+            topics = replace(discover_in(storage, self.report), body_frame=body_frame)
         else:
             topics = mapping if isinstance(mapping, BagTopics) else load_mapping(mapping)
-        for note in topics.notes:
-            self.report.note(note)
-            _say_once(self.path, note)
         return replace(topics, cameras=usable_cameras(topics, storage, self.report))
 
     @property
@@ -334,9 +328,3 @@ class BagReader:
         if child in {'', self._rig.body_frame}:
             return SE3.identity()
         return self._frames.target_from_source(child, self._rig.body_frame)
-
-
-@cache
-def _say_once(path: Path, note: str) -> None:
-    """Log a choice once in a process, which may open a bag many times."""
-    log.warning('%s: %s', path, note)

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from selfdepth_ros.bags.checks import check_clocks, check_size, what_lacks
-from selfdepth_ros.bags.discovery import BagTopics, CameraTopics
+from selfdepth_ros.bags.discovery import BagTopics, CameraTopics, discover
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
@@ -17,10 +20,34 @@ from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.messages import stamp_ns
 
+log = logging.getLogger(__name__)
 _LOOK_AT = 10
 """Images per camera that are looked at."""
 _LOOK_FOR_NS = 5_000_000_000
 """How long, in log time, slower cameras are waited for."""
+
+
+def discover_in(storage: BagStorage, report: BagReport | None = None) -> BagTopics:
+    """Find the topics to read by name and type, and by their first messages.
+
+    What was left out, or chosen among several, is noted in the report and logged.
+    """
+
+    def first(topic: str) -> Any:
+        return next((msg for _, _, msg in storage.messages([topic])), None)
+
+    topics = discover(storage.topics, storage.counts, first)
+    if report is not None:
+        for note in topics.notes:
+            report.note(note)
+            _say_once(storage.path, note)
+    return topics
+
+
+@cache
+def _say_once(path: Path, note: str) -> None:
+    """Log it once in a process, which may open a bag many times."""
+    log.warning('%s: %s', path, note)
 
 
 def usable_cameras(

@@ -68,7 +68,7 @@ def examine(
 ) -> Checkup:
     """Judge what was observed. `topics`: all that exist; `damaged`: of a bag that is, cameras
     without messages are left out, as the bag reader does it; `oddities`: further warnings."""
-    notes = _Notes(warnings=list(oddities))
+    notes = _Notes(warnings=[*oddities, *observation.topics.notes])
     usable = _usable(observation, topics, damaged, notes)
     rig, live_rig = _rigs(observation, usable, notes)
     _check_images(observation, usable, live_rig, source, notes)
@@ -86,6 +86,7 @@ def examine(
         cameras=cameras,
         sets=sets.figures(),
         motion=moves,
+        lidar=observation.topics.lidar,
         usable_sets=usable_sets,
         overlaps=overlaps,
         blind_deg=float('nan') if rig is None else 360 - coverage(rig).covered_deg(),

@@ -55,7 +55,7 @@ def check_live(seconds: float, limits: ParallaxLimits, mapping: Path | None = No
         oddities = _listen(node, observation, there)
         spin(seconds)
     return examine(
-        observation, 'the live graph', limits, there, oddities=[*topics.notes, *oddities],
+        observation, 'the live graph', limits, there, oddities=oddities,
         size_bytes=sum(camera.image_bytes for camera in observation.cameras.values()),
     )  # fmt: skip
 

@@ -2,12 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which of a graph's topics are taken for cameras, odometry and LiDAR."""
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from selfdepth_ros.bags.discovery import CAMERA_INFO, COMPRESSED, IMAGE, discover
+from selfdepth_ros.bags.discovery import (
+    CAMERA_INFO,
+    COMPRESSED,
+    IMAGE,
+    ODOMETRY,
+    POINT_CLOUD,
+    discover,
+)
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.cli.main import main
+from selfdepth_ros.core.frames import POINT, PointCloud
+from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.messages.clouds import PointExtras, pack_points
 
 CAMERAS = {
     '/cam_front/image_raw': IMAGE,
@@ -84,3 +97,94 @@ def test_a_bag_with_a_detectors_picture_is_fit(written, capsys, caplog):
     assert sorted(reader.cameras) == ['camera_front', 'camera_left', 'camera_right']
     assert '/detector/debug_image' in str(reader.report) and reader.report.clean
     assert '/detector/debug_image is not taken' in caplog.text
+
+
+def cloud_of(*names):
+    return SimpleNamespace(fields=[SimpleNamespace(name=name) for name in names])
+
+
+def pose_in(frame):
+    return SimpleNamespace(header=SimpleNamespace(frame_id=frame))
+
+
+def chosen(kind, messages, **counts):
+    """What is taken of topics of one type, given their first messages."""
+    topics = CAMERAS | dict.fromkeys(messages, kind)
+    return discover(topics, dict.fromkeys(topics, 5) | counts, messages.get)
+
+
+@pytest.mark.parametrize(
+    ('clouds', 'lidar'),
+    [
+        # A depth camera has three times the messages of a LiDAR.
+        ({'/camera/depth/color/points': None, '/velodyne_points': None}, '/velodyne_points'),
+        ({'/oak/points': cloud_of(*'xyz', 'rgb'), '/scan3d': None}, '/scan3d'),
+        ({'/a/cloud': cloud_of(*'xyz'), '/b/cloud': cloud_of(*'xyz', 'ring')}, '/b/cloud'),
+        ({'/lidar/points': None, '/a/velodyne_points': None}, '/lidar/points'),
+        ({'/surround/points': None, '/surround/obstacles': None, '/z': None}, '/z'),
+        ({'/surround_depth/points': None}, None),
+        ({'/renamed': cloud_of(*'xyz', 'rgb', 'camera')}, None),
+        ({'/camera/depth/points': None}, '/camera/depth/points'),  # there is no other
+    ],
+)
+def test_the_lidar_is_neither_a_depth_camera_nor_the_nodes_own(clouds, lidar):
+    first, *_ = clouds
+    assert chosen(POINT_CLOUD, clouds, **{first: 15}).lidar == lidar
+
+
+@pytest.mark.parametrize(
+    ('poses', 'odometry'),
+    [
+        ({'/odometry/global': pose_in('map'), '/odometry/local': pose_in('odom')}, 1),
+        ({'/a/odom': pose_in('map'), '/b/odom': pose_in('odom')}, 1),
+        ({'/a/odom': pose_in('/world'), '/b/odom': pose_in('camera_init')}, 1),
+        ({'/odom': pose_in('odom'), '/odometry/filtered': pose_in('odom')}, 1),
+        ({'/odom': pose_in('odom'), '/odometry/filtered': pose_in('map')}, 0),
+        ({'/odometry/gps': pose_in('odom'), '/wheel/odom': pose_in('odom')}, 1),
+        ({'/wheel/odom': pose_in('odom'), '/odom': pose_in('odom')}, 1),
+        ({'/a/odom': pose_in('odom'), '/b/odom': pose_in('odom')}, 0),
+        ({'/odometry/global': None, '/odometry/local': None}, 1),  # of a live graph
+    ],
+)
+def test_odometry_is_continuous_and_fused_where_that_can_be_told(poses, odometry):
+    first, _ = poses
+    topics = chosen(ODOMETRY, poses, **{first: 6})
+    assert topics.odometry == list(poses)[odometry]
+    assert f'{topics.odometry} is taken for odometry (before' in topics.notes[0]
+
+
+def test_one_candidate_is_taken_without_a_word():
+    messages = {'/map/odom': pose_in('map')}
+    assert chosen(ODOMETRY, messages) == chosen(ODOMETRY, {'/map/odom': None})
+    assert chosen(ODOMETRY, messages).odometry == '/map/odom'
+    assert not chosen(ODOMETRY, messages).notes
+    assert not chosen(POINT_CLOUD, {'/p': None}).notes
+
+
+def test_what_is_taken_of_a_bag_is_said(written, tmp_path, capsys, caplog):
+    extras = PointExtras(camera=np.zeros(2, np.uint8))
+    own = pack_points(
+        PointCloud(np.zeros(2, POINT), np.zeros(2, np.uint8), 0, 'base_link'), extras
+    )
+
+    def others(bag, now):
+        bag.write_odometry('/ekf/pose', now, SE3.identity(), frame_id='map')
+        bag.write_odometry('/odometry/filtered', now, SE3.identity())
+        for topic, points in (('/top', np.ones((2, 3), np.float32)), ('/aaa', own)):
+            bag.write_cloud(topic, now, 'lidar', points)
+
+    reader = BagReader(written(beside=others))
+    assert reader.topics.odometry == '/odometry/filtered'
+    assert reader.topics.lidar == '/lidar/points'
+    for told in (caplog.text, str(reader.report)):
+        assert '/odometry/filtered is taken for odometry (before /odom, /ekf/pose' in told
+        assert '/lidar/points is taken for the LiDAR (before /top,' in told
+        assert '/aaa' not in told
+    caplog.clear()
+    BagReader(reader.path)
+    assert not caplog.text  # once is enough
+    main(['doctor', str(reader.path), '--json', str(tmp_path / 'found.json')])
+    printed = capsys.readouterr().out
+    assert 'warning: /odometry/filtered is taken for odometry' in printed
+    assert 'LiDAR: /lidar/points' in printed
+    assert json.loads((tmp_path / 'found.json').read_text('utf-8'))['lidar'] == '/lidar/points'
