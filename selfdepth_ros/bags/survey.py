@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from selfdepth_ros.bags.checks import check_clocks, check_size, what_lacks
+from selfdepth_ros.bags.checks import FirstPicture, check_clocks, what_lacks
 from selfdepth_ros.bags.discovery import BagTopics, CameraTopics, discover
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.frames import FrameTree
@@ -99,21 +99,24 @@ def check_images(
     lags: dict[str, list[int]] = {camera.image: [] for camera in cameras}
     stamps: dict[str, list[int]] = {camera.image: [] for camera in cameras}
     zero = dict.fromkeys(lags, 0)
-    lenses = {topics.image: rig[topics.name].camera for topics in cameras}
+    pictures = {topic: FirstPicture() for topic in lags}
     begin = None
     for topic, log_ns, msg in storage.messages(list(lags)):
         begin = log_ns if begin is None else begin
         stamp = stamp_ns(msg.header)
-        if not lags[topic] and not zero[topic]:
-            check_size(topic, msg, lenses[topic])
+        pictures[topic].take(msg)
         if stamp:
             lags[topic].append(log_ns - stamp)
             stamps[topic].append(stamp)
         else:
             zero[topic] += 1
         seen = [len(lags[name]) + zero[name] for name in lags]
+        if not all(picture.settled for picture in pictures.values()):
+            continue
         if min(seen) >= _LOOK_AT or (min(seen) and log_ns - begin > _LOOK_FOR_NS):
             break
+    for camera in cameras:
+        pictures[camera.image].check(camera.image, rig[camera.name].camera)
     check_clocks(lags, zero, report)
     steps = [np.diff(sorted(set(values))) for values in stamps.values()]
     return min((int(np.median(values)) for values in steps if values.size), default=None)

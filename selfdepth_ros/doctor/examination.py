@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from selfdepth_ros.bags.checks import build_rig, check_clocks, check_size, what_lacks
+from selfdepth_ros.bags.checks import build_rig, check_clocks, what_lacks
 from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.core.coverage import coverage
@@ -145,7 +145,7 @@ def _check_images(
     seen = [observation.cameras[name] for name in usable]
     for camera in seen if rig else ():
         try:
-            check_size(camera.topics.image, camera.first_image, rig[camera.topics.name].camera)
+            camera.picture.check(camera.topics.image, rig[camera.topics.name].camera)
         except SelfdepthError as error:
             notes.refusals.append(str(error))
     report = BagReport(Path(source))

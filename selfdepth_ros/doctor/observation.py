@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from selfdepth_ros.bags.checks import FirstPicture
 from selfdepth_ros.bags.discovery import BagTopics, CameraTopics
 from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.core.errors import CalibrationError
@@ -49,7 +50,7 @@ class CameraSeen:
     infos: int = 0
     info: Any = None
     """The first CameraInfo."""
-    first_image: Any = None
+    picture: FirstPicture = field(default_factory=FirstPicture)
     views: list[View] = field(default_factory=list)
     unreadable: str = ''
     """Why an image could not be decoded."""
@@ -135,7 +136,7 @@ class Observation:
         stamp = stamp_ns(msg.header)
         if camera.images % self._look_every == 0:
             self._look(camera, stamp, msg)
-        camera.first_image = camera.first_image or msg
+        camera.picture.take(msg)
         camera.image_bytes += len(msg.data)
         if not stamp:
             camera.unstamped += 1
