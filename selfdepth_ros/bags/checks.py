@@ -58,7 +58,7 @@ def build_rig(
     for topics in cameras:
         if topics.info not in infos:
             raise BagError(f'{topics.name}: no message on {topics.info} can be read')
-        frame_id = _frame_id(topics, infos[topics.info])
+        frame_id = optical_frame(topics, infos[topics.info])
         try:
             lens = camera_from_info(infos[topics.info], rectified=topics.rectified)
             pose = frames.target_from_source(body_frame, frame_id)
@@ -76,7 +76,7 @@ def build_rig(
     return Rig(body_frame=body_frame, cameras=tuple(members))
 
 
-def _frame_id(camera: CameraTopics, info: Any) -> str:
+def optical_frame(camera: CameraTopics, info: Any) -> str:
     """Return the optical frame of a camera: the mapping's, else the CameraInfo's."""
     return (camera.frame_id or info.header.frame_id).lstrip('/')
 

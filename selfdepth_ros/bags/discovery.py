@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.bags.frames import TF_STATIC, tf_static_among
 from selfdepth_ros.bags.preferences import (
     DEPTH_WORDS,
     FirstMessage,
@@ -57,8 +58,16 @@ class BagTopics:
     odometry: str | None = None
     lidar: str | None = None
     body_frame: str = 'base_link'
+    tf_static: str = TF_STATIC
+    """Topic of the fixed frames; those that may move are on its neighbour, without _static."""
     notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
     """What was left out or chosen among several, for people."""
+
+    @property
+    def tf(self) -> str:
+        """Topic of the frames that may move."""
+        fixed = self.tf_static
+        return fixed.removesuffix('_static') if fixed.endswith(TF_STATIC) else '/tf'
 
 
 def discover(
@@ -101,6 +110,7 @@ def discover(
         cameras=tuple(cameras),
         odometry=odometry.topic,
         lidar=lidar.topic,
+        tf_static=tf_static_among(topics, counts),
         notes=(*others, *(note for note in (odometry.note, lidar.note) if note)),
     )
 
@@ -114,7 +124,8 @@ def load_mapping(path: str | Path) -> BagTopics:
     """Read a mapping file, for bags whose topics do not follow the usual names.
 
     ```yaml
-    body_frame: base_link          # optional, as are odometry and lidar
+    body_frame: base_link          # optional, as are odometry, lidar and tf_static
+    tf_static: /robot1/tf_static
     odometry: /odom
     lidar: /lidar/points
     cameras:                       # in the order of the rig
@@ -125,7 +136,7 @@ def load_mapping(path: str | Path) -> BagTopics:
         tree = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BagError(f'mapping file {path} cannot be read: {error}') from error
-    tree = _checked(tree, {'cameras'}, {'body_frame', 'odometry', 'lidar'}, f'{path}')
+    tree = _checked(tree, {'cameras'}, {'body_frame', 'odometry', 'lidar', 'tf_static'}, f'{path}')
     if not isinstance(tree['cameras'], dict) or not tree['cameras']:
         raise BagError(f'{path}: cameras: expected one camera or more, by name')
     cameras = []
@@ -137,6 +148,7 @@ def load_mapping(path: str | Path) -> BagTopics:
         odometry=tree.get('odometry'),
         lidar=tree.get('lidar'),
         body_frame=tree.get('body_frame') or 'base_link',
+        tf_static=tree.get('tf_static') or TF_STATIC,
     )
 
 

@@ -78,7 +78,7 @@ class BagReader:
         self._storage = BagStorage(self.path, self.report)
         self.topics = self._choose(mapping, body_frame)
         cameras = self.topics.cameras
-        self._frames, infos = read_frames_and_infos(cameras, self._storage)
+        self._frames, infos = read_frames_and_infos(self.topics, self._storage, self.report)
         self._rig = build_rig(cameras, self.topics.body_frame, self._frames, infos)
         if mapping is None:
             order = counter_clockwise(self._rig)
@@ -107,7 +107,7 @@ class BagReader:
 
     @property
     def fixed_frames(self) -> FrameTree:
-        """The frames of /tf_static."""
+        """The frames of /tf_static, and of /tf the mounts of cameras that do not move."""
         return self._frames
 
     @property

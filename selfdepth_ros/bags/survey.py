@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from selfdepth_ros.bags.checks import FirstPicture, check_clocks, what_lacks
+from selfdepth_ros.bags.checks import FirstPicture, check_clocks, optical_frame, what_lacks
 from selfdepth_ros.bags.discovery import BagTopics, CameraTopics, discover
 from selfdepth_ros.bags.errors import BagError
-from selfdepth_ros.bags.frames import FrameTree
+from selfdepth_ros.bags.frames import FrameTree, Mounts
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.core.rig import Rig
@@ -74,18 +74,30 @@ def usable_cameras(
 
 
 def read_frames_and_infos(
-    cameras: tuple[CameraTopics, ...], storage: BagStorage
+    topics: BagTopics, storage: BagStorage, report: BagReport
 ) -> tuple[FrameTree, dict[str, Any]]:
-    """Return the fixed frames and each camera's first CameraInfo, by topic."""
-    frames = FrameTree()
-    for _, _, msg in storage.messages(['/tf_static']):
+    """Return the fixed frames and each camera's first CameraInfo, by topic.
+
+    Cameras that only /tf connects to the body are fixed where they do not move over the bag,
+    which is then read whole.
+    """
+    frames = FrameTree(topics.tf_static)
+    for _, _, msg in storage.messages([topics.tf_static]):
         frames.add(msg)
     infos: dict[str, Any] = {}
-    wanted = {camera.info for camera in cameras}
+    wanted = {camera.info for camera in topics.cameras}
     for topic, _, msg in storage.messages(wanted):
         infos.setdefault(topic, msg)
         if len(infos) == len(wanted):
             break
+    optical = [optical_frame(c, infos[c.info]) for c in topics.cameras if c.info in infos]
+    if loose := [name for name in optical if not frames.joins(topics.body_frame, name)]:
+        mounts = Mounts()
+        for _, _, msg in storage.messages([topics.tf]):
+            mounts.add(msg)
+        frames = frames.with_mounts(mounts, topics.body_frame, loose)
+        if fixed := [name for name in loose if frames.joins(topics.body_frame, name)]:
+            report.note(f'{", ".join(fixed)} are placed by {topics.tf}, where they do not move')
     return frames, infos
 
 

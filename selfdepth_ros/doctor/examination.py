@@ -95,7 +95,10 @@ def examine(
             notes.refusals + notes.untrainable, sets, rig, moves, usable_sets, limits
         ),
         deployable=_deployable(
-            notes.refusals + notes.undeployable, sets, live_rig, moving=rig is None
+            notes.refusals + notes.undeployable,
+            sets,
+            live_rig,
+            moving=bool(observation.mounted),
         ),
     )
 
@@ -120,8 +123,9 @@ def _usable(
 def _rigs(
     observation: Observation, usable: list[str], notes: _Notes
 ) -> tuple[Rig | None, Rig | None]:
-    """The rig of the usable cameras by fixed frames, as training wants it, and as the live node
-    takes it: frames that move on the body where they were last. None: the notes say why."""
+    """The rig of the usable cameras by frames that do not move, as training wants it, and as the
+    live node takes it: frames that move on the body where they were last. None: the notes say
+    why."""
     infos = {c.topics.info: c.info for c in observation.cameras.values() if c.info}
     topics = tuple(observation.cameras[name].topics for name in usable)
 
@@ -133,7 +137,10 @@ def _rigs(
                 why_not.append(str(error))
             return None
 
-    if rig := build(observation.frames, notes.untrainable):
+    if rig := build(observation.frames_still, notes.untrainable):
+        if mounted := observation.mounted:
+            where = f'{", ".join(mounted)} are placed by {observation.topics.tf}'
+            notes.warnings.append(f'{where}: train on recordings in which they do not move')
         return rig, rig
     return None, build(observation.frames_now, notes.undeployable)
 

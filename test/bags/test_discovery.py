@@ -14,8 +14,10 @@ from selfdepth_ros.bags.discovery import (
     IMAGE,
     ODOMETRY,
     POINT_CLOUD,
+    BagTopics,
     discover,
 )
+from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.frames import POINT, PointCloud
@@ -188,3 +190,53 @@ def test_what_is_taken_of_a_bag_is_said(written, tmp_path, capsys, caplog):
     assert 'warning: /odometry/filtered is taken for odometry' in printed
     assert 'LiDAR: /lidar/points' in printed
     assert json.loads((tmp_path / 'found.json').read_text('utf-8'))['lidar'] == '/lidar/points'
+
+
+def same_rigs(one, two):
+    return all(
+        np.allclose(a.body_from_camera.matrix, b.body_from_camera.matrix)
+        for a, b in zip(one.cameras, two.cameras, strict=True)
+    )
+
+
+def test_fixed_frames_of_a_namespace_are_found(record, rig, tmp_path, capsys):
+    bag = record(frames=30, tf='/robot1/tf', mounted=('camera_left',))
+    assert same_rigs(BagReader(bag).rig(), rig)
+    assert main(['doctor', str(bag)]) == 0
+    assert 'camera_left_optical_frame are placed by /robot1/tf' in capsys.readouterr().out
+    mapping = tmp_path / 'topics.yaml'
+    cameras = ', '.join(
+        f'{n}: {{image: /{n}/image_raw, info: /{n}/camera_info}}' for n in rig.names
+    )
+    mapping.write_text(f'tf_static: /robot1/tf_static\ncameras: {{{cameras}}}\n')
+    assert same_rigs(BagReader(bag, mapping).rig(), rig)
+    mapping.write_text(f'cameras: {{{cameras}}}\n')
+    with pytest.raises(BagError, match=r'/tf_static has no frame; .* \(tf_static\)'):
+        BagReader(bag, mapping)
+
+
+def test_the_frames_that_move_are_beside_the_fixed_ones():
+    for fixed, moving in (('/a/tf_static', '/a/tf'), ('/frames', '/tf'), ('/tf_static', '/tf')):
+        assert BagTopics((), tf_static=fixed).tf == moving
+
+
+def test_several_namespaces_are_not_mixed():
+    def fixed(*topics):
+        return found(dict.fromkeys(topics, 'tf2_msgs/msg/TFMessage')).tf_static
+
+    assert fixed('/a/tf_static') == '/a/tf_static'
+    assert fixed('/a/tf_static', '/b/tf_static') == '/tf_static'
+    assert fixed('/a/tf_static', '/tf_static') == '/tf_static'
+
+
+def test_mounts_in_tf_are_fixed_where_they_do_not_move(record, rig):
+    reader = BagReader(record(mounted=('camera_left', 'camera_right')))
+    assert same_rigs(reader.rig(), rig)
+    assert 'camera_left_optical_frame' in reader.fixed_frames.names
+    assert 'odom' not in reader.fixed_frames.names
+    assert 'are placed by /tf, where they do not move' in str(reader.report)
+
+
+def test_a_mount_that_moves_is_said_to(record):
+    with pytest.raises(BagError, match="camera_left: .*'camera_left_optical_frame' moves in /tf"):
+        BagReader(record(moving=('camera_left',), mounted=('camera_right',)))
