@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def discover(
 ) -> BagTopics:
     """Find the cameras (one per namespace with pictures), odometry and LiDAR among `topics`.
 
+    A camera's name is its namespace without the parts that all cameras share at either end.
     Pictures without CameraInfo are no camera where others have it, unless they are named like the
     others': such a camera is not left out unasked. Of several odometries or LiDARs one is chosen,
     `first` helping. Raises BagError when there is no camera.
@@ -87,13 +89,14 @@ def discover(
             candidates.setdefault(_namespace(topic), []).append(topic)
     found_cameras = [
         CameraTopics(
-            name=namespace.strip('/').replace('/', '_') or 'camera',
+            name=namespace,
             image=min(images, key=lambda topic: _preference(topic, counts)),
             info=f'{namespace}/camera_info',
         )
         for namespace, images in sorted(candidates.items())
     ]
     cameras, others = _told_apart(found_cameras, topics, counts)
+    cameras = _named(cameras)
     if not cameras:
         found = ', '.join(sorted(topics)) or 'no topic at all'
         raise BagError(
@@ -118,6 +121,26 @@ def discover(
 def depth_truth_topic(camera: CameraTopics) -> str:
     """Return the topic of a camera's true depth, where a bag has it."""
     return f'{_namespace(camera.image)}/depth_truth'
+
+
+def topic_patterns(cameras: Sequence[CameraTopics]) -> tuple[str, str] | None:
+    """Return the image and the info topic of all cameras, with {camera} where the name stands.
+
+    Images without /compressed, as the node's parameters want it. None where no one pattern fits.
+    """
+    images = _pattern([(c.name, c.image.removesuffix('/compressed')) for c in cameras])
+    infos = _pattern([(c.name, c.info) for c in cameras])
+    return None if images is None or infos is None else (images, infos)
+
+
+def _pattern(topics: Sequence[tuple[str, str]]) -> str | None:
+    """The pattern that gives each topic for its camera's name."""
+    fitting: list[set[str]] = []
+    for name, topic in topics:
+        parts = topic.split('/')
+        places = [index for index, part in enumerate(parts) if part == name]
+        fitting.append({'/'.join([*parts[:i], '{camera}', *parts[i + 1 :]]) for i in places})
+    return min(set.intersection(*fitting), default=None) if fitting else None
 
 
 def load_mapping(path: str | Path) -> BagTopics:
@@ -196,6 +219,20 @@ def _told_apart(
             there = 'has no message' if camera.info in topics else 'is not there'
             others.append(f'{camera.image} is not taken for a camera: {camera.info} {there}')
     return cameras, others
+
+
+def _named(cameras: list[CameraTopics]) -> list[CameraTopics]:
+    """Give names to cameras that have their namespaces instead."""
+    paths = [camera.name.strip('/').split('/') for camera in cameras]
+    spare = min(map(len, paths), default=1) - 1  # one part of each stays
+    shared = [len(set(parts)) == 1 for parts in zip(*paths, strict=False)]
+    ends = [len(set(parts)) == 1 for parts in zip(*map(reversed, paths), strict=False)]
+    first = len(list(takewhile(bool, shared[:spare])))
+    last = len(list(takewhile(bool, ends[: spare - first])))
+    return [
+        replace(camera, name='_'.join(path[first : len(path) - last]) or 'camera')
+        for camera, path in zip(cameras, paths, strict=True)
+    ]
 
 
 def _is_picture(topic: str) -> bool:

@@ -28,6 +28,7 @@ from selfdepth_ros.doctor import motion
 from selfdepth_ros.doctor.cameras import complaints, figures
 from selfdepth_ros.doctor.checkup import CameraFigures, Checkup, MotionFigures, Verdict
 from selfdepth_ros.doctor.observation import Observation
+from selfdepth_ros.doctor.parameters import node_parameters
 from selfdepth_ros.doctor.sets import Sets, sets_of
 
 Track = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -94,12 +95,7 @@ def examine(
         trainable=_trainable(
             notes.refusals + notes.untrainable, sets, rig, moves, usable_sets, limits
         ),
-        deployable=_deployable(
-            notes.refusals + notes.undeployable,
-            sets,
-            live_rig,
-            moving=bool(observation.mounted),
-        ),
+        deployable=_deployable(notes.refusals + notes.undeployable, sets, live_rig, observation),
     )
 
 
@@ -123,9 +119,8 @@ def _usable(
 def _rigs(
     observation: Observation, usable: list[str], notes: _Notes
 ) -> tuple[Rig | None, Rig | None]:
-    """The rig of the usable cameras by frames that do not move, as training wants it, and as the
-    live node takes it: frames that move on the body where they were last. None: the notes say
-    why."""
+    """The rig of the usable cameras by frames that stay still, as training wants it, and as the
+    live node takes it: frames that move where they were last. None: the notes say why."""
     infos = {c.topics.info: c.info for c in observation.cameras.values() if c.info}
     topics = tuple(observation.cameras[name].topics for name in usable)
 
@@ -313,8 +308,10 @@ def _without_odometry(sets: Sets, rig: Rig | None, moves: MotionFigures | None) 
     return why_not
 
 
-def _deployable(refusals: list[str], sets: Sets, rig: Rig | None, *, moving: bool) -> Verdict:
-    """Whether the live node makes clouds of it; `moving`: of cameras that move on the body."""
+def _deployable(
+    refusals: list[str], sets: Sets, rig: Rig | None, observation: Observation
+) -> Verdict:
+    """Whether the live node makes clouds of it, and what it must be told then."""
     why_not = list(refusals)
     complete = float(sets.present.all(axis=1).mean()) if len(sets.present) else 0.0
     if not why_not and complete < _LEAST_COMPLETE:
@@ -326,6 +323,7 @@ def _deployable(refusals: list[str], sets: Sets, rig: Rig | None, *, moving: boo
     if why_not or rig is None:
         return Verdict(False, tuple(why_not))
     because = [f'{len(rig)} cameras, {complete:.0%} of the sets are complete']
-    if moving:
+    if observation.mounted:
         because.append('with rig:=topics, since cameras are placed by /tf')
+    because += node_parameters(observation.topics.cameras)
     return Verdict(True, tuple(because))

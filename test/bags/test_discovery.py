@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from selfdepth_ros.bags.discovery import (
     CAMERA_INFO,
@@ -16,6 +18,7 @@ from selfdepth_ros.bags.discovery import (
     POINT_CLOUD,
     BagTopics,
     discover,
+    topic_patterns,
 )
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
@@ -240,3 +243,57 @@ def test_mounts_in_tf_are_fixed_where_they_do_not_move(record, rig):
 def test_a_mount_that_moves_is_said_to(record):
     with pytest.raises(BagError, match="camera_left: .*'camera_left_optical_frame' moves in /tf"):
         BagReader(record(moving=('camera_left',), mounted=('camera_right',)))
+
+
+def cameras_at(*images):
+    """Discover cameras by their image topics."""
+    topics = dict.fromkeys(images, IMAGE)
+    topics |= {f'{topic.rsplit("/", 1)[0]}/camera_info': CAMERA_INFO for topic in images}
+    return discover(topics, dict.fromkeys(topics, 1)).cameras
+
+
+@pytest.mark.parametrize(
+    ('images', 'names', 'pattern'),
+    [
+        (['/cam_a/image_raw', '/cam_b/image_raw'], ['cam_a', 'cam_b'], '/{camera}/image_raw'),
+        (['/s/cam_a/image', '/s/cam_b/image'], ['cam_a', 'cam_b'], '/s/{camera}/image'),
+        (
+            ['/a/camera/color/image_raw', '/b/camera/color/image_raw'], ['a', 'b'],
+            '/{camera}/camera/color/image_raw',
+        ),
+        (['/r1/a/rgb/image', '/r1/b/rgb/image'], ['a', 'b'], '/r1/{camera}/rgb/image'),
+        (['/camera/color/image_raw'], ['color'], '/camera/{camera}/image_raw'),
+        (['/a/a/image', '/a/b/image'], ['a', 'b'], '/a/{camera}/image'),
+        # Nothing that one pattern can say.
+        (['/a/left/image', '/b/image'], ['a_left', 'b'], None),
+        (['/s/a/image_raw', '/s/b/image_mono'], ['a', 'b'], None),
+        (['/image_raw'], ['camera'], None),
+    ],
+)  # fmt: skip
+def test_cameras_are_named_by_what_tells_them_apart(images, names, pattern):
+    cameras = cameras_at(*images)
+    assert [camera.name for camera in cameras] == names
+    patterns = topic_patterns(cameras)
+    assert (patterns and patterns[0]) == pattern
+    if patterns:
+        image, info = patterns
+        for camera in cameras:
+            assert image.replace('{camera}', camera.name) == camera.image
+            assert info.replace('{camera}', camera.name) == camera.info
+
+
+@given(st.lists(st.lists(st.sampled_from('abc'), min_size=1, max_size=4), min_size=1, max_size=5))
+def test_names_of_cameras_differ(paths):
+    topics = {f'/{"/".join(path)}/image' for path in paths}
+    assert len({camera.name for camera in cameras_at(*topics)}) == len(topics)
+
+
+def test_the_doctor_tells_how_to_run_nested_cameras(record, rig, capsys):
+    nested = tuple((name, f'/sensors/{name}/color') for name in rig.names)
+    bag = record(frames=30, rename=nested)
+    assert sorted(BagReader(bag).cameras) == sorted(rig.names)
+    assert main(['doctor', str(bag)]) == 0
+    assert (
+        'with image_topic: /sensors/{camera}/color/image_raw and '
+        'info_topic: /sensors/{camera}/color/camera_info'
+    ) in capsys.readouterr().out
