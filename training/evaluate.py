@@ -71,6 +71,13 @@ class Evaluation:
     """'depth truth' or 'LiDAR'."""
     scale: Scale = 'metric'
     """Of what was predicted; of relative depths only the median-scaled scores are told."""
+    topic: str | None = None
+    """Of the LiDAR, where that is the truth."""
+
+    @property
+    def against(self) -> str:
+        """The truth, and its topic where there is one."""
+        return f'{self.truth} ({self.topic})' if self.topic else self.truth
 
     @property
     def mean(self) -> CameraScores:
@@ -89,6 +96,7 @@ class Evaluation:
         rows = {**self.cameras, 'mean': self.mean}
         return {
             'truth': self.truth,
+            'truth_topic': self.topic,
             'scale': self.scale,
             'cameras': {name: self._row_to_dict(row) for name, row in rows.items()},
         }
@@ -143,7 +151,8 @@ def evaluate(
             f'{config.max_depth_m} m, expected depth images (/<camera>/depth_truth) or LiDAR '
             'clouds with a transform to the robot. Record with the LiDAR on.'
         )
-    return Evaluation(cameras, truth_kind(reader), scale)
+    topic = None if reader.has_depth_truth else reader.topics.lidar
+    return Evaluation(cameras, truth_kind(reader), scale, topic)
 
 
 def _image_scores(

@@ -30,6 +30,8 @@ _LOOK_FOR_NS = 5_000_000_000
 """How long, in log time, slower cameras are waited for."""
 _DEADLINE_NS = 1_000_000_000
 """Recorders write late and in bursts; offline there is no hurry."""
+_MOST_TRIED = 10
+"""So many images of a camera that cannot be decoded are enough."""
 
 
 class FirstImages:
@@ -100,7 +102,7 @@ def build_rig(
     for topics in cameras:
         if topics.info not in infos:
             raise BagError(f'{topics.name}: no message on {topics.info} can be read')
-        frame_id = _frame_id(topics, infos[topics.info])
+        frame_id = optical_frame(topics, infos[topics.info])
         try:
             lens = camera_from_info(infos[topics.info], rectified=topics.rectified)
             pose = frames.target_from_source(body_frame, frame_id)
@@ -118,7 +120,7 @@ def build_rig(
     return Rig(body_frame=body_frame, cameras=tuple(members))
 
 
-def _frame_id(camera: CameraTopics, info: Any) -> str:
+def optical_frame(camera: CameraTopics, info: Any) -> str:
     """Return the optical frame of a camera: the mapping's, else the CameraInfo's."""
     return (camera.frame_id or info.header.frame_id).lstrip('/')
 
@@ -140,18 +142,41 @@ def counter_clockwise(rig: Rig) -> list[int]:
     return sorted(range(len(azimuth)), key=lambda index: (index != first, turn[index]))
 
 
-def check_size(topic: str, msg: Any, lens: Any) -> None:
-    """Compare an image with its CameraInfo."""
-    try:
-        height, width = decode_image(msg).shape[:2]
-    except MessageError as error:
-        raise BagError(f'{topic}: {error}') from error
-    if (width, height) != (lens.width, lens.height):
-        raise BagError(
-            f'{topic} has images of {width}x{height} but its CameraInfo describes '
-            f'{lens.width}x{lens.height}: expected the same size; publish the CameraInfo of the '
-            'images that are recorded'
-        )
+class FirstPicture:
+    """The size of a camera's first image that can be decoded: one or two may be damaged."""
+
+    def __init__(self) -> None:
+        self.size: tuple[int, int] | None = None
+        """Width and height in pixels."""
+        self._tried, self._problem = 0, 'no image came'
+
+    @property
+    def settled(self) -> bool:
+        """Whether further images change nothing."""
+        return self.size is not None or self._tried >= _MOST_TRIED
+
+    def take(self, msg: Any) -> None:
+        """Look at the next image."""
+        if self.settled:
+            return
+        self._tried += 1
+        try:
+            height, width = decode_image(msg).shape[:2]
+            self.size = width, height
+        except MessageError as error:
+            self._problem = str(error)
+
+    def check(self, topic: str, lens: Any) -> None:
+        """Compare it with the CameraInfo; BagError also where none could be decoded."""
+        if self.size is None:
+            raise BagError(f'{topic}: {self._problem} (none of the first {self._tried} is better)')
+        width, height = self.size
+        if (width, height) != (lens.width, lens.height):
+            raise BagError(
+                f'{topic} has images of {width}x{height} but its CameraInfo describes '
+                f'{lens.width}x{lens.height}: expected the same size; publish the CameraInfo of '
+                'the images that are recorded'
+            )
 
 
 def check_clocks(lags: dict[str, list[int]], zero: dict[str, int], report: BagReport) -> None:

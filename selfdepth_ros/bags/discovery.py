@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.bags.frames import TF_STATIC, tf_static_among
+from selfdepth_ros.bags.preferences import (
+    DEPTH_WORDS,
+    FirstMessage,
+    choose_lidar,
+    choose_odometry,
+)
 from selfdepth_ros.core.sync import MOST_OFFSET_MS
 from selfdepth_ros.messages import stamp_ns
 
@@ -24,11 +32,8 @@ ODOMETRY = 'nav_msgs/msg/Odometry'
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
 
 _OFFSET = 'stamp_offset_ms'
-# A word between separators: /depthai/rgb/image_raw is a picture, /camera/depth/image_raw is not.
-_NOT_A_PICTURE = re.compile(
-    r'(?:[/_])(?:depth|disparity|confidence|mask|labels?|segmentation|flow)(?:[/_]|$)'
-    r'|compressedDepth$'
-)
+# zstd_image_transport packs raw images into CompressedImage, which nobody else can unpack.
+_NO_IMAGE_TRANSPORT = re.compile(r'compressedDepth$|/zstd$')
 _PREFERRED = ('image_raw', 'image_color', 'image', 'image_rect_color', 'image_rect', 'image_mono')
 
 
@@ -63,35 +68,62 @@ class BagTopics:
     odometry: str | None = None
     lidar: str | None = None
     body_frame: str = 'base_link'
+    tf_static: str = TF_STATIC
+    """Topic of the fixed frames; those that may move are on its neighbour, without _static."""
+    notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """What was left out or chosen among several, for people."""
+
+    @property
+    def tf(self) -> str:
+        """Topic of the frames that may move."""
+        fixed = self.tf_static
+        return fixed.removesuffix('_static') if fixed.endswith(TF_STATIC) else '/tf'
 
 
-def discover(topics: Mapping[str, str], counts: Mapping[str, int]) -> BagTopics:
+def discover(
+    topics: Mapping[str, str],
+    counts: Mapping[str, int],
+    first: FirstMessage = lambda _: None,
+) -> BagTopics:
     """Find the cameras (one per namespace with pictures), odometry and LiDAR among `topics`.
 
-    Raises BagError when there is no camera.
+    A camera's name is its namespace without the parts that all cameras share at either end.
+    Pictures without CameraInfo are no camera where others have it, unless they are named like the
+    others': such a camera is not left out unasked. Of several odometries or LiDARs one is chosen,
+    `first` helping. Raises BagError when there is no camera.
     """
     candidates: dict[str, list[str]] = {}
     for topic, kind in topics.items():
-        if kind in {IMAGE, COMPRESSED} and not _NOT_A_PICTURE.search(topic):
+        if kind in {IMAGE, COMPRESSED} and _is_picture(topic):
             candidates.setdefault(_namespace(topic), []).append(topic)
-    cameras = tuple(
+    found_cameras = [
         CameraTopics(
-            name=namespace.strip('/').replace('/', '_') or 'camera',
+            name=namespace,
             image=min(images, key=lambda topic: _preference(topic, counts)),
             info=f'{namespace}/camera_info',
         )
         for namespace, images in sorted(candidates.items())
-    )
+    ]
+    cameras, others = _told_apart(found_cameras, topics, counts)
+    cameras = _named(cameras)
     if not cameras:
         found = ', '.join(sorted(topics)) or 'no topic at all'
         raise BagError(
             f'no camera among the topics ({found}): expected {IMAGE} or {COMPRESSED}, as in '
             '/camera_front/image_raw; record the cameras, or name their topics in a mapping file'
         )
+    heard = {
+        of: [topic for topic, kind in topics.items() if kind == of and counts.get(topic, 0)]
+        for of in (ODOMETRY, POINT_CLOUD)
+    }
+    odometry = choose_odometry(heard[ODOMETRY], counts, first)
+    lidar = choose_lidar(heard[POINT_CLOUD], counts, first)
     return BagTopics(
-        cameras=cameras,
-        odometry=_likeliest(topics, counts, ODOMETRY, '/odom'),
-        lidar=_likeliest(topics, counts, POINT_CLOUD, '/lidar/points'),
+        cameras=tuple(cameras),
+        odometry=odometry.topic,
+        lidar=lidar.topic,
+        tf_static=tf_static_among(topics, counts),
+        notes=(*others, *(note for note in (odometry.note, lidar.note) if note)),
     )
 
 
@@ -100,11 +132,32 @@ def depth_truth_topic(camera: CameraTopics) -> str:
     return f'{_namespace(camera.image)}/depth_truth'
 
 
+def topic_patterns(cameras: Sequence[CameraTopics]) -> tuple[str, str] | None:
+    """Return the image and the info topic of all cameras, with {camera} where the name stands.
+
+    Images without /compressed, as the node's parameters want it. None where no one pattern fits.
+    """
+    images = _pattern([(c.name, c.image.removesuffix('/compressed')) for c in cameras])
+    infos = _pattern([(c.name, c.info) for c in cameras])
+    return None if images is None or infos is None else (images, infos)
+
+
+def _pattern(topics: Sequence[tuple[str, str]]) -> str | None:
+    """The pattern that gives each topic for its camera's name."""
+    fitting: list[set[str]] = []
+    for name, topic in topics:
+        parts = topic.split('/')
+        places = [index for index, part in enumerate(parts) if part == name]
+        fitting.append({'/'.join([*parts[:i], '{camera}', *parts[i + 1 :]]) for i in places})
+    return min(set.intersection(*fitting), default=None) if fitting else None
+
+
 def load_mapping(path: str | Path) -> BagTopics:
     """Read a mapping file, for bags whose topics do not follow the usual names.
 
     ```yaml
-    body_frame: base_link          # optional, as are odometry and lidar
+    body_frame: base_link          # optional, as are odometry, lidar and tf_static
+    tf_static: /robot1/tf_static
     odometry: /odom
     lidar: /lidar/points
     cameras:                       # in the order of the rig; two keys of theirs are optional:
@@ -118,7 +171,7 @@ def load_mapping(path: str | Path) -> BagTopics:
         tree = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BagError(f'mapping file {path} cannot be read: {error}') from error
-    tree = _checked(tree, {'cameras'}, {'body_frame', 'odometry', 'lidar'}, f'{path}')
+    tree = _checked(tree, {'cameras'}, {'body_frame', 'odometry', 'lidar', 'tf_static'}, f'{path}')
     if not isinstance(tree['cameras'], dict) or not tree['cameras']:
         raise BagError(f'{path}: cameras: expected one camera or more, by name')
     cameras = []
@@ -134,6 +187,7 @@ def load_mapping(path: str | Path) -> BagTopics:
         odometry=tree.get('odometry'),
         lidar=tree.get('lidar'),
         body_frame=tree.get('body_frame') or 'base_link',
+        tf_static=tree.get('tf_static') or TF_STATIC,
     )
 
 
@@ -176,17 +230,51 @@ def _namespace(topic: str) -> str:
     return '/'.join(parts[:-1])
 
 
+def _told_apart(
+    found: list[CameraTopics], topics: Mapping[str, str], counts: Mapping[str, int]
+) -> tuple[list[CameraTopics], list[str]]:
+    """Return the cameras, and of what else has pictures (a detector's, say) why it is none.
+
+    Without one camera that has images and CameraInfo all are returned, to be complained about.
+    """
+    whole = {_name(c.image) for c in found if counts.get(c.image, 0) and counts.get(c.info, 0)}
+    cameras, others = [], []
+    for camera in found:
+        alike = counts.get(camera.image, 0) and _name(camera.image) in whole
+        if not whole or counts.get(camera.info, 0) or alike:
+            cameras.append(camera)
+        else:
+            there = 'has no message' if camera.info in topics else 'is not there'
+            others.append(f'{camera.image} is not taken for a camera: {camera.info} {there}')
+    return cameras, others
+
+
+def _named(cameras: list[CameraTopics]) -> list[CameraTopics]:
+    """Give names to cameras that have their namespaces instead."""
+    paths = [camera.name.strip('/').split('/') for camera in cameras]
+    spare = min(map(len, paths), default=1) - 1  # one part of each stays
+    shared = [len(set(parts)) == 1 for parts in zip(*paths, strict=False)]
+    ends = [len(set(parts)) == 1 for parts in zip(*map(reversed, paths), strict=False)]
+    first = len(list(takewhile(bool, shared[:spare])))
+    last = len(list(takewhile(bool, ends[: spare - first])))
+    return [
+        replace(camera, name='_'.join(path[first : len(path) - last]) or 'camera')
+        for camera, path in zip(cameras, paths, strict=True)
+    ]
+
+
+def _is_picture(topic: str) -> bool:
+    return not DEPTH_WORDS.search(topic) and not _NO_IMAGE_TRANSPORT.search(topic)
+
+
+def _name(topic: str) -> str:
+    """Return `image_raw` of `/camera_front/image_raw/compressed`."""
+    return topic.removesuffix('/compressed').rsplit('/', 1)[-1]
+
+
 def _preference(topic: str, counts: Mapping[str, int]) -> tuple[bool, int, bool]:
     """Sort key: topics with images first, then the rawest, then the uncompressed."""
     compressed = topic.endswith('/compressed')
-    base = topic.removesuffix('/compressed').rsplit('/', 1)[-1]
+    base = _name(topic)
     rank = _PREFERRED.index(base) if base in _PREFERRED else len(_PREFERRED)
     return not counts.get(topic, 0), rank, compressed
-
-
-def _likeliest(
-    topics: Mapping[str, str], counts: Mapping[str, int], kind: str, usual: str
-) -> str | None:
-    """Return the topic of a type that has messages, the usual name first; None without one."""
-    found = [topic for topic, of in topics.items() if of == kind and counts.get(topic, 0)]
-    return min(found, key=lambda topic: (topic != usual, -counts[topic], topic), default=None)

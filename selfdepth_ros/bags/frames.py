@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The tree of fixed frames in a bag's /tf_static."""
+"""The tree of fixed frames: a recording's /tf_static, and what does not move in its /tf."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,13 +14,69 @@ from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import transform_from_msg
 
+TF_STATIC = '/tf_static'
+_STILL_M, _STILL_RAD = 1e-3, 2e-3
+"""A mount that moves by more than this over a recording is not fixed."""
 
-class FrameTree:
-    """Frames and their parents; names are kept without a leading slash."""
+
+def tf_static_among(topics: Collection[str], counts: Mapping[str, int]) -> str:
+    """Return the topic of fixed frames: /tf_static, or the only one that a namespace has."""
+    found = [t for t in topics if t.endswith(TF_STATIC) and counts.get(t, 0)]
+    return found[0] if len(found) == 1 else TF_STATIC
+
+
+class Mounts:
+    """What /tf tells of each frame over a recording: where it was first, and whether it moved."""
 
     def __init__(self) -> None:
+        self._first: dict[str, Any] = {}
+        self.moving: set[str] = set()
+        """Frames that did not stay where they were first."""
+
+    def add(self, msg: Any) -> None:
+        """Take in a tf2_msgs/TFMessage of /tf; a frame begins with a valid transform."""
+        for stamped in msg.transforms:
+            child = stamped.child_frame_id.lstrip('/')
+            if child in self.moving:
+                continue
+            if child not in self._first:
+                with suppress(CalibrationError):
+                    transform_from_msg(stamped)
+                    self._first[child] = stamped
+            elif not _same(self._first[child], stamped):
+                self.moving.add(child)
+
+    @property
+    def still(self) -> list[Any]:
+        """The TransformStamped of frames that did not move."""
+        return [stamped for child, stamped in self._first.items() if child not in self.moving]
+
+
+def _same(before: Any, now: Any) -> bool:
+    """Whether two TransformStamped of a frame are one, in plain numbers: /tf has very many."""
+    (there, turned), (here, turn) = (
+        ((t.x, t.y, t.z), (r.x, r.y, r.z, r.w))
+        for t, r in ((m.transform.translation, m.transform.rotation) for m in (before, now))
+    )
+    cosine = abs(sum(a * b for a, b in zip(turned, turn, strict=True)))
+    cosine /= math.hypot(*turned) * math.hypot(*turn) or 1.0
+    return (
+        before.header.frame_id.lstrip('/') == now.header.frame_id.lstrip('/')
+        and math.dist(there, here) <= _STILL_M
+        and cosine >= math.cos(_STILL_RAD / 2)
+    )
+
+
+class FrameTree:
+    """Frames and their parents; names are kept without a leading slash.
+
+    `topic`: where its fixed frames come from, for what is said of them.
+    """
+
+    def __init__(self, topic: str = TF_STATIC) -> None:
         self._parents: dict[str, tuple[str, SE3]] = {}
-        self._topics = '/tf_static'
+        self._topic = self._topics = topic
+        self._moving: frozenset[str] = frozenset()
 
     @property
     def names(self) -> list[str]:
@@ -46,12 +103,32 @@ class FrameTree:
 
         Those that are no transforms, and those of frames that are fixed, are left out.
         """
-        tree = FrameTree()
+        tree = FrameTree(self._topic)
         for stamped in transforms:
             with suppress(CalibrationError):
                 tree._add(stamped)
-                tree._topics = '/tf_static or /tf'
+                tree._topics = f'{self._topic} or {self._topic.removesuffix("_static")}'
         tree._parents |= self._parents
+        return tree
+
+    def joins(self, target: str, source: str) -> bool:
+        """Whether a chain of transforms joins two frames."""
+        return self.root(target) == self.root(source)
+
+    def with_mounts(self, mounts: Mounts, body: str, frames: Iterable[str]) -> FrameTree:
+        """Return a tree in which what did not move in /tf is fixed, too: no more of it than is
+        between these frames and the body."""
+        tree, whole = FrameTree(self._topic), self.with_moving(mounts.still)
+        tree._parents |= self._parents
+        tree._moving = frozenset(mounts.moving)
+        for frame in frames:
+            chains = [
+                [name for name, _ in whole._ascend(end.lstrip('/'))] for end in (frame, body)
+            ]
+            common = next((name for name in chains[0] if name in chains[1]), None)
+            for chain in chains if common else ():
+                for name in chain[: chain.index(common)]:
+                    tree._parents[name] = whole._parents[name]
         return tree
 
     def _add(self, stamped: Any) -> None:
@@ -64,10 +141,17 @@ class FrameTree:
         for ancestor, ancestor_from_target in self._ascend(target.lstrip('/')):
             if ancestor in up_from_source:
                 return ancestor_from_target.inverse() @ up_from_source[ancestor]
+        if (root := self.root(source)) in self._moving:
+            raise BagError(
+                f'no fixed chain of transforms from {source!r} to {target!r}: {root!r} moves in '
+                f'{self._topic.removesuffix("_static")}, expected a mount that does not. Keep it '
+                'still while you record, or leave the camera out with a mapping file.'
+            )
         raise BagError(
             f'no chain of transforms from {source!r} to {target!r}: {self._topics} has '
             f'{", ".join(self.names) or "no frame"}; record /tf_static (it is latched: start the '
-            'recorder with its QoS) or name the frames in a mapping file'
+            'recorder with its QoS). A mapping file can name another topic of fixed frames '
+            "(tf_static), and a camera's frame where its CameraInfo names a wrong one."
         )
 
     def _ascend(self, frame: str) -> list[tuple[str, SE3]]:

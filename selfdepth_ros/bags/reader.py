@@ -24,14 +24,18 @@ from selfdepth_ros.bags.checks import (
 from selfdepth_ros.bags.discovery import (
     BagTopics,
     depth_truth_topic,
-    discover,
     load_mapping,
 )
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
-from selfdepth_ros.bags.survey import check_images, read_frames_and_infos, usable_cameras
+from selfdepth_ros.bags.survey import (
+    check_images,
+    discover_in,
+    read_frames_and_infos,
+    usable_cameras,
+)
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
@@ -82,7 +86,7 @@ class BagReader:
         self._storage = BagStorage(self.path, self.report)
         self.topics = self._choose(mapping, body_frame)
         cameras = self.topics.cameras
-        self._frames, infos = read_frames_and_infos(cameras, self._storage)
+        self._frames, infos = read_frames_and_infos(self.topics, self._storage, self.report)
         self._rig = build_rig(cameras, self.topics.body_frame, self._frames, infos)
         if mapping is None:
             order = counter_clockwise(self._rig)
@@ -111,7 +115,7 @@ class BagReader:
 
     @property
     def fixed_frames(self) -> FrameTree:
-        """The frames of /tf_static."""
+        """The frames of /tf_static, and of /tf the mounts of cameras that do not move."""
         return self._frames
 
     @property
@@ -243,7 +247,7 @@ class BagReader:
         if not storage.counts:
             raise BagError(f'{self.path} is empty: expected images; record it again')
         if mapping is None:
-            topics = replace(discover(storage.topics, storage.counts), body_frame=body_frame)
+            topics = replace(discover_in(storage, self.report), body_frame=body_frame)
         else:
             topics = mapping if isinstance(mapping, BagTopics) else load_mapping(mapping)
         return replace(topics, cameras=usable_cameras(topics, storage, self.report))

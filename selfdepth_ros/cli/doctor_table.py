@@ -24,6 +24,7 @@ def describe(checkup: Checkup) -> str:
         *aligned(rows, left=(0, 2, 13)),
         *_sets(checkup),
         f'motion: {_motion(checkup.motion)}',
+        *([f'LiDAR: {checkup.lidar}'] if checkup.lidar else []),
         *_rig(checkup),
         *(f'warning: {text}' for text in checkup.warnings),
         f'trainable: {checkup.trainable}',

@@ -80,7 +80,7 @@ def _write(path: Path, results: dict[str, Any]) -> None:
 
 
 def _told(scores: Evaluation, title: str, protocol: EvaluationProtocol) -> dict[str, Any]:
-    print(f'{title} against {scores.truth}\nprotocol {protocol}\n{protocol.describe()}')
+    print(f'{title} against {scores.against}\nprotocol {protocol}\n{protocol.describe()}')
     print(scores.table())
     if scores.scale == 'relative':
         print('relative scale: only median-scaled scores mean something; scale is truth by depth')

@@ -25,6 +25,8 @@ class CloudScores:
     clouds: int
     scans: int
     """Clouds that were compared with a scan."""
+    lidar_topic: str | None = None
+    """Of these scans."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures, NaN as None; the last of each list is over all bands."""
@@ -33,7 +35,7 @@ class CloudScores:
         measures = {'lidar': lidar, 'overlap': _figures(judge.overlap),
                     'stability': _figures(judge.stability)}  # fmt: skip
         return {
-            'clouds': self.clouds, 'scans': self.scans,
+            'clouds': self.clouds, 'scans': self.scans, 'lidar_topic': self.lidar_topic,
             'edges_m': list(self.config.edges_m), 'thresholds_m': list(self.config.thresholds_m),
             'cap_m': self.config.cap_m,
             **{name: {key: _plain(value) for key, value in figures.items()}
@@ -48,8 +50,9 @@ class CloudScores:
             heads = [f'P/C/F {threshold:g} m' for threshold in thresholds]
             figures = _lidar_figures(self.judge.accuracy, self.judge.completeness)
             parts.append(
-                f'against {self.scans} LiDAR scans (mean distances, m; shares: precision, '
-                f'completeness, F-score)\n{self._rows(_lidar_row, figures, _LIDAR_HEADS, heads)}'
+                f'against {self.scans} LiDAR scans of {self.lidar_topic} (mean distances, m; '
+                'shares: precision, completeness, F-score)\n'
+                f'{self._rows(_lidar_row, figures, _LIDAR_HEADS, heads)}'
             )
         for title, tally in (
             ('two cameras about the same surface', self.judge.overlap),
@@ -152,4 +155,4 @@ def compare(
             if before and (moved := track.now_from_then(before.stamp_ns, stamp_ns)):
                 judge.over_time(cloud.points, before.points, moved)
         before = cloud
-    return CloudScores(config, judge, count, scans)
+    return CloudScores(config, judge, count, scans, reader.topics.lidar)

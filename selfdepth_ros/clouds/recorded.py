@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from selfdepth_ros.bags.discovery import POINT_CLOUD
-from selfdepth_ros.bags.frames import FrameTree
+from selfdepth_ros.bags.frames import FrameTree, tf_static_among
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.clouds.errors import CloudError
@@ -48,8 +48,9 @@ class RecordedClouds:
                 f'{", ".join(there) or "no topic"}: make them with `selfdepth cloud`, or name the '
                 'topic'
             )
-        self._frames = FrameTree()
-        for _, _, msg in self._storage.messages(['/tf_static']):
+        fixed = tf_static_among(self._storage.topics, self._storage.counts)
+        self._frames = FrameTree(fixed)
+        for _, _, msg in self._storage.messages([fixed]):
             self._frames.add(msg)
 
     @property

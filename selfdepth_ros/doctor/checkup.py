@@ -89,6 +89,8 @@ class Checkup:
     sets: SetFigures
     motion: MotionFigures | None
     """None: neither poses nor images tell."""
+    lidar: str | None
+    """Topic that is taken for the LiDAR, by which depths are measured."""
     usable_sets: int | None
     """Sets with parallax to others before and after them, by odometry; None: without it."""
     overlaps: tuple[tuple[str, str, float], ...]

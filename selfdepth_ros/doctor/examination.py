@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from selfdepth_ros.bags.checks import build_rig, check_clocks, check_size, what_lacks
+from selfdepth_ros.bags.checks import build_rig, check_clocks, what_lacks
 from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.core.coverage import coverage
@@ -28,6 +28,7 @@ from selfdepth_ros.doctor import motion
 from selfdepth_ros.doctor.cameras import complaints, figures
 from selfdepth_ros.doctor.checkup import CameraFigures, Checkup, MotionFigures, Verdict
 from selfdepth_ros.doctor.observation import Observation
+from selfdepth_ros.doctor.parameters import node_parameters
 from selfdepth_ros.doctor.sets import Sets, sets_of
 
 Track = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -68,7 +69,7 @@ def examine(
 ) -> Checkup:
     """Judge what was observed. `topics`: all that exist; `damaged`: of a bag that is, cameras
     without messages are left out, as the bag reader does it; `oddities`: further warnings."""
-    notes = _Notes(warnings=list(oddities))
+    notes = _Notes(warnings=[*oddities, *observation.topics.notes])
     usable = _usable(observation, topics, damaged, notes)
     rig, live_rig = _rigs(observation, usable, notes)
     _check_images(observation, usable, live_rig, source, notes)
@@ -86,6 +87,7 @@ def examine(
         cameras=cameras,
         sets=sets.figures(),
         motion=moves,
+        lidar=observation.topics.lidar,
         usable_sets=usable_sets,
         overlaps=overlaps,
         blind_deg=float('nan') if rig is None else 360 - coverage(rig).covered_deg(),
@@ -93,9 +95,7 @@ def examine(
         trainable=_trainable(
             notes.refusals + notes.untrainable, sets, rig, moves, usable_sets, limits
         ),
-        deployable=_deployable(
-            notes.refusals + notes.undeployable, sets, live_rig, moving=rig is None
-        ),
+        deployable=_deployable(notes.refusals + notes.undeployable, sets, live_rig, observation),
     )
 
 
@@ -119,8 +119,8 @@ def _usable(
 def _rigs(
     observation: Observation, usable: list[str], notes: _Notes
 ) -> tuple[Rig | None, Rig | None]:
-    """The rig of the usable cameras by fixed frames, as training wants it, and as the live node
-    takes it: frames that move on the body where they were last. None: the notes say why."""
+    """The rig of the usable cameras by frames that stay still, as training wants it, and as the
+    live node takes it: frames that move where they were last. None: the notes say why."""
     infos = {c.topics.info: c.info for c in observation.cameras.values() if c.info}
     topics = tuple(observation.cameras[name].topics for name in usable)
 
@@ -132,7 +132,10 @@ def _rigs(
                 why_not.append(str(error))
             return None
 
-    if rig := build(observation.frames, notes.untrainable):
+    if rig := build(observation.frames_still, notes.untrainable):
+        if mounted := observation.mounted:
+            where = f'{", ".join(mounted)} are placed by {observation.topics.tf}'
+            notes.warnings.append(f'{where}: train on recordings in which they do not move')
         return rig, rig
     return None, build(observation.frames_now, notes.undeployable)
 
@@ -144,7 +147,7 @@ def _check_images(
     seen = [observation.cameras[name] for name in usable]
     for camera in seen if rig else ():
         try:
-            check_size(camera.topics.image, camera.first_image, rig[camera.topics.name].camera)
+            camera.picture.check(camera.topics.image, rig[camera.topics.name].camera)
         except SelfdepthError as error:
             notes.refusals.append(str(error))
     report = BagReport(Path(source))
@@ -305,8 +308,10 @@ def _without_odometry(sets: Sets, rig: Rig | None, moves: MotionFigures | None) 
     return why_not
 
 
-def _deployable(refusals: list[str], sets: Sets, rig: Rig | None, *, moving: bool) -> Verdict:
-    """Whether the live node makes clouds of it; `moving`: of cameras that move on the body."""
+def _deployable(
+    refusals: list[str], sets: Sets, rig: Rig | None, observation: Observation
+) -> Verdict:
+    """Whether the live node makes clouds of it, and what it must be told then."""
     why_not = list(refusals)
     complete = float(sets.present.all(axis=1).mean()) if len(sets.present) else 0.0
     if not why_not and complete < _LEAST_COMPLETE:
@@ -318,6 +323,7 @@ def _deployable(refusals: list[str], sets: Sets, rig: Rig | None, *, moving: boo
     if why_not or rig is None:
         return Verdict(False, tuple(why_not))
     because = [f'{len(rig)} cameras, {complete:.0%} of the sets are complete']
-    if moving:
+    if observation.mounted:
         because.append('with rig:=topics, since cameras are placed by /tf')
+    because += node_parameters(observation.topics.cameras)
     return Verdict(True, tuple(because))

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from selfdepth_ros.bags.checks import FirstPicture, optical_frame
 from selfdepth_ros.bags.discovery import BagTopics, CameraTopics
-from selfdepth_ros.bags.frames import FrameTree
+from selfdepth_ros.bags.frames import FrameTree, Mounts
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.picture import Look, look_at
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import MessageError, decode_image, stamp_ns, transform_from_msg
 
-TF, TF_STATIC = '/tf', '/tf_static'
 _SMALL_PX = 80
 
 
@@ -49,7 +49,7 @@ class CameraSeen:
     infos: int = 0
     info: Any = None
     """The first CameraInfo."""
-    first_image: Any = None
+    picture: FirstPicture = field(default_factory=FirstPicture)
     views: list[View] = field(default_factory=list)
     unreadable: str = ''
     """Why an image could not be decoded."""
@@ -98,18 +98,19 @@ class Observation:
     def __init__(self, topics: BagTopics, look_every: int = 1) -> None:
         self.topics = topics
         self.cameras = {camera.name: CameraSeen(camera) for camera in topics.cameras}
-        self.frames = FrameTree()
+        self.frames = FrameTree(topics.tf_static)
         """Those of /tf_static."""
+        self._mounts = Mounts()
         self._moving: dict[str, Any] = {}
         """The last TransformStamped of each child in /tf."""
         self.odometry = PosesSeen(topics.odometry or '')
-        self.body_in_tf = PosesSeen(TF)
+        self.body_in_tf = PosesSeen(topics.tf)
         self.arrivals: list[tuple[int, str, int]] = []
         """Time of reception, camera and stamp (0: none) of each image."""
         self._look_every = look_every
         self._takers: dict[str, Callable[[int, Any], None]] = {
-            TF_STATIC: self._take_fixed,
-            TF: self._take_moving,
+            topics.tf_static: self._take_fixed,
+            topics.tf: self._take_moving,
         }
         for camera in self.cameras.values():
             self._takers[camera.topics.image] = partial(self._take_image, camera)
@@ -127,6 +128,17 @@ class Observation:
         """The fixed frames, and the others where they were last."""
         return self.frames.with_moving(self._moving.values())
 
+    @property
+    def mounted(self) -> list[str]:
+        """Optical frames that the fixed frames do not connect to the body."""
+        seen = [optical_frame(c.topics, c.info) for c in self.cameras.values() if c.info]
+        return [name for name in seen if not self.frames.joins(self.topics.body_frame, name)]
+
+    @property
+    def frames_still(self) -> FrameTree:
+        """The fixed frames, and of the others those that hold a camera and have not moved."""
+        return self.frames.with_mounts(self._mounts, self.topics.body_frame, self.mounted)
+
     def take(self, topic: str, received_ns: int, msg: Any) -> None:
         """Take in one message of a wanted topic."""
         self._takers[topic](received_ns, msg)
@@ -135,7 +147,7 @@ class Observation:
         stamp = camera.topics.exposed_ns(msg)
         if camera.images % self._look_every == 0:
             self._look(camera, stamp, msg)
-        camera.first_image = camera.first_image or msg
+        camera.picture.take(msg)
         camera.image_bytes += len(msg.data)
         self.arrivals.append((received_ns, camera.topics.name, stamp))
         if not stamp:
@@ -167,6 +179,7 @@ class Observation:
         self.frames.add(msg)
 
     def _take_moving(self, received_ns: int, msg: Any) -> None:
+        self._mounts.add(msg)
         for item in msg.transforms:
             self._moving[item.child_frame_id] = item
             if item.child_frame_id.lstrip('/') == self.topics.body_frame:

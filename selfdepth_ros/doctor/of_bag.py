@@ -4,10 +4,11 @@
 
 from pathlib import Path
 
-from selfdepth_ros.bags.discovery import discover, load_mapping
+from selfdepth_ros.bags.discovery import load_mapping
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
+from selfdepth_ros.bags.survey import discover_in
 from selfdepth_ros.doctor.checkup import Checkup
 from selfdepth_ros.doctor.examination import ParallaxLimits, examine
 from selfdepth_ros.doctor.observation import Observation
@@ -22,7 +23,7 @@ def check_bag(path: Path, limits: ParallaxLimits, mapping: Path | None = None) -
     storage = BagStorage(path, report)
     if not storage.counts:
         raise BagError(f'{path} is empty: expected images; record it again')
-    topics = load_mapping(mapping) if mapping else discover(storage.topics, storage.counts)
+    topics = load_mapping(mapping) if mapping else discover_in(storage)
     most = max(storage.counts[camera.image] for camera in topics.cameras)
     observation = Observation(topics, max(1, most // _LOOKS))
     for topic, received_ns, msg in storage.messages(observation.wanted):

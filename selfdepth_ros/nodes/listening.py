@@ -20,7 +20,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE, discover, load_mapping
 from selfdepth_ros.doctor.checkup import Checkup
 from selfdepth_ros.doctor.examination import ParallaxLimits, examine
-from selfdepth_ros.doctor.observation import TF, TF_STATIC, Observation
+from selfdepth_ros.doctor.observation import Observation
 from selfdepth_ros.nodes import execution
 
 _NAME = 'selfdepth_doctor'
@@ -77,8 +77,9 @@ def _listen(node: Node, observation: Observation, there: dict[str, str]) -> list
     for topic in observation.wanted:
         kind = kinds.get(there.get(topic, ''))
         if kind is not None:
-            qos = _LATCHED if topic == TF_STATIC else qos_profile_sensor_data
-            if topic == TF:
+            fixed, moving = observation.topics.tf_static, observation.topics.tf
+            qos = _LATCHED if topic == fixed else qos_profile_sensor_data
+            if topic == moving:
                 qos = QoSProfile(depth=100, reliability=QoSReliabilityPolicy.BEST_EFFORT)
             take = functools.partial(_take, node, observation, topic)
             node.create_subscription(kind, topic, take, qos)

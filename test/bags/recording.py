@@ -62,19 +62,26 @@ class Recording:
     no_images: tuple[str, ...] = ()
     no_transform: tuple[str, ...] = ()
     moving: tuple[str, ...] = ()
-    """Cameras that /tf places, together with the body."""
+    """Cameras that turn: /tf places them, together with the body."""
+    mounted: tuple[str, ...] = ()
+    """Cameras that /tf places, and that do not move."""
+    tf: str = '/tf'
+    """That of the fixed frames ends with _static."""
     stamp: Callable[[str, int, int], int] = lambda name, frame, stamp: stamp
     shape: Callable[[str, tuple[int, int]], tuple[int, int]] = lambda name, shape: shape
     rename: tuple[tuple[str, str], ...] = ()
     rig: Rig = field(default_factory=make_rig)
+    beside: Callable[[BagWriter, int], None] = lambda bag, now: None
+    """Writes what else there is, at every frame."""
 
     def write(self, path: Path) -> Path:
         with BagWriter(path, self.storage) as bag:
-            unfixed = {*self.no_transform, *self.moving}
+            unfixed = {*self.no_transform, *self.moving, *self.mounted}
             known = [cam for cam in self.rig.cameras if cam.name not in unfixed]
             frames = [('base_link', cam.frame_id, cam.body_from_camera) for cam in known]
             if frames:
-                bag.write_tf_static([*frames, ('base_link', 'lidar', look(0))], START)
+                fixed = [*frames, ('base_link', 'lidar', look(0))]
+                bag.write(f'{self.tf}_static', bag.messages.transforms(START, fixed), START)
             for frame in range(self.frames):
                 self._write_frame(bag, frame)
         return path
@@ -92,16 +99,18 @@ class Recording:
             if cam.name not in self.no_images:
                 shape = self.shape(cam.name, (cam.camera.height, cam.camera.width))
                 self._write_image(bag, base, cam, stamp, log, picture(index, frame, shape))
-        if self.moving:
-            parts = [self.rig[name] for name in self.moving]
-            frames = [('base_link', cam.frame_id, cam.body_from_camera) for cam in parts]
-            frames.append(('odom', 'base_link', SE3.exp(np.array([0.1 * frame, 0, 0, 0, 0, 0]))))
-            bag.write('/tf', bag.messages.transforms(now, frames), now)
+        if parts := (*self.moving, *self.mounted):
+            frames = [('odom', 'base_link', SE3.exp(np.array([0.1 * frame, 0, 0, 0, 0, 0])))]
+            for cam in (self.rig[name] for name in parts):
+                turn = SE3.exp(np.array([0, 0, 0, 0, 0.01 * frame * (cam.name in self.moving), 0]))
+                frames.append(('base_link', cam.frame_id, cam.body_from_camera @ turn))
+            bag.write(self.tf, bag.messages.transforms(now, frames), now)
         if self.odometry:
             for tick in range(5):
                 pose = SE3.exp(np.array([0.1 * (frame + tick / 5), 0, 0, 0, 0, 0]))
                 bag.write_odometry('/odom', now + tick * PERIOD // 5, pose)
         bag.write_cloud('/lidar/points', now, 'lidar', np.full((2, 3), frame, np.float32))
+        self.beside(bag, now)
 
     def _write_image(self, bag, base, cam, stamp, log, image) -> None:
         if self.compressed:

@@ -11,6 +11,7 @@ from rosbags.rosbag2 import Reader
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.bags.writer import BagWriter
+from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.se3 import SE3
 
@@ -190,6 +191,38 @@ def test_an_image_that_is_damaged_is_missing(record):
     frames = list(reader.surround_frames())
     assert [frame.present[0] for frame in frames] == [True] * 4 + [False] + [True] * 3
     assert 'PNG of ' in str(reader.report) and 'cut off' in str(reader.report)
+
+
+def ruin(bag, count):
+    """Damage the first images of the front camera."""
+    with sqlite3.connect(data_file(bag)) as base:
+        rows = base.execute(
+            'SELECT messages.id, data FROM messages JOIN topics ON topic_id=topics.id '
+            "WHERE name='/camera_front/image_raw/compressed' LIMIT ?",
+            (count,),
+        ).fetchall()
+        for number, data in rows:
+            ruined = data[:100] + bytes(len(data) - 100)
+            base.execute('UPDATE messages SET data=? WHERE id=?', (ruined, number))
+    base.close()
+
+
+def test_a_damaged_first_image_costs_itself_only(record, capsys):
+    bag = record(storage='sqlite3', compressed=True, frames=30)
+    ruin(bag, 2)
+    frames = list(BagReader(bag).surround_frames())
+    assert [frame.present[0] for frame in frames] == [False] * 2 + [True] * 28
+    assert main(['doctor', str(bag)]) == 0
+    assert 'warning: camera_front: an image cannot be decoded' in capsys.readouterr().out
+
+
+def test_a_camera_none_of_whose_first_images_can_be_decoded(record, capsys):
+    bag = record(storage='sqlite3', compressed=True, frames=30)
+    ruin(bag, 10)
+    with pytest.raises(BagError, match=r'camera_front.*cut off.*none of the first 10 is better'):
+        BagReader(bag)
+    assert main(['doctor', str(bag)]) == 1
+    assert 'none of the first 10 is better' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('metadata', [True, False])

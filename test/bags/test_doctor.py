@@ -160,9 +160,19 @@ def test_a_camera_that_moves_on_the_body_runs_and_does_not_train(examined, recor
     status, printed, figures = examined(record(frames=30, moving=('camera_left',)))
     assert status == 1
     assert not figures['trainable']['yes']
-    assert 'camera_left: no chain of transforms' in figures['trainable']['because'][0]
+    why = figures['trainable']['because'][0]
+    assert 'camera_left: no fixed chain of transforms' in why
+    assert "'camera_left_optical_frame' moves in /tf, expected a mount that does not" in why
     assert figures['deployable']['yes']
     assert 'deployable: yes, because 3 cameras, 100%' in printed
+    assert 'rig:=topics' in figures['deployable']['because'][1]
+
+
+def test_a_camera_on_a_head_that_does_not_move_trains_and_runs(examined, record):
+    bag = record(frames=30, mounted=('camera_left',))
+    status, printed, figures = examined(bag)
+    assert status == 0
+    assert warned(figures, 'camera_left_optical_frame are placed by /tf', 'do not move')
     assert 'rig:=topics' in figures['deployable']['because'][1]
 
 
@@ -175,7 +185,7 @@ def test_moving_cameras_are_refused_for_what_the_node_refuses(examined, written)
         )
     )
     assert not figures['deployable']['yes']
-    assert 'camera_left: no chain' in str(figures['trainable'])
+    assert 'camera_left: no fixed chain' in str(figures['trainable'])
     assert 'camera_left: no chain' not in str(figures['deployable'])
     assert 'camera_right: no chain' in str(figures['deployable'])
     assert '/tf_static or /tf has' in str(figures['deployable'])

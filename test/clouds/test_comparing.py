@@ -64,6 +64,7 @@ def test_scans_and_clouds_of_other_moments_are_brought_together_by_odometry(
     bag = Drive(frames=FRAMES, world=WORLD).write(tmp_path / 'drive')
     found = compare(tmp_path, write_clouds(tmp_path / 'clouds', shift_m), bag)
     assert (found['clouds'], found['scans']) == (FRAMES, FRAMES)
+    assert found['lidar_topic'] == '/lidar/points'
     lidar = found['lidar']
     assert lidar['lidar_points'][-1] == FRAMES * len(WORLD)
     assert lidar['completeness_m'][-1] == pytest.approx(shift_m, abs=1e-3)

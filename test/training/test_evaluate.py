@@ -43,7 +43,7 @@ def truth_of(street):
 
 def test_a_perfect_predictor_makes_no_error(reader, street, truth_of):
     scores = evaluate(truth_of, reader, reader.rig(), CONFIG)
-    assert scores.truth == 'depth truth'
+    assert scores.truth == scores.against == 'depth truth'
     assert set(scores.cameras) == set(street.cache.rig.names)
     for row in (*scores.cameras.values(), scores.mean):
         assert row.metric == row.median_scaled == PERFECT
@@ -136,6 +136,8 @@ def test_lidar_and_depth_truth_agree_on_a_perfect_predictor(street, truth_of, he
     reader = helpers.OnlyLidar(street.bag)
     scores = evaluate(truth_of, reader, street.rig, CONFIG)
     assert scores.truth == truth_kind(reader) == 'LiDAR'
+    assert scores.to_dict()['truth_topic'] == '/lidar/points'
+    assert scores.against == 'LiDAR (/lidar/points)'
     assert len(scores.cameras) == 6
     assert scores.mean.metric.abs_rel < 0.04
     assert scores.mean.metric.delta1 > 0.96
