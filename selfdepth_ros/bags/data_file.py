@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rosbags.rosbag2 import Reader
+from rosbags.rosbag2.reader import DirectoryReader
+from rosbags.rosbag2.storage_mcap import DECOMPRESSORS, McapReader
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 
 from selfdepth_ros.bags.salvage import Damage, RawMessage, salvage_mcap, salvage_sqlite
 
@@ -19,6 +22,8 @@ _SALVAGE: dict[str, Callable[[Path, Damage], Iterator[RawMessage]]] = {
     '.mcap': salvage_mcap,
     '.db3': salvage_sqlite,
 }
+_ZSTD = b'\x28\xb5\x2f\xfd'
+"""How compressed data begin; CDR begins with a 0."""
 
 
 def natural_order(path: Path) -> list[str | int]:
@@ -57,6 +62,18 @@ class ReaderPool:
             links = [link for link in reader.connections if link.topic in topics]
             for link, log_ns, data in reader.messages(links, since_ns) if links else ():
                 yield RawMessage(link.topic, link.msgtype, log_ns, data)
+
+    def unpacked(self) -> list[Path]:
+        """Return the data files that rosbags has unpacked for its open reader.
+
+        They are there as long as the pool is, if nobody else borrows: each reader unpacks anew.
+        """
+        with self.lend() as reader:
+            bag = reader.storage
+            if reader.compression_mode != 'file' or not isinstance(bag, DirectoryReader):
+                return []
+            files = (part for part in bag.storages if isinstance(part, McapReader | Sqlite3Reader))
+            return [Path(str(part.path)) for part in files]
 
 
 class DataFile:
@@ -100,13 +117,13 @@ class DataFile:
             try:
                 for raw in self._readers.messages(topics, since_ns):
                     since_ns = raw.log_ns + 1
-                    yield raw
+                    yield _decompressed(raw)
                 return
             except Exception as error:  # what was delivered came in log order
                 self._damage(f'{self.path.name} is unreadable in part ({error})')
         for raw in self._salvage():
             if raw.topic in topics and raw.log_ns >= since_ns:
-                yield raw
+                yield _decompressed(raw)
 
     def _count(self) -> None:
         """Read all that is left, to know what that is."""
@@ -120,6 +137,19 @@ class DataFile:
 
     def _salvage(self) -> Iterator[RawMessage]:
         return _SALVAGE[self.path.suffix](self.path, self._damage)
+
+
+def _decompressed(raw: RawMessage) -> RawMessage:
+    """Decompress what the recorder compressed message by message, which only the bag tells.
+
+    What cannot be is left, and is refused where it is decoded.
+    """
+    if not raw.data.startswith(_ZSTD):
+        return raw
+    try:
+        return raw._replace(data=DECOMPRESSORS['zstd'](raw.data, 0))
+    except Exception:  # of a type that depends on the library
+        return raw
 
 
 def _close(readers: list[Reader]) -> None:

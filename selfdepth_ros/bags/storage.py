@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cached_property
@@ -38,6 +40,7 @@ class BagStorage:
         self._report = report
         self._store = typestore()
         self._salvaging = False
+        self._unpacked: list[Path] = []
         self._readers = ReaderPool(path)
         try:
             self._open_healthy()
@@ -104,6 +107,7 @@ class BagStorage:
             self.counts = Counter()
             for link in reader.connections:
                 self.counts[link.topic] += link.msgcount
+        self._unpacked = self._readers.unpacked()
 
     def _open_damaged(self, error: Exception) -> None:
         """Count what can be salvaged; BagError when that is nothing."""
@@ -111,10 +115,7 @@ class BagStorage:
         self.topics, self.counts, self.end_ns = {}, Counter(), 0
         self._report.damaged(f'the index is unusable ({error}); files are read one by one')
         if any(item.suffix == '.zstd' for item in self.files()):
-            raise BagError(
-                f'{self.path} has compressed files and no usable metadata.yaml: expected both; '
-                'decompress the files first (zstd -d)'
-            )
+            raise _not_unpacked(self.path, error) from error
         for file in self._data_files:
             self.topics |= file.topics
             self.counts += file.counts
@@ -138,12 +139,13 @@ class BagStorage:
     @cached_property
     def _data_files(self) -> list[DataFile]:
         """In the order of time."""
-        files = [DataFile(p, self._report.damaged) for p in self.files() if DataFile.is_one(p)]
+        paths = self._unpacked or self.files()
+        files = [DataFile(path, self._report.damaged) for path in paths if DataFile.is_one(path)]
         return sorted(files, key=lambda file: file.begin_ns)
 
     def _raw(self, topics: frozenset[str], since_ns: int | None) -> Iterator[RawMessage]:
         next_ns = since_ns or 0
-        if not self._salvaging:
+        if not (self._salvaging or self._unpacked):
             try:
                 for raw in self._readers.messages(topics, since_ns):
                     next_ns = raw.log_ns + 1
@@ -154,3 +156,16 @@ class BagStorage:
         for file in self._data_files:
             if file.end_ns >= next_ns:
                 yield from file.messages(topics, next_ns)
+
+
+def _not_unpacked(path: Path, error: Exception) -> BagError:
+    """Say why the compressed files of a bag cannot be read."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return BagError(
+            f'{path} is compressed and does not fit into {tempfile.gettempdir()}, where it is '
+            f'unpacked ({error.strerror}): set TMPDIR to a folder with room'
+        )
+    return BagError(
+        f'{path} has compressed files that cannot be read ({error}): expected a usable '
+        'metadata.yaml and whole files; decompress them first (zstd -d)'
+    )
