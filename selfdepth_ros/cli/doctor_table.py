@@ -26,6 +26,7 @@ def describe(checkup: Checkup) -> str:
         f'motion: {_motion(checkup.motion)}',
         *_rig(checkup),
         *(f'warning: {text}' for text in checkup.warnings),
+        *([f'record with: {checkup.record}'] if checkup.record else []),
         f'trainable: {checkup.trainable}',
         f'deployable: {checkup.deployable}',
     ]
