@@ -6,6 +6,7 @@ ros2 launch selfdepth_ros surround.launch.py model:=out/model.onnx rig:=rig.yaml
 """
 
 import os
+import tempfile
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -17,10 +18,11 @@ from launch.actions import (
     SetEnvironmentVariable,
     Shutdown,
 )
-from launch.conditions import IfCondition
 from launch.events.process import ProcessExited
-from launch.substitutions import LaunchConfiguration, PythonExpression
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+from selfdepth_ros.core.errors import SelfdepthError
 
 SHARE = Path(get_package_share_directory('selfdepth_ros'))
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
@@ -33,6 +35,7 @@ LOCALHOST_ONLY = (
 OLDER_NAME_TOO = ('humble', 'iron', 'jazzy')
 TRUE_OR_FALSE = ['true', 'false']
 GIVEN_OR_NOT = ['', *TRUE_OR_FALSE]
+GIVEN_TEXTS = ('model', 'backend', 'rig', 'transport', 'output_frame')
 # name, default, description, choices
 ARGUMENTS = (
     (
@@ -73,7 +76,12 @@ ARGUMENTS = (
     ),
     ('enclave', '', 'SROS2 enclave of the node (docs/security.md); empty: none', None),
     ('rviz', 'false', 'show cloud, scan, obstacles, images and rig', TRUE_OR_FALSE),
-    ('rviz_config', str(SHARE / 'rviz' / 'surround.rviz'), 'what RViz shows', None),
+    (
+        'rviz_config',
+        '',
+        'what RViz shows; empty: as rviz/surround.rviz, with the cameras and the frame of the rig',
+        None,
+    ),
     ('log_level', 'info', 'debug, info, warn, error or fatal', None),
     (
         'fastdds_profile',
@@ -112,15 +120,20 @@ def ended(event: ProcessExited, context: LaunchContext) -> list[Action]:
     return [Shutdown(reason='surround_depth has ended')]
 
 
+def given_texts(context: LaunchContext) -> dict[str, str | bool]:
+    """Parameters of the node that were given to this file."""
+    values = {name: LaunchConfiguration(name).perform(context) for name in GIVEN_TEXTS}
+    return {name: value for name, value in values.items() if value}
+
+
 def surround_depth(context: LaunchContext) -> list[Node]:
     """The node; an argument that was not given leaves the word to the parameter file."""
 
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    texts = ('model', 'backend', 'rig', 'transport', 'output_frame')
     switches = ('use_sim_time', 'autostart', 'build_only')
-    given = {name: value(name) for name in texts if value(name)}
+    given = given_texts(context)
     given |= {name: value(name) == 'true' for name in switches if value(name)}
     enclave = ['--enclave', value('enclave')] if value('enclave') else []
     # As ROS names the logger of a node with a namespace.
@@ -140,28 +153,48 @@ def surround_depth(context: LaunchContext) -> list[Node]:
     return [node]
 
 
+def rviz(context: LaunchContext) -> list[Action]:
+    """RViz, if it is asked for, with the cameras that the node listens to."""
+
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    if value('rviz') != 'true':
+        return []
+    said = 'RViz shows the cloud on surround/points'
+    config = value('rviz_config')
+    if not config:
+        from selfdepth_ros.nodes.rviz import rviz_config  # loads the node's modules
+
+        stock = SHARE / 'rviz' / 'surround.rviz'
+        try:
+            text = rviz_config(stock, value('params_file'), given_texts(context))
+        except SelfdepthError as error:
+            config, said = str(stock), f'{said}, and the images of the demo: {error}'
+        else:
+            config = str(Path(tempfile.mkdtemp(prefix='selfdepth_rviz_')) / 'surround.rviz')
+            Path(config).write_text(text, 'utf-8')
+    node = Node(
+        package='rviz2',
+        executable='rviz2',
+        namespace=value('namespace'),
+        arguments=['-d', config],
+        parameters=[{'use_sim_time': value('use_sim_time') == 'true'}],
+    )
+    return [LogInfo(msg=said), node]
+
+
 def generate_launch_description() -> LaunchDescription:
     """Return what runs."""
     arguments = [
         DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
         for name, default, text, choices in ARGUMENTS
     ]
-    show = IfCondition(LaunchConfiguration('rviz'))
-    simulated = LaunchConfiguration('use_sim_time')
-    rviz = Node(
-        package='rviz2',
-        executable='rviz2',
-        namespace=LaunchConfiguration('namespace'),
-        arguments=['-d', LaunchConfiguration('rviz_config')],
-        parameters=[{'use_sim_time': PythonExpression(["'", simulated, "' == 'true'"])}],
-        condition=show,
-    )
     return LaunchDescription(
         [
             *arguments,
             OpaqueFunction(function=middleware),
             OpaqueFunction(function=surround_depth),
-            LogInfo(msg='RViz shows the cloud on surround/points', condition=show),
-            rviz,
+            OpaqueFunction(function=rviz),
         ]
     )

@@ -4,25 +4,20 @@
 
 from __future__ import annotations
 
-import weakref
+import errno
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rosbags.rosbag2 import Reader
-
+from selfdepth_ros.bags.data_file import DataFile, ReaderPool, natural_order
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.report import BagReport
-from selfdepth_ros.bags.salvage import Damage, RawMessage, salvage_mcap, salvage_sqlite
+from selfdepth_ros.bags.salvage import RawMessage
 from selfdepth_ros.bags.types import typestore
 from selfdepth_ros.messages import stamp_ns
-
-_SALVAGE: dict[str, Callable[[Path, Damage], Iterator[RawMessage]]] = {
-    '.mcap': salvage_mcap,
-    '.db3': salvage_sqlite,
-}
 
 
 class BagStorage:
@@ -45,8 +40,8 @@ class BagStorage:
         self._report = report
         self._store = typestore()
         self._salvaging = False
-        self._idle: list[Reader] = []
-        weakref.finalize(self, _close, self._idle)
+        self._unpacked: list[Path] = []
+        self._readers = ReaderPool(path)
         try:
             self._open_healthy()
         except Exception as error:  # rosbags lets struct, apsw and decompressor errors through
@@ -61,7 +56,7 @@ class BagStorage:
         """Return the data files (and the metadata) that make up the bag."""
         if self.path.is_file():
             return [self.path]
-        return sorted(item for item in self.path.iterdir() if item.is_file())
+        return sorted((item for item in self.path.iterdir() if item.is_file()), key=natural_order)
 
     def messages(
         self,
@@ -110,70 +105,71 @@ class BagStorage:
         )
 
     def _open_healthy(self) -> None:
-        with self._reader() as reader:
+        with self._readers.lend() as reader:
             self.end_ns = reader.end_time - 1
             self.topics = {link.topic: link.msgtype for link in reader.connections}
             self.counts = Counter()
             for link in reader.connections:
                 self.counts[link.topic] += link.msgcount
+        self._unpacked = self._readers.unpacked()
 
     def _open_damaged(self, error: Exception) -> None:
         """Count what can be salvaged; BagError when that is nothing."""
         self._salvaging = True
         self.topics, self.counts, self.end_ns = {}, Counter(), 0
-        self._report.damaged(f'the index is unusable ({error}); messages are read one by one')
+        self._report.damaged(f'the index is unusable ({error}); files are read one by one')
         if any(item.suffix == '.zstd' for item in self.files()):
-            raise BagError(
-                f'{self.path} has compressed files and no usable metadata.yaml: expected both; '
-                'decompress the files first (zstd -d)'
-            )
-        for raw in self._salvage():
-            self.topics[raw.topic] = raw.msgtype
-            self.counts[raw.topic] += 1
-            self.end_ns = max(self.end_ns, raw.log_ns)
+            raise _not_unpacked(self.path, error) from error
+        for file in self._data_files:
+            self.topics |= file.topics
+            self.counts += file.counts
+            self.end_ns = max(self.end_ns, file.end_ns)
         if not self.counts:
             raise BagError(
                 f'{self.path} holds no readable message ({error}): expected a rosbag2 in mcap or '
                 'sqlite3 storage; record it again or copy it anew'
             ) from error
+        if self.path.is_dir():
+            self._report.damaged(self._advice())
 
-    @contextmanager
-    def _reader(self) -> Iterator[Reader]:
-        """Lend an open reader to one user at a time; opening one costs a tenth of a second."""
-        if self._idle:
-            reader = self._idle.pop()
-        else:
-            reader = Reader(self.path)
-            reader.open()
-        try:
-            yield reader
-        finally:
-            self._idle.append(reader)
+    def _advice(self) -> str:
+        """Say which files are broken, or how to get an index where none is."""
+        if broken := [file.path.name for file in self._data_files if not file.whole]:
+            return f'read message by message: {", ".join(broken)}'
+        kind = 'mcap' if self._data_files[0].path.suffix == '.mcap' else 'sqlite3'
+        call = f'ros2 bag reindex {self.path} -s {kind}'
+        return f'its files themselves are whole: `{call}` makes the index anew'
+
+    @cached_property
+    def _data_files(self) -> list[DataFile]:
+        """In the order of time."""
+        paths = self._unpacked or self.files()
+        files = [DataFile(path, self._report.damaged) for path in paths if DataFile.is_one(path)]
+        return sorted(files, key=lambda file: file.begin_ns)
 
     def _raw(self, topics: frozenset[str], since_ns: int | None) -> Iterator[RawMessage]:
-        last_ns = -1 if since_ns is None else since_ns - 1
-        if self._salvaging:
-            late = (raw for raw in self._salvage() if raw.log_ns > last_ns)
-            yield from (raw for raw in late if raw.topic in topics)
-            return
-        try:
-            with self._reader() as reader:
-                links = [link for link in reader.connections if link.topic in topics]
-                for link, log_ns, data in reader.messages(links, since_ns) if links else ():
-                    last_ns = log_ns
-                    yield RawMessage(link.topic, link.msgtype, log_ns, data)
-        except Exception as error:  # see __init__; what was delivered came in log order
-            self._report.damaged(f'a part of the bag is unreadable ({error})')
-            rest = (raw for raw in self._salvage() if raw.log_ns > last_ns)
-            yield from (raw for raw in rest if raw.topic in topics)
-
-    def _salvage(self) -> Iterator[RawMessage]:
-        for file in self.files():
-            if file.suffix in _SALVAGE:
-                yield from _SALVAGE[file.suffix](file, self._report.damaged)
+        next_ns = since_ns or 0
+        if not (self._salvaging or self._unpacked):
+            try:
+                for raw in self._readers.messages(topics, since_ns):
+                    next_ns = raw.log_ns + 1
+                    yield raw
+                return
+            except Exception as error:  # see __init__; what was delivered came in log order
+                self._report.damaged(f'a part of the bag is unreadable ({error})')
+        for file in self._data_files:
+            if file.end_ns >= next_ns:
+                yield from file.messages(topics, next_ns)
 
 
-def _close(readers: list[Reader]) -> None:
-    """Close what is open."""
-    while readers:
-        readers.pop().close()
+def _not_unpacked(path: Path, error: Exception) -> BagError:
+    """Say why the compressed files of a bag cannot be read."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return BagError(
+            f'{path} is compressed and does not fit into {tempfile.gettempdir()}, where it is '
+            f'unpacked ({error.strerror}): set TMPDIR to a folder with room'
+        )
+    return BagError(
+        f'{path} has compressed files that cannot be read ({error}): expected a usable '
+        'metadata.yaml and whole files; decompress them first (zstd -d)'
+    )

@@ -3,19 +3,39 @@
 """What a recording for training must hold, and the call of `ros2 bag record` for it."""
 
 import re
+import shlex
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE, ODOMETRY, BagTopics
 
 _FIXED = ('/tf', '/tf_static')
+NONE = 'none'
+"""For the odometry of a robot without; `ros2 launch` takes no empty argument."""
 
 
-def topics_to_record(cameras: str, image: str, transport: str, odometry: str) -> str:
-    """Return the regular expression of the topics to record.
+class Wanted(NamedTuple):
+    """What record.launch.py is told to record, and what it records by itself."""
 
-    `cameras`: expression of their namespaces; `image`: topic below it; `transport`: compressed or
-    raw; `odometry`: topic, or empty.
-    """
-    ending = '/compressed' if transport == 'compressed' else ''
-    others = [re.escape(topic) for topic in (*_FIXED, odometry) if topic]
-    of_camera = f'({cameras})/({re.escape(image)}{ending}|camera_info)'
+    cameras: str = '/camera_[^/]+'
+    """Regular expression of the cameras' namespaces."""
+    image: str = 'image_raw'
+    """Topic in the namespace of a camera."""
+    transport: str = 'compressed'
+    """Or raw."""
+    odometry: str = '/odom'
+    """Topic, or none."""
+
+    @property
+    def suffix(self) -> str:
+        """What the transport puts behind the image topic."""
+        return '/compressed' if self.transport == 'compressed' else ''
+
+
+def topics_to_record(wanted: Wanted) -> str:
+    """Return the regular expression of the topics to record."""
+    others = [re.escape(topic) for topic in (*_FIXED, wanted.odometry) if topic not in ('', NONE)]
+    of_camera = f'({wanted.cameras})/({re.escape(wanted.image)}{wanted.suffix}|camera_info)'
     return f'^({"|".join([of_camera, *others])})$'
 
 
@@ -24,3 +44,70 @@ def record_command(bag: str, topics: str, max_bag_size_mb: float, cache_mb: floa
     sizes = {'--max-bag-size': max_bag_size_mb, '--max-cache-size': cache_mb}
     words = [part for name, value in sizes.items() for part in (name, str(int(value * 1e6)))]
     return ['ros2', 'bag', 'record', '-s', 'mcap', '-o', bag, *words, '--regex', topics]
+
+
+def what_is_missing(wanted: Wanted, kinds: Mapping[str, str]) -> list[str]:
+    """Say what of it is not among the topics, whose types are `kinds`; nothing: all is there."""
+    image = re.escape(wanted.image) + wanted.suffix
+    found = (re.fullmatch(f'(?P<camera>{wanted.cameras})/{image}', topic) for topic in kinds)
+    cameras = [match['camera'] for match in found if match]
+    missing = [
+        f'no {camera}/camera_info beside the images of {camera}: training needs it'
+        for camera in cameras
+        if f'{camera}/camera_info' not in kinds
+    ]
+    if not cameras:
+        missing.append(
+            f'no images on {wanted.cameras}/{wanted.image}{wanted.suffix}: found '
+            f'{_of_kinds(kinds, (IMAGE, COMPRESSED))}; see the arguments cameras, image, '
+            'transport, or take the call that `selfdepth doctor --live` prints'
+        )
+    if wanted.odometry not in ('', NONE, *kinds):
+        missing.append(
+            f'no {wanted.odometry}: found {_of_kinds(kinds, (ODOMETRY,))}; give '
+            f'odometry:=<topic>, or odometry:={NONE} for a robot without'
+        )
+    if '/tf_static' not in kinds:
+        missing.append('no /tf_static: training needs to know where the cameras are')
+    return missing
+
+
+def _of_kinds(kinds: Mapping[str, str], wanted: Collection[str]) -> str:
+    """List the topics of some types."""
+    return ', '.join(sorted(topic for topic, kind in kinds.items() if kind in wanted)) or 'none'
+
+
+def recording_call(topics: BagTopics, there: Collection[str]) -> str:
+    """Return the call that records these cameras and this odometry, of the topics that there are.
+
+    JPEGs where all cameras have them. It is that of record.launch.py where cameras differ by
+    their namespaces only, as there.
+    """
+    images = [camera.image.removesuffix('/compressed') for camera in topics.cameras]
+    jpeg = all(f'{image}/compressed' in there for image in images)
+    transport = 'compressed' if jpeg else 'raw'
+    spaces, names = zip(*(image.rsplit('/', 1) for image in images), strict=True)
+    infos = [camera.info for camera in topics.cameras]
+    wanted = Wanted(_one_of(spaces), names[0], transport, topics.odometry or NONE)
+    as_usual = infos == [f'{space}/camera_info' for space in spaces]
+    if as_usual and all(spaces) and len(set(names)) == 1:
+        given = zip(Wanted._fields, wanted, Wanted(), strict=True)
+        own = [f'{name}:={value}' for name, value, default in given if value != default]
+        return shlex.join(['ros2', 'launch', 'selfdepth_ros', 'record.launch.py', *own])
+    of_cameras = [camera.image for camera in topics.cameras]
+    if jpeg:
+        of_cameras = [f'{image}/compressed' for image in images]
+    every = [*of_cameras, *infos, *_FIXED, *filter(None, [topics.odometry])]
+    return shlex.join(['ros2', 'bag', 'record', '-s', 'mcap', '-o', 'drive', *every])
+
+
+def _one_of(spaces: Collection[str]) -> str:
+    """Return an expression of some namespaces; the usual one where it fits."""
+    usual = Wanted().cameras
+    if all(re.fullmatch(usual, space) for space in spaces):
+        return usual
+    parents = {space.rpartition('/')[0] for space in spaces}
+    lasts = [re.escape(space.rpartition('/')[2]) for space in spaces]
+    if len(parents) == 1 and len(lasts) > 1:
+        return f'{re.escape(parents.pop())}/({"|".join(lasts)})'
+    return '|'.join(map(re.escape, spaces))

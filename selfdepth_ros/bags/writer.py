@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +38,8 @@ METADATA_VERSION = 8
 """Newest metadata layout that Humble's rosbag2 reads."""
 _STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 _FOREVER = QosTime(9223372036, 854775807)
+_DISK_ERRORS = (OSError, sqlite3.Error)
+"""Of the two storages."""
 
 
 class BagWriter:
@@ -66,7 +70,11 @@ class BagWriter:
             raise BagError(f'{self.path} cannot be written: {error.strerror or error}') from error
         # rosbag2 names the data file after its folder, so the folder has its final name already.
         self._writer = Writer(self.folder, version=METADATA_VERSION, storage_plugin=self._storage)
-        self._writer.open()
+        try:
+            self._writer.open()
+        except _DISK_ERRORS as error:
+            self._let_go()
+            raise BagError(f'{self.path} cannot be written: {error}') from error
         return self
 
     def __exit__(
@@ -79,11 +87,15 @@ class BagWriter:
             if kind is None:
                 self._finish()
             else:
-                self._writer.abort()
+                self._abort()
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            if self._hold is not None:
-                os.close(self._hold)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Remove what is not at its place by now."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._hold is not None:
+            os.close(self._hold)
 
     def _finish(self) -> None:
         """Close the data file and let the bag appear under its name."""
@@ -92,9 +104,14 @@ class BagWriter:
         try:
             self._writer.close()
             self.folder.rename(self.path)
-        except OSError as error:
-            self._writer.abort()
+        except _DISK_ERRORS as error:
+            self._abort()
             raise BagError(f'{self.path} could not be finished: {error}') from error
+
+    def _abort(self) -> None:
+        """Close the data file. A full disk refuses what was buffered, the second time now."""
+        with contextlib.suppress(*_DISK_ERRORS):
+            self._writer.abort()
 
     def set_custom_data(self, key: str, value: str) -> None:
         """Keep a text in the bag's metadata (see `custom_data`); a later one replaces it."""
@@ -209,8 +226,9 @@ class BagWriter:
             )
         try:
             self._writer.write(connection, int(log_ns), self.messages.serialize(msg))
-        except OSError as error:
-            raise BagError(f'{self.path} cannot be written: {error.strerror or error}') from error
+        except _DISK_ERRORS as error:
+            why = getattr(error, 'strerror', None) or error
+            raise BagError(f'{self.path} cannot be written: {why}') from error
 
     def _connect(self, topic: str, kind: str) -> Connection:
         """Announce a topic; /tf_static latched, as a late joiner to a replay needs it."""

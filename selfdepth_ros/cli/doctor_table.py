@@ -27,6 +27,7 @@ def describe(checkup: Checkup) -> str:
         *([f'LiDAR: {checkup.lidar}'] if checkup.lidar else []),
         *_rig(checkup),
         *(f'warning: {text}' for text in checkup.warnings),
+        *([f'record with: {checkup.record}'] if checkup.record else []),
         f'trainable: {checkup.trainable}',
         f'deployable: {checkup.deployable}',
     ]

@@ -21,7 +21,9 @@ def add_parser(subparsers: 'argparse._SubParsersAction[argparse.ArgumentParser]'
     parser.add_argument('dataset', choices=sorted(DATASETS), help='which dataset SRC is')
     parser.add_argument('src', type=Path, help='folder of the dataset, see below')
     parser.add_argument(
-        'out', type=Path, help='the bag to write, or with several scenes a folder for their bags'
+        'out',
+        type=Path,
+        help='the bag to write; with several scenes, or one more, the folder of their bags',
     )
     parser.add_argument(
         '--scenes', nargs='+', metavar='NAME', help='only these (default: all in SRC)'

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,7 +28,6 @@ from selfdepth_ros.datasets.scene import Scene
 CUSTOM_DATA = 'selfdepth_import'
 """Key of the bag's custom data: JSON with dataset, scene, licence, report and more."""
 REPORT = 'report.txt'
-_EXISTS = 'choose another path or remove it first'
 
 
 def import_dataset(
@@ -41,6 +41,7 @@ def import_dataset(
 ) -> ImportReport:
     """Write scenes (None: all) of the dataset in `src`; one is the bag `out`, several lie in it.
 
+    One more than those that lie in `out` already lies there, too.
     Bags that an earlier import finished are kept. What is missing or broken costs itself only and
     is told in the report, which is returned and kept as report.txt in `out`. Raises DatasetError
     for a folder of another layout, an unknown scene, or when not one scene can be imported.
@@ -48,11 +49,9 @@ def import_dataset(
     src, out = Path(src), Path(out)
     catalogue = DATASETS[dataset].open(src)
     names = _chosen(scenes, catalogue.names)
-    paths = {name: out if len(names) == 1 else out / name for name in names}
+    paths = _paths(out, names)
     report = ImportReport(dataset, src)
-    if len(names) > 1 and (out / 'metadata.yaml').exists():
-        raise BagError(f'{out} is a bag: expected a folder for {len(names)} bags; {_EXISTS}')
-    finished = {name: _finished(path, dataset, name) for name, path in paths.items()}
+    finished = {name: _finished(out, path, dataset, name) for name, path in paths.items()}
     left = [name for name in names if finished[name] is None]
     with catalogue.reading(left, progress) as read_scene:
         for name, path in paths.items():
@@ -82,20 +81,48 @@ def _chosen(asked: Sequence[str] | None, known: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(asked))
 
 
-def _finished(path: Path, dataset: str, name: str) -> list[str] | None:
+def _paths(out: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Return where the bag of each scene belongs; BagError where several do not fit."""
+    is_bag = (out / 'metadata.yaml').exists()
+    if len(names) == 1 and (is_bag or not any(_told(item) for item in out.glob('*/'))):
+        return {names[0]: out}
+    if is_bag:
+        raise _in_the_way(out, out, f'a folder for {len(names)} bags')
+    return {name: out / name for name in names}
+
+
+def _finished(out: Path, path: Path, dataset: str, name: str) -> list[str] | None:
     """Return the report of a bag that an import of this scene finished; None: there is nothing.
 
     Raises BagError when something else is in its place.
     """
     if not path.exists():
         return None
+    told = _told(path)
+    if (told.get('dataset'), told.get('scene')) == (dataset, name):
+        return [str(line) for line in told.get('report', ())]
+    raise _in_the_way(path, out, f'a place for the bag of scene {name}')
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """Return what an import has told of the bag it made; nothing for what is none."""
     try:
         told = json.loads(custom_data(path).get(CUSTOM_DATA, ''))
-        if (told['dataset'], told['scene']) == (dataset, name):
-            return [str(line) for line in told['report']]
-    except (ValueError, TypeError, KeyError):
-        pass
-    raise BagError(f'{path} exists already and is not the bag of scene {name}: {_EXISTS}')
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _in_the_way(path: Path, out: Path, expected: str) -> BagError:
+    """Say what is in the place of a bag, and propose another `out`: nothing need be removed."""
+    told = _told(path)
+    found = f'is the bag of scene {told.get("scene")} of {told.get("dataset")}'
+    names = (f'{out.resolve().name}_{number}' for number in itertools.count(2))
+    other = next(out.parent / name for name in names if not (out.parent / name).exists())
+    return BagError(
+        f'{path} {found if told else "exists already"}: expected {expected}; give another OUT, '
+        f'such as {other}'
+    )
 
 
 def _import_scene(

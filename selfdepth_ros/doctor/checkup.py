@@ -100,6 +100,8 @@ class Checkup:
     warnings: tuple[str, ...]
     trainable: Verdict
     deployable: Verdict
+    record: str = ''
+    """The call that records these topics; empty: they are of a recording."""
 
     def to_json(self) -> str:
         """All fields as JSON; what is not known is null."""

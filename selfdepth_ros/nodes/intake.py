@@ -66,6 +66,12 @@ def topic_of(pattern: str, camera: str) -> str:
     return pattern.replace('{camera}', camera)
 
 
+def image_topics(config: SurroundDepthConfig, cameras: Sequence[str]) -> dict[str, str]:
+    """Return the image topic of each camera."""
+    ending = '/compressed' if config.transport == 'compressed' else ''
+    return {name: topic_of(config.image_topic, name) + ending for name in cameras}
+
+
 def make_queue(config: SurroundDepthConfig, cameras: Sequence[str]) -> SetQueue:
     """Return the queue with the synchronizer that the parameters ask for."""
     tolerance_ns, deadline_ns = int(config.tolerance_ms * 1e6), int(config.deadline_ms * 1e6)
@@ -113,8 +119,7 @@ class Intake:
         self._offsets_ns = offsets_ns
         compressed = config.transport == 'compressed'
         self._kind = CompressedImage if compressed else Image
-        ending = '/compressed' if compressed else ''
-        self.topics = {name: topic_of(config.image_topic, name) + ending for name in offsets_ns}
+        self.topics = image_topics(config, offsets_ns)
         self.arrivals = {name: Arrivals(topic) for name, topic in self.topics.items()}
         """Camera -> its images."""
         self._silent: list[str] = []

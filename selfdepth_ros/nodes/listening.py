@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A check-up of the running graph: cameras, TF and odometry, listened to for some seconds."""
 
+import dataclasses
 import functools
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from rclpy.qos import (
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE, discover, load_mapping
+from selfdepth_ros.bags.what_to_record import recording_call
 from selfdepth_ros.doctor.checkup import Checkup
 from selfdepth_ros.doctor.examination import ParallaxLimits, examine
 from selfdepth_ros.doctor.observation import Observation
@@ -54,10 +56,11 @@ def check_live(seconds: float, limits: ParallaxLimits, mapping: Path | None = No
         observation = Observation(topics, _LOOK_EVERY)
         oddities = _listen(node, observation, there)
         spin(seconds)
-    return examine(
+    checkup = examine(
         observation, 'the live graph', limits, there, oddities=oddities,
         size_bytes=sum(camera.image_bytes for camera in observation.cameras.values()),
     )  # fmt: skip
+    return dataclasses.replace(checkup, record=recording_call(topics, there))
 
 
 def _topics(node: Node) -> dict[str, str]:

@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 EPOCH_NS = 1_700_000_000_000_000_000
 START_NS = 500_000_000
+_RANGES = {
+    'seed': (0, 2**31), 'frames': (1, 10**6), 'width': (32, 4096), 'height': (32, 4096),
+    'rate_hz': (0.1, 100), 'noise': (0, 100), 'jpeg_quality': (1, 100), 'gain_spread': (0, 0.5),
+    'lidar_noise_m': (0, 10), 'stagger_ms': (0, 50), 'odometry_noise': (0, 1),
+}  # fmt: skip
+
+
+def check_range(name: str, value: float | int) -> None:
+    """Raise SyntheticError for an option out of its range, and for NaN."""
+    low, high = _RANGES[name]
+    if not low <= value <= high:
+        raise SyntheticError(f'{name} is {value}: expected {low} to {high}')
 
 
 @dataclass(frozen=True)
@@ -41,13 +53,9 @@ class Recording:
     stagger_ms: float | int = 3
 
     def __post_init__(self) -> None:
-        for name, low, high in (('seed', 0, 2**31), ('frames', 1, 10**6), ('width', 32, 4096),
-                                ('height', 32, 4096), ('rate_hz', 0.1, 100), ('noise', 0, 100),
-                                ('jpeg_quality', 1, 100), ('gain_spread', 0, 0.5),
-                                ('stagger_ms', 0, 50)):  # fmt: skip
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise SyntheticError(f'{name} is {value}: expected {low} to {high}')
+        for name, value in vars(self).items():
+            if name in _RANGES:
+                check_range(name, value)
 
     @property
     def duration_s(self) -> float:

@@ -18,7 +18,13 @@ from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.synthetic.layout import plan_drive
 from selfdepth_ros.synthetic.mesh import Array
 from selfdepth_ros.synthetic.pool import render_frames
-from selfdepth_ros.synthetic.recording import EPOCH_NS, START_NS, FrameContent, Recording
+from selfdepth_ros.synthetic.recording import (
+    EPOCH_NS,
+    START_NS,
+    FrameContent,
+    Recording,
+    check_range,
+)
 from selfdepth_ros.synthetic.rig import LIDAR_FRAME_ID, LIDAR_XYZ, street_rig
 
 ODOMETRY_HZ = 50
@@ -48,6 +54,7 @@ def write_bag(
     in that many processes. Raises BagError for a path that exists, SyntheticError for bad options.
     """
     recording = Recording(seed, frames, width, height, rate_hz, **options)
+    check_range('odometry_noise', odometry_noise)
     rig = street_rig(width, height, recording.distorted)
     with BagWriter(out, storage) as bag:
         _write_frames_of_reference(bag, rig)

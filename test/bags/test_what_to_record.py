@@ -3,11 +3,18 @@
 """What record.launch.py records is what the bag reader reads, and nothing else."""
 
 import re
+import shlex
 
 import pytest
 
-from selfdepth_ros.bags.discovery import discover
-from selfdepth_ros.bags.what_to_record import record_command, topics_to_record
+from selfdepth_ros.bags.discovery import BagTopics, CameraTopics, discover
+from selfdepth_ros.bags.what_to_record import (
+    Wanted,
+    record_command,
+    recording_call,
+    topics_to_record,
+    what_is_missing,
+)
 
 TYPES = {
     'image_raw': 'sensor_msgs/msg/Image',
@@ -35,7 +42,7 @@ def graph() -> dict[str, str]:
     ('transport', 'ending'), [('compressed', 'image_raw/compressed'), ('raw', 'image_raw')]
 )
 def test_the_recorded_topics_are_those_that_are_read(graph, transport, ending) -> None:
-    wanted = topics_to_record(CAMERAS, 'image_raw', transport, '/odom')
+    wanted = topics_to_record(Wanted(CAMERAS, 'image_raw', transport, '/odom'))
     recorded = {topic for topic in graph if re.search(wanted, topic)}
     of_cameras = {f'/camera_{n}/{t}' for n in ('a', 'b') for t in (ending, 'camera_info')}
     assert recorded == of_cameras | {'/tf', '/tf_static', '/odom'}
@@ -44,8 +51,9 @@ def test_the_recorded_topics_are_those_that_are_read(graph, transport, ending) -
     assert read.odometry == '/odom'
 
 
-def test_a_robot_without_odometry_records_none(graph) -> None:
-    wanted = topics_to_record('/camera_a|/other/b', 'image_raw', 'raw', '')
+@pytest.mark.parametrize('odometry', ['', 'none'])
+def test_a_robot_without_odometry_records_none(graph, odometry) -> None:
+    wanted = topics_to_record(Wanted('/camera_a|/other/b', 'image_raw', 'raw', odometry))
     recorded = {topic for topic in graph if re.search(wanted, topic)}
     assert recorded == {'/camera_a/image_raw', '/camera_a/camera_info', '/tf', '/tf_static'}
     assert re.search(wanted, '/other/b/camera_info')
@@ -58,3 +66,74 @@ def test_the_recorder_writes_mcap_in_parts() -> None:
     assert call[7:] == [
         '--max-bag-size', '4000000000', '--max-cache-size', '500000', '--regex', '^x$',
     ]  # fmt: skip
+
+
+def robot(*spaces: str, image: str = 'image_raw', odometry: str = '/odom') -> dict[str, str]:
+    """Topics of a robot with raw images, by types."""
+    topics = {f'{space}/{image}': TYPES['image_raw'] for space in spaces}
+    topics |= {f'{space}/camera_info': TYPES['camera_info'] for space in spaces}
+    topics |= {odometry: 'nav_msgs/msg/Odometry'} if odometry else {}
+    return topics | {'/tf_static': 'tf2_msgs/msg/TFMessage', '/points': 'sensor_msgs/PointCloud2'}
+
+
+def recorded_by(call: str, there: dict[str, str]) -> set[str]:
+    """The topics that a call records."""
+    words = shlex.split(call)
+    if words[:3] == ['ros2', 'bag', 'record']:
+        assert words[3:7] == ['-s', 'mcap', '-o', 'drive']
+        return {*words[7:]} & {*there}
+    assert words[:4] == ['ros2', 'launch', 'selfdepth_ros', 'record.launch.py']
+    given = dict(word.split(':=') for word in words[4:])
+    assert all(given.values())  # launch refuses an empty one
+    wanted = Wanted()._replace(**given)
+    assert what_is_missing(wanted, there) == []
+    return {topic for topic in there if re.search(topics_to_record(wanted), topic)}
+
+
+@pytest.mark.parametrize(
+    ('there', 'arguments'),
+    [
+        (robot('/camera_a', '/camera_b'), 'transport:=raw'),
+        (robot('/cam_front', '/cam_left'), "'cameras:=/(cam_front|cam_left)' transport:=raw"),
+        (robot('/front.1'), None),
+        (robot(''), None),
+        (robot('/sensors/a', '/sensors/b', odometry='/wheel/odom'), None),
+        (robot('/a/rgb', '/b/rgb', odometry=''), None),
+        (robot('/camera_a', '/camera_b', image='image_rect'), 'image:=image_rect transport:=raw'),
+        (robot('/camera_a') | robot('/camera_b', image='image_color'), None),
+    ],
+)
+def test_the_call_that_is_told_records_what_was_found(there, arguments) -> None:
+    found = discover(there, dict.fromkeys(there, 1))
+    call = recording_call(found, there)
+    assert recorded_by(call, there) == {*there} - {'/points'}
+    assert arguments is None or call.endswith(f'record.launch.py {arguments}')
+
+
+def test_jpegs_are_recorded_where_all_cameras_have_them(graph) -> None:
+    found = discover(graph, dict.fromkeys(graph, 1))
+    assert {camera.image for camera in found.cameras} == {f'/camera_{n}/image_raw' for n in 'ab'}
+    call = recording_call(found, graph)
+    assert call == 'ros2 launch selfdepth_ros record.launch.py'
+    assert '/camera_b/image_raw/compressed' in recorded_by(call, graph)
+    del graph['/camera_b/image_raw/compressed']
+    assert '/camera_b/image_raw' in recorded_by(recording_call(found, graph), graph)
+
+
+def test_cameras_of_a_mapping_are_recorded_by_their_topics() -> None:
+    cameras = (CameraTopics('a', '/x/picture/compressed', '/info/x'),)
+    there = ['/x/picture/compressed', '/info/x']
+    call = recording_call(BagTopics(cameras), there)
+    assert call.endswith('-o drive /x/picture/compressed /info/x /tf /tf_static')
+
+
+def test_what_matches_no_topic_is_told() -> None:
+    there = robot('/cam_front', odometry='/odometry/filtered')
+    images, odometry = what_is_missing(Wanted(), there)
+    assert images.startswith('no images on /camera_[^/]+/image_raw/compressed: found ')
+    assert 'found /cam_front/image_raw; see' in images
+    assert odometry.startswith('no /odom: found /odometry/filtered; give odometry:=<topic>')
+    del there['/cam_front/camera_info'], there['/tf_static']
+    info, tf = what_is_missing(Wanted('/cam_.*', transport='raw', odometry='none'), there)
+    assert info.startswith('no /cam_front/camera_info beside')
+    assert tf.startswith('no /tf_static')

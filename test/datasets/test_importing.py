@@ -105,11 +105,29 @@ def test_what_a_killed_import_left_is_removed(ddad, tmp_path):
 def test_something_else_in_the_place_of_a_bag_is_left_alone(ddad, tmp_path):
     take('ddad', ddad, tmp_path / 'bag', ['000000'])
     before = files_of(tmp_path / 'bag')
-    with pytest.raises(BagError, match='is not the bag of scene 000001'):
+    (tmp_path / 'bag_2').mkdir()
+    holds, other = 'bag is the bag of scene 000000 of ddad: expected', 'give another OUT, such as'
+    other = f'{other} {tmp_path / "bag_3"}$'
+    with pytest.raises(BagError, match=f'{holds} a place for the bag of scene 000001; {other}'):
         take('ddad', ddad, tmp_path / 'bag', ['000001'])
-    with pytest.raises(BagError, match='is a bag: expected a folder for 3 bags'):
+    with pytest.raises(BagError, match=f'{holds} a folder for 3 bags; {other}'):
         take('ddad', ddad, tmp_path / 'bag')
     assert files_of(tmp_path / 'bag') == before
+    (tmp_path / 'notes' / '000001').mkdir(parents=True)
+    for scenes in (['000001'], ['000000', '000001']):
+        with pytest.raises(BagError, match='exists already: expected a place .* such as'):
+            take('ddad', ddad, tmp_path / 'notes', scenes)
+
+
+def test_one_scene_more_lies_beside_those_of_before(ddad, tmp_path):
+    out = tmp_path / 'all'
+    take('ddad', ddad, out, ['000000', '000001'])
+    first = files_of(out)
+    assert take('ddad', ddad, out, ['000002']).bags == [out / '000002']
+    assert files_of(out).items() > first.items()
+    everything = files_of(out)
+    assert take('ddad', ddad, out, ['000001']).bags == [out / '000001']
+    assert files_of(out) == everything
 
 
 def test_broken_files_cost_themselves_and_are_told(ddad, tmp_path):

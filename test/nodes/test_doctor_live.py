@@ -14,6 +14,7 @@ import pytest
 from rclpy.qos import QoSReliabilityPolicy as Reliability
 from sensor_msgs.msg import Image
 
+from selfdepth_ros.bags.what_to_record import Wanted
 from selfdepth_ros.core.rig import Rig
 
 
@@ -35,12 +36,27 @@ def test_running_cameras_are_examined(scene, cameras, listener, tmp_path) -> Non
         assert (camera['width'], camera['height']) == (64, 48)
         assert camera['in_sets'] > 0.5
     assert found['sets']['spread_p95_ms'] == 0  # they have one stamp
+    call = f"record.launch.py 'cameras:=/({'|'.join(rig.names)})' odometry:=none"
+    assert f'record with: ros2 launch selfdepth_ros {call}\n' in result.stdout
+    assert found['record'].endswith(call)
     assert 'trainable: no' in result.stdout  # the pictures stand still
     if importlib.util.find_spec('tf2_msgs'):
         assert found['deployable']['yes']
     else:
         assert 'TF cannot be heard' in str(found['warnings'])
         assert 'no chain of transforms' in str(found['deployable'])
+
+
+@pytest.mark.timeout(600)
+def test_what_a_recording_would_lack_is_told(cameras, listener) -> None:
+    images = listener.listen(Image, '/a/image_raw', reliability=Reliability.BEST_EFFORT)
+    listener.wait(lambda: images, 'an image')
+    command = (sys.executable, '-m', 'selfdepth_ros.nodes.missing_topics')
+    for wanted, lacks in ((Wanted(), True), (Wanted('/[a-z]+', transport='raw'), False)):
+        result = subprocess.run([*command, *wanted], capture_output=True, text=True, check=True)
+        told = result.stdout + result.stderr
+        assert ('not recorded: no images on /camera_[^/]+/image_raw/compressed' in told) == lacks
+        assert ('/a/image_raw' in told) == lacks
 
 
 @pytest.mark.timeout(600)

@@ -161,6 +161,28 @@ def test_no_profile_speaks_to_the_network_where_ros_must_not(workspace: Any) -> 
 
 
 @needs_launch
+def test_rviz_is_given_the_cameras_and_frame_of_the_rig(workspace: Any, tmp_path: Path) -> None:
+    """A package of RViz's name keeps the configuration that it is started with."""
+    (tmp_path / 'share/ament_index/resource_index/packages').mkdir(parents=True)
+    (tmp_path / 'share/ament_index/resource_index/packages/rviz2').touch()
+    (tmp_path / 'lib/rviz2').mkdir(parents=True)
+    rviz = tmp_path / 'lib/rviz2/rviz2'
+    rviz.write_text(f'#!/bin/sh\ncp "$2" {tmp_path}/shown.rviz\n')
+    rviz.chmod(0o755)
+    stock = workspace.source / 'selfdepth_ros' / 'models' / 'street' / 'rig.yaml'
+    rig = tmp_path / 'rig.yaml'
+    rig.write_text(stock.read_text('utf-8').replace('camera_', 'mine_').replace('base_link', 'me'))
+    prefixes = f'{tmp_path}:{workspace.environment["AMENT_PREFIX_PATH"]}'
+    arguments = ('build_only:=true', 'rviz:=true', f'rig:={rig}', 'output_frame:=me')
+    result = launch_surround(workspace, *arguments, AMENT_PREFIX_PATH=prefixes)
+    assert result.returncode == 0, result.stdout + result.stderr
+    shown = (tmp_path / 'shown.rviz').read_text('utf-8')
+    assert 'Value: mine_front/image_raw' in shown
+    assert 'Fixed Frame: me' in shown
+    assert 'camera_front' not in shown
+
+
+@needs_launch
 def test_a_node_that_cannot_start_makes_the_launch_fail(workspace: Any) -> None:
     result = launch_surround(workspace, 'model:=/nowhere/model.onnx')
     output = result.stdout + result.stderr

@@ -99,7 +99,19 @@ def test_an_existing_bag_is_refused(bag):
         write_bag(bag, SEED, FRAMES)
 
 
-@pytest.mark.parametrize('bad', [{'frames': 0}, {'seed': -1}, {'width': 3}, {'jpeg_quality': 0}])
+@pytest.mark.parametrize(
+    'bad',
+    [
+        {'frames': 0},
+        {'seed': -1},
+        {'width': 3},
+        {'jpeg_quality': 0},
+        {'lidar_noise_m': -1},
+        {'lidar_noise_m': float('nan')},
+        {'odometry_noise': -0.1},
+        {'odometry_noise': float('nan')},
+    ],
+)
 def test_options_out_of_range_are_refused(bad, tmp_path):
     options = {'seed': SEED, 'frames': FRAMES, **bad}
     with pytest.raises(SyntheticError, match=next(iter(bad))):
