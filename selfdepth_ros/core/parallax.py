@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which frames of a drive can be learned from: those with parallax to frames before and after."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -15,18 +16,30 @@ Triplets = dict[int, tuple[Int[np.ndarray, ' b'], Int[np.ndarray, ' a']]]
 
 
 def triplets(
-    usable: Bool[np.ndarray, ' f'], moved: Callable[[int, int], bool], max_offset: int
+    usable: Bool[np.ndarray, ' f'],
+    present: Bool[np.ndarray, 'f c'],
+    moved: Callable[[int, int], bool],
+    max_offset: int,
 ) -> Triplets:
-    """Find, for each usable frame, neighbours at most `max_offset` frames away that `moved`."""
+    """Find, for each usable frame, neighbours that `moved`, among the `max_offset` nearest frames
+    on either side that have at least half of its cameras (`present`): others show other places."""
     found = {}
-    count = len(usable)
     for now in np.flatnonzero(usable).tolist():
-        first, last = max(0, now - max_offset), min(count - 1, now + max_offset)
-        before = [frame for frame in range(first, now) if moved(frame, now)]
-        after = [frame for frame in range(now + 1, last + 1) if moved(now, frame)]
+        alike = [list(islice(_alike(present, now, way), max_offset)) for way in (-1, 1)]
+        before = [frame for frame in reversed(alike[0]) if moved(frame, now)]
+        after = [frame for frame in alike[1] if moved(now, frame)]
         if before and after:
             found[now] = np.array(before), np.array(after)
     return found
+
+
+def _alike(present: Bool[np.ndarray, 'f c'], now: int, way: int) -> Iterator[int]:
+    """Frames with at least half of the cameras of `now`, from it on, one way."""
+    cameras = present[now]
+    least = max(1, cameras.sum() / 2)
+    for frame in range(now + way, len(present) if way > 0 else -1, way):
+        if (present[frame] & cameras).sum() >= least:
+            yield frame
 
 
 def moved_within(

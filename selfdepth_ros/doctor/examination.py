@@ -226,7 +226,8 @@ def _with_parallax(sets: Sets, track: Track, limits: ParallaxLimits) -> int:
     reached = valid.reshape(sets.stamps_ns.shape).all(axis=1)
     position = poses.translation.reshape(*sets.stamps_ns.shape, 3).mean(axis=1)[reached]
     moved = moved_within(position, limits.least_m, limits.most_m)
-    return len(triplets(sets.present[reached].any(axis=1), moved, limits.max_offset))
+    present = sets.present[reached]
+    return len(triplets(present.any(axis=1), present, moved, limits.max_offset))
 
 
 def _seconds(observation: Observation) -> float:

@@ -220,6 +220,22 @@ def test_frames_are_usable_with_parallax_on_both_sides() -> None:
     position = np.zeros((6, 3))
     position[:, 0] = [0, 0.5, 1.0, 1.0, 1.0, 5.0]
     moved = moved_within(position, 0.25, 1.8)
-    found = triplets(np.ones(6, bool), moved, 1)
+    every, present = np.ones(6, bool), np.ones((6, 1), bool)
+    found = triplets(every, present, moved, 1)
     assert {now: (b.tolist(), a.tolist()) for now, (b, a) in found.items()} == {1: ([0], [2])}
-    assert sorted(triplets(np.array([1, 0, 1, 1, 1, 1], bool), moved, 3)) == []
+    assert sorted(triplets(np.arange(6) != 1, present, moved, 3)) == []
+
+
+def test_neighbours_in_time_have_the_cameras_of_the_frame() -> None:
+    """Cameras that run freely: sets of one half and of the other take turns. Offsets count the
+    sets of one kind; a set of both halves is a neighbour of either, an empty one of none."""
+    position = np.zeros((9, 3))
+    position[:, 0] = 0.3 * np.arange(9)
+    present = np.zeros((9, 4), bool)
+    present[::2, :2] = present[1::2, 2:] = present[4] = True
+    present[8] = False
+    moved = moved_within(position, 0.25, 1.8)
+    found = triplets(present.any(1), present, moved, 1)
+    assert {now: (b.tolist(), a.tolist()) for now, (b, a) in found.items()} == {
+        2: ([0], [4]), 3: ([1], [4]), 4: ([3], [5]), 5: ([4], [7]),
+    }  # fmt: skip

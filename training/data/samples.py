@@ -205,9 +205,10 @@ def _triplets(cache: FrameCache, config: DataConfig) -> Triplets:
     Of frames that are learned from, none of these is held out.
     """
     first = _first_held_out(cache, config.held_out)
-    shown, moved = cache.present.any(1), _parallax(cache, config)
-    learned = triplets(shown[:first], moved, config.max_offset)
-    return learned | triplets(shown & (np.arange(len(cache)) >= first), moved, config.max_offset)
+    present, moved, most = cache.present, _parallax(cache, config), config.max_offset
+    shown, judged = present.any(1), np.arange(len(cache)) >= first
+    learned = triplets(shown[:first], present[:first], moved, most)
+    return learned | triplets(shown & judged, present, moved, most)
 
 
 def _first_held_out(cache: FrameCache, share: float) -> int:
