@@ -13,7 +13,6 @@ from selfdepth_ros.core.cameras import PinholeCamera, pixel_grid
 from selfdepth_ros.core.health import LOOKS, HealthConfig, RigHealth, Seen, culprits
 from selfdepth_ros.core.odometry_scale import FACTORS, OdometryScale, factor_of
 from selfdepth_ros.core.overlap import Overlap
-from selfdepth_ros.core.parallax import moved_within, triplets
 from selfdepth_ros.core.picture import look_at
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.sampling import bilinear, nearest
@@ -214,28 +213,3 @@ def test_samples_of_an_image() -> None:
         11,
         0,
     ]
-
-
-def test_frames_are_usable_with_parallax_on_both_sides() -> None:
-    position = np.zeros((6, 3))
-    position[:, 0] = [0, 0.5, 1.0, 1.0, 1.0, 5.0]
-    moved = moved_within(position, 0.25, 1.8)
-    every, present = np.ones(6, bool), np.ones((6, 1), bool)
-    found = triplets(every, present, moved, 1)
-    assert {now: (b.tolist(), a.tolist()) for now, (b, a) in found.items()} == {1: ([0], [2])}
-    assert sorted(triplets(np.arange(6) != 1, present, moved, 3)) == []
-
-
-def test_neighbours_in_time_have_the_cameras_of_the_frame() -> None:
-    """Cameras that run freely: sets of one half and of the other take turns. Offsets count the
-    sets of one kind; a set of both halves is a neighbour of either, an empty one of none."""
-    position = np.zeros((9, 3))
-    position[:, 0] = 0.3 * np.arange(9)
-    present = np.zeros((9, 4), bool)
-    present[::2, :2] = present[1::2, 2:] = present[4] = True
-    present[8] = False
-    moved = moved_within(position, 0.25, 1.8)
-    found = triplets(present.any(1), present, moved, 1)
-    assert {now: (b.tolist(), a.tolist()) for now, (b, a) in found.items()} == {
-        2: ([0], [4]), 3: ([1], [4]), 4: ([3], [5]), 5: ([4], [7]),
-    }  # fmt: skip
