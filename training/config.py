@@ -92,7 +92,11 @@ class DataConfig:
     """Share of each recording's frames, the last of it, that is not learned from, not as
     neighbours either: what `selfdepth tune` judges on."""
     max_offset: int = knob(3, unit='frames', low=1, high=20)
-    """Temporal neighbours are at most this many frames away."""
+    """Temporal neighbours are at most this many frames away. Where most frames have none there,
+    since the robot is slow for its frame rate, they are at most this many steps away, each to the
+    nearest frame that is min_motion_m farther."""
+    max_seconds: float = knob(2.0, unit='s', low=0.1, high=60.0)
+    """Such steps end here: what moves by itself has gone far, and odometry drifts."""
     without_odometry: Literal['visual', 'learned', 'still'] = 'visual'
     """How the robot moved where the recording does not say: 'visual' tracks corners before the
     training, with metres from the overlaps; 'learned' trains an ego motion network with it;

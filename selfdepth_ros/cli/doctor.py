@@ -10,8 +10,8 @@ from selfdepth_ros.cli.doctor_table import describe
 from selfdepth_ros.cli.main import Command, dying_of_interrupts, load
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.files import write_file
+from selfdepth_ros.core.parallax import ParallaxLimits
 from selfdepth_ros.doctor.checkup import Checkup
-from selfdepth_ros.doctor.examination import ParallaxLimits
 from selfdepth_training.config import DataConfig
 
 EXIT_UNFIT = 1
@@ -40,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.seconds <= 3600:
         raise ConfigError(f'--seconds: found {args.seconds}, expected 1 to 3600.')
     data = DataConfig()
-    limits = ParallaxLimits(data.min_motion_m, data.max_motion_m, data.max_offset)
+    limits = ParallaxLimits(
+        data.min_motion_m, data.max_motion_m, data.max_offset, data.max_seconds
+    )
     checkup = _live(args, limits) if args.live else _of_bag(args, limits)
     print(describe(checkup))
     if args.json:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.core.coverage import coverage
 from selfdepth_ros.core.errors import SelfdepthError
-from selfdepth_ros.core.parallax import moved_within, triplets
+from selfdepth_ros.core.parallax import MeasuredMotion, ParallaxLimits, triplets, why_none
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3, interpolate_poses
 from selfdepth_ros.doctor import motion
@@ -31,17 +30,11 @@ from selfdepth_ros.doctor.observation import Observation
 from selfdepth_ros.doctor.parameters import node_parameters
 from selfdepth_ros.doctor.sets import Sets, sets_of
 
+__all__ = ['ParallaxLimits', 'examine']
+
 Track = tuple[NDArray[np.int64], NDArray[np.float64]]
 _FEW_SETS = 200
 _LEAST_COMPLETE = 0.1
-
-
-class ParallaxLimits(NamedTuple):
-    """Which neighbours in time training uses; see its DataConfig."""
-
-    least_m: float
-    most_m: float
-    max_offset: int
 
 
 @dataclass
@@ -79,7 +72,7 @@ def examine(
     notes.warnings += complaints(cameras, list(observation.cameras.values()), rig)
     track = _track(observation, notes)
     moves = _motion(observation, track)
-    usable_sets = None if track is None else _with_parallax(sets, track, limits)
+    usable_sets, lack = _with_parallax(sets, track, limits)
     return Checkup(
         source=source,
         seconds=_seconds(observation),
@@ -93,7 +86,7 @@ def examine(
         blind_deg=float('nan') if rig is None else 360 - coverage(rig).covered_deg(),
         warnings=tuple(notes.warnings + _about(sets, moves, track, rig, usable_sets)),
         trainable=_trainable(
-            notes.refusals + notes.untrainable, sets, rig, moves, usable_sets, limits
+            notes.refusals + notes.untrainable, sets, rig, moves, usable_sets, lack
         ),
         deployable=_deployable(notes.refusals + notes.undeployable, sets, live_rig, observation),
     )
@@ -221,15 +214,24 @@ def _motion(observation: Observation, track: Track | None) -> MotionFigures | No
     return motion.of_views(camera.views for camera in observation.cameras.values())
 
 
-def _with_parallax(sets: Sets, track: Track, limits: ParallaxLimits) -> int:
-    """Sets that training can use: odometry reaches them, and neighbours in time show parallax."""
+def _with_parallax(
+    sets: Sets, track: Track | None, limits: ParallaxLimits
+) -> tuple[int | None, str]:
+    """Sets that training can use, where odometry tells: it reaches them, and neighbours in time
+    show parallax. And why there is none."""
+    if track is None:
+        return None, ''
     if not len(sets.present):
-        return 0
+        return 0, 'there are no sets'
     poses, valid = interpolate_poses(*track, sets.stamps_ns.reshape(-1))
     reached = valid.reshape(sets.stamps_ns.shape).all(axis=1)
     position = poses.translation.reshape(*sets.stamps_ns.shape, 3).mean(axis=1)[reached]
-    moved = moved_within(position, limits.least_m, limits.most_m)
-    return len(triplets(sets.present[reached].any(axis=1), moved, limits.max_offset))
+    present, stamps_ns = sets.present[reached], sets.stamps_ns[reached].min(axis=1)
+    motion = MeasuredMotion(position, limits.least_m, limits.most_m)
+    found = triplets(present.any(axis=1), present, stamps_ns, motion, limits)
+    if not reached.any():
+        return 0, 'odometry reaches no set: look at its stamps'
+    return len(found), '' if found else why_none(stamps_ns, position, limits)
 
 
 def _seconds(observation: Observation) -> float:
@@ -268,17 +270,14 @@ def _trainable(
     rig: Rig | None,
     moves: MotionFigures | None,
     usable_sets: int | None,
-    limits: ParallaxLimits,
+    lack: str,
 ) -> Verdict:
-    """Whether training takes it."""
+    """Whether training takes it; `lack`: why no set is usable."""
     why_not = list(refusals)
     if not len(sets.present) and not why_not:
         why_not.append('not one image can be used')
     if usable_sets == 0:
-        why_not.append(
-            f'no set has neighbours {limits.least_m:g} to {limits.most_m:g} m away before and '
-            'after it, where odometry reaches: drive, slowly enough for the frame rate'
-        )
+        why_not.append(f'no set has parallax to others before and after it: {lack}')
     if usable_sets is None:
         why_not += _without_odometry(sets, rig, moves)
     if why_not:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Float, Int64
 
-from selfdepth_ros.core.parallax import LEAST_CHANGE
+from selfdepth_ros.core.parallax import LEAST_CHANGE, STILL_M_S
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.doctor.checkup import MotionFigures
 from selfdepth_ros.doctor.observation import View
@@ -18,7 +18,7 @@ STILL = 0.95
 _STEP_NS = 200_000_000
 """Speeds are over so much time: noise of single poses would count as speed."""
 _LATER_NS = 250_000_000
-_STILL_M_S, _STILL_DEG_S = 0.05, 1.0
+_STILL_DEG_S = 1.0
 
 
 def of_poses(
@@ -34,7 +34,7 @@ def of_poses(
         np.degrees(np.linalg.norm(steps[:, 3:], axis=1)),
     )
     speed, turning = moved_m / seconds, turned_deg / seconds
-    still = seconds[(speed < _STILL_M_S) & (turning < _STILL_DEG_S)].sum() / seconds.sum()
+    still = seconds[(speed < STILL_M_S) & (turning < _STILL_DEG_S)].sum() / seconds.sum()
     return MotionFigures(
         source, float(moved_m.sum()), float(moved_m.sum() / seconds.sum()), float(speed.max()),
         float(turning.max()), float(still),

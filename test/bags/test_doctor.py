@@ -17,8 +17,8 @@ from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.cli.doctor_table import describe
 from selfdepth_ros.cli.main import main
-from selfdepth_ros.core.parallax import LEAST_CHANGE
-from selfdepth_ros.doctor.examination import ParallaxLimits, examine
+from selfdepth_ros.core.parallax import LEAST_CHANGE, ParallaxLimits
+from selfdepth_ros.doctor.examination import examine
 from selfdepth_ros.doctor.motion import of_poses
 from selfdepth_ros.doctor.observation import Observation
 
@@ -210,7 +210,7 @@ def test_transforms_that_are_none_place_no_camera(recorded):
         for item in msg.transforms if topic == '/tf' else ():
             item.transform.rotation.w = np.nan
         observation.take(topic, received_ns, msg)
-    limits = ParallaxLimits(0.25, 1.8, 8)
+    limits = ParallaxLimits(0.25, 1.8, 8, 2.0)
     checkup = examine(observation, 'heard', limits, set(storage.topics), size_bytes=1)
     assert 'camera_left: no chain' in str(checkup.deployable)
 
@@ -279,7 +279,7 @@ def test_whatever_part_of_the_messages_arrives_there_is_a_verdict(heard, rng):
     for topic, received_ns, msg in messages:
         if rng.random() < share[topic]:
             observation.take(topic, received_ns, msg)
-    checkup = examine(observation, 'heard', ParallaxLimits(0.25, 1.8, 8), there, size_bytes=1)
+    checkup = examine(observation, 'heard', ParallaxLimits(0.25, 1.8, 8, 2.0), there, size_bytes=1)
     assert describe(checkup)
     assert json.loads(checkup.to_json())
     fit = any(camera.images and camera.infos for camera in observation.cameras.values())

@@ -13,7 +13,6 @@ from selfdepth_ros.core.cameras import PinholeCamera, pixel_grid
 from selfdepth_ros.core.health import LOOKS, HealthConfig, RigHealth, Seen, culprits
 from selfdepth_ros.core.odometry_scale import FACTORS, OdometryScale, factor_of
 from selfdepth_ros.core.overlap import Overlap
-from selfdepth_ros.core.parallax import moved_within, triplets
 from selfdepth_ros.core.picture import look_at
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.sampling import bilinear, nearest
@@ -214,12 +213,3 @@ def test_samples_of_an_image() -> None:
         11,
         0,
     ]
-
-
-def test_frames_are_usable_with_parallax_on_both_sides() -> None:
-    position = np.zeros((6, 3))
-    position[:, 0] = [0, 0.5, 1.0, 1.0, 1.0, 5.0]
-    moved = moved_within(position, 0.25, 1.8)
-    found = triplets(np.ones(6, bool), moved, 1)
-    assert {now: (b.tolist(), a.tolist()) for now, (b, a) in found.items()} == {1: ([0], [2])}
-    assert sorted(triplets(np.array([1, 0, 1, 1, 1, 1], bool), moved, 3)) == []

@@ -36,6 +36,7 @@ def record(
     cameras: Collection[str] | None = None,
     odometry: bool = True,
     still: bool = False,
+    pace: float = 1.0,
     uncalibrated: Collection[str] = (),
     lenses: Mapping[str, Camera] | None = None,
     slow: Collection[str] = (),
@@ -43,7 +44,8 @@ def record(
 ) -> Path:
     """Write the first frames of `bag`, of some cameras, with or without odometry.
 
-    `still` repeats the first frame and pose: a robot that stands. Faults of cameras:
+    `still` repeats the first frame and pose: a robot that stands; odometry is shorter by `pace`,
+    as of a slower robot. Faults of cameras:
     `uncalibrated` ones have no CameraInfo, `lenses` replace theirs, `slow` ones skip every second
     image. `unplaced_lidar` adds clouds of a sensor that /tf_static does not know.
     """
@@ -61,8 +63,9 @@ def record(
                 writer.write_camera_info(topic, int(stamps[0]), entry.frame_id, entry.camera)
         if odometry:
             for stamp, matrix in zip(stamps, matrices, strict=True):
-                pose = matrices[0] if still else matrix
-                writer.write_odometry('/odom', int(stamp), SE3(pose))
+                pose = SE3(matrices[0] if still else matrix)
+                pose = SE3.from_rotation_translation(pose.rotation, pace * pose.translation)
+                writer.write_odometry('/odom', int(stamp), pose)
         first = None
         for count, frame in enumerate(islice(reader.surround_frames(), frames)):
             first = first or frame

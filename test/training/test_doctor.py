@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `selfdepth doctor` calls trainable is what `selfdepth train` takes."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from selfdepth_ros.core.errors import SelfdepthError
+from selfdepth_ros.core.parallax import ParallaxLimits
 from selfdepth_ros.doctor.checkup import Checkup
-from selfdepth_ros.doctor.examination import ParallaxLimits
 from selfdepth_ros.doctor.of_bag import check_bag
 from selfdepth_training.config import DataConfig, TrainConfig, load_recipe
 from selfdepth_training.train import train
@@ -20,9 +21,11 @@ FIT: dict[str, dict[str, Any]] = {
     'no odometry, but overlaps': {'odometry': False},
     'a camera at half the rate': {'slow': (FRONT,)},
     'a K of another size': {'lenses': 2.0},
+    'an indoor robot of .3 m/s': {'frames': 30, 'pace': 0.04},
 }
 UNFIT: dict[str, dict[str, Any]] = {
     'the robot stands': {'still': True},
+    'the robot creeps': {'frames': 30, 'pace': 0.013},
     'the robot stands, without odometry': {'still': True, 'odometry': False},
     'a camera without CameraInfo': {'uncalibrated': (FRONT,)},
     'CameraInfo of another size': {'lenses': 0.5},
@@ -61,9 +64,10 @@ def config() -> TrainConfig:
     return load_recipe('fsm', [*small, 'precision=32-true', 'steps=1'])
 
 
-def verdict(bag) -> Checkup:
-    data = DataConfig()
-    return check_bag(bag, ParallaxLimits(data.min_motion_m, data.max_motion_m, data.max_offset))
+def verdict(bag, data: DataConfig | None = None) -> Checkup:
+    data = data or DataConfig()
+    limits = data.min_motion_m, data.max_motion_m, data.max_offset, data.max_seconds
+    return check_bag(bag, ParallaxLimits(*limits))
 
 
 @pytest.mark.parametrize('case', FIT)
@@ -83,3 +87,16 @@ def test_what_is_not_trainable_is_refused(bag, config, tmp_path, case) -> None:
     assert not found.trainable.yes
     with pytest.raises(SelfdepthError):
         train([path], tmp_path / 'run', config, cache_root=tmp_path)
+
+
+def test_a_robot_that_is_too_slow_is_told_the_setting_with_which_it_trains(bag, config, tmp_path):
+    path = bag(FIT['an indoor robot of .3 m/s'])
+    config = replace(config, data=replace(config.data, max_seconds=0.5))
+    with pytest.raises(SelfdepthError, match='are too slow: drive faster'):
+        train([path], tmp_path / 'run', config, cache_root=tmp_path)
+    advice = r'are too slow: drive faster, or --set data\.max_seconds=(\d+)'
+    told = re.search(advice, str(verdict(path, config.data).trainable))
+    assert told is not None
+    config = replace(config, data=replace(config.data, max_seconds=float(told[1])))
+    assert verdict(path, config.data).trainable.yes
+    assert train([path], tmp_path / 'run', config, cache_root=tmp_path).is_file()

@@ -90,6 +90,15 @@ def test_hints_are_prepared_for_the_steps_on_hints_alone_and_no_others(street, c
     assert set(asked) == set(prepared), 'images come from step 3 of 5 on'
 
 
+@pytest.mark.parametrize(('bare', 'told'), [(2, False), (4, True)])
+def test_images_without_hints_are_told_where_they_are_most(street, config, caplog, bare, told):
+    feed = feed_of([street.cache], street, config)
+    sure = (torch.arange(6) >= bare)[:, None, None].expand(6, 48, 80)
+    feed.hints.of = lambda recording, now, _: SureDepth(torch.ones(6, 48, 80), sure)
+    feed.prepare(range(3), 5)
+    assert ('of the pixels' in caplog.text) == told
+
+
 def test_the_images_of_a_step_are_of_many_moments(feed):
     moments = [len({view.frame for view in feed.batch(step, 0.0).views}) for step in range(8)]
     assert np.mean(moments) > 4

@@ -146,6 +146,19 @@ def test_a_frame_that_no_camera_saw_is_not_shown(street):
     assert all(source.draw(0, step).frames[1] != 7 for step in range(len(source)))
 
 
+def test_neighbours_of_cameras_that_run_freely_are_of_the_same_cameras(street):
+    """Sets of one half of the cameras and of the other take turns, as of two groups half a period
+    apart: compared with the other half, no camera has an image to be compared with."""
+    present = np.zeros_like(street.cache.present)
+    present[::2, :3] = present[1::2, 3:] = True
+    cache = replace(street.cache, present=present)
+    for bag, most in ((cache, 1), (cache, 3), (without_odometry(cache), 1)):
+        source = SampleSource([bag], replace(CONFIG, max_offset=most))
+        assert len(source) > len(cache) / 2
+        for step in range(len(source)):
+            assert source.draw(0, step).present.all(0).any(), 'no camera has before, now and after'
+
+
 def some_images() -> torch.Tensor:
     return torch.rand(6, 3, 8, 10, generator=torch.manual_seed(2))
 

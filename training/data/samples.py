@@ -7,7 +7,6 @@ it would have had, and no loader state needs saving.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -18,7 +17,14 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from selfdepth_ros.core.errors import SelfdepthError
-from selfdepth_ros.core.parallax import Triplets, moved_within, triplets
+from selfdepth_ros.core.parallax import (
+    MeasuredMotion,
+    Motion,
+    ParallaxLimits,
+    Triplets,
+    triplets,
+    why_none,
+)
 from selfdepth_training.config import DataConfig
 from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.data.stillness import ImageMotion
@@ -127,15 +133,7 @@ class SampleSource:
         self.cameras = max(cache.images.shape[1] for cache in caches)
         """Of the largest rig."""
         if len(self.entries) == 0:
-            measured = f'{config.min_motion_m} to {config.max_motion_m} m away'
-            blind = all(cache.world_from_body is None for cache in caches)
-            raise DataError(
-                f'Found no frame in {len(caches)} recording(s) with a neighbour, at most '
-                f'{config.max_offset} frames off, on both sides '
-                f'{"in which corners have moved" if blind else measured}, expected a robot that '
-                'moves. Record while driving; for a slow drive raise data.max_offset'
-                f'{"" if blind else ", or lower data.min_motion_m"}.'
-            )
+            raise _nothing_usable(caches, config)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -174,18 +172,22 @@ class SampleSource:
 
     def load(self, source: int, frames: tuple[int, ...]) -> RigSample:
         """Return these frames of a recording; the second one is the middle one."""
-        cache = self.caches[source]
-        index = list(frames)
-        stamps = cache.stamps_ns[index]
-        poses = cache.world_from_body
-        return RigSample(
-            source,
-            frames,
-            torch.from_numpy(np.stack([cache.images[i] for i in index])),
-            torch.from_numpy(cache.present[index]),
-            torch.from_numpy((stamps - stamps[1, 0]) * 1e-9),
-            None if poses is None else torch.from_numpy(poses[index]),
-        )
+        return sample_of(self.caches[source], source, frames)
+
+
+def sample_of(cache: FrameCache, source: int, frames: tuple[int, ...]) -> RigSample:
+    """Return these frames of a recording, the `source`-th; the second one is the middle one."""
+    index = list(frames)
+    stamps = cache.stamps_ns[index]
+    poses = cache.world_from_body
+    return RigSample(
+        source,
+        frames,
+        torch.from_numpy(np.stack([cache.images[i] for i in index])),
+        torch.from_numpy(cache.present[index]),
+        torch.from_numpy((stamps - stamps[1, 0]) * 1e-9),
+        None if poses is None else torch.from_numpy(poses[index]),
+    )
 
 
 def spread(count: int, most: int) -> list[int]:
@@ -210,9 +212,33 @@ def _triplets(cache: FrameCache, config: DataConfig) -> Triplets:
     Of frames that are learned from, none of these is held out.
     """
     first = _first_held_out(cache, config.held_out)
-    shown, moved = cache.present.any(1), _parallax(cache, config)
-    learned = triplets(shown[:first], moved, config.max_offset)
-    return learned | triplets(shown & (np.arange(len(cache)) >= first), moved, config.max_offset)
+    present, stamps_ns = cache.present, cache.stamps_ns.min(1)
+    shown, judged = present.any(1), np.arange(len(cache)) >= first
+    how = _motion(cache, config), _limits(config)
+    learned = triplets(shown[:first], present[:first], stamps_ns[:first], *how)
+    return learned | triplets(shown & judged, present, stamps_ns, *how)
+
+
+def _nothing_usable(caches: list[FrameCache], config: DataConfig) -> DataError:
+    """Say what was looked for, and why the first recording with poses has none of it."""
+    found = f'Found no frame in {len(caches)} recording(s) with a neighbour on both sides '
+    for cache in caches:
+        if cache.world_from_body is not None:
+            lack = why_none(cache.stamps_ns.min(1), _position(cache), _limits(config))
+            return DataError(
+                f'{found}{config.min_motion_m:g} to {config.max_motion_m:g} m away, within '
+                f'{config.max_seconds:g} s, expected a robot that moves. In {cache.source} {lack}.'
+            )
+    return DataError(
+        f'{found}in which corners have moved, within {config.max_seconds:g} s, expected a robot '
+        'that moves. Record while driving; for a slow drive raise data.max_seconds.'
+    )
+
+
+def _limits(config: DataConfig) -> ParallaxLimits:
+    return ParallaxLimits(
+        config.min_motion_m, config.max_motion_m, config.max_offset, config.max_seconds
+    )
 
 
 def _first_held_out(cache: FrameCache, share: float) -> int:
@@ -234,13 +260,17 @@ def _parted(
     return learned, held_out
 
 
-def _parallax(cache: FrameCache, config: DataConfig) -> Callable[[int, int], bool]:
-    """Return a test whether the robot moved far enough, and not too far, between two frames."""
+def _motion(cache: FrameCache, config: DataConfig) -> Motion:
+    """How the robot moved between frames, by its poses or by its images."""
     if cache.world_from_body is not None:
-        # Mean over the cameras' stamps of the body's positions.
-        position = cache.world_from_body[:, :, :3, 3].mean(1)
-        return moved_within(position, config.min_motion_m, config.max_motion_m)
-    return ImageMotion(cache).moved
+        return MeasuredMotion(_position(cache), config.min_motion_m, config.max_motion_m)
+    return ImageMotion(cache)
+
+
+def _position(cache: FrameCache) -> Float[np.ndarray, 'f 3']:
+    """Mean over the cameras' stamps of the body's positions."""
+    found: np.ndarray = cache.world_from_body[:, :, :3, 3].mean(1)
+    return found
 
 
 def jitter(

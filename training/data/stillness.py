@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from jaxtyping import Int
 
 from selfdepth_training.corners import (
     Following,
@@ -43,6 +44,28 @@ class ImageMotion:
         flows = [self._flow(first, second, camera) for camera in np.flatnonzero(both).tolist()]
         told = [flow for flow in flows if flow is not None]
         return bool(told) and float(np.median(told)) >= LEAST_FLOW
+
+    def nearest(self, now: int, frames: Int[np.ndarray, ' n']) -> int | None:
+        """Place of the first of `frames`, from near to far, at which the robot had moved.
+
+        Who has moved goes on: distances are doubled until he has, and then halved.
+        """
+
+        def moved(place: int) -> bool:
+            first, second = sorted((now, int(frames[place])))
+            return self.moved(first, second)
+
+        still, place = -1, 0
+        while place < len(frames) and not moved(place):
+            still, place = place, 2 * place + 1
+        if place >= len(frames):
+            place = len(frames) - 1
+            if place <= still or not moved(place):
+                return None
+        while place - still > 1:
+            middle = (still + place) // 2
+            still, place = (still, middle) if moved(middle) else (middle, place)
+        return place
 
     def _flow(self, first: int, second: int, camera: int) -> float | None:
         """Median shift of a camera's corners, as a share of the width; None: too few of them."""
