@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float, Int, Int64
 from tqdm import tqdm
 
-from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.files import appearing
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.data.cache import FrameCache
@@ -57,7 +56,7 @@ def _read(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _project(cache: FrameCache, shape: tuple[int, int, int], path: Path, progress: bool) -> None:
-    reader = BagReader(cache.source)
+    reader = cache.reader()
     rig = _at_sizes_of(reader.rig(), cache.rig)
     odometry = reader.odometry()
     sweeps = np.array([stamp for stamp, _ in reader.lidar()], np.int64)
