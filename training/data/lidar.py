@@ -16,7 +16,7 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.data.folder import as_cache_error, kept
 from selfdepth_training.data.samples import DataError, SureDepth
-from selfdepth_training.truth import SWEEP_TOLERANCE_NS, lidar_truth
+from selfdepth_training.truth import SWEEP_TOLERANCE_NS, lidar_truth, no_sweep_near
 
 FILE_NAME = 'lidar_2.npz'
 """In the cache's folder; the number is raised whenever what is projected changes."""
@@ -26,7 +26,8 @@ class LidarDepth:
     """Sparse z-depths of every frame of a cache, at half of its size.
 
     Each image has the points that it can see, moved by the robot's motion between sweep and image;
-    of several in a pixel the nearest. Raises DataError when the bag has no LiDAR.
+    of several in a pixel the nearest. Raises DataError when the bag has no LiDAR, or one that no
+    image has a point of.
     """
 
     def __init__(self, cache: FrameCache, progress: bool = True) -> None:
@@ -69,6 +70,8 @@ def _project(cache: FrameCache, shape: tuple[int, int, int], path: Path, progres
     # The images of a sweep: those for which it is the nearest, and near enough.
     nearest = nearest_sweeps(cache.stamps_ns, sweeps)
     near = np.abs(sweeps[nearest] - cache.stamps_ns) <= SWEEP_TOLERANCE_NS
+    if not (near & cache.present).any():
+        raise DataError(no_sweep_near(reader, sweeps, cache.stamps_ns))
     found: list[list[np.ndarray]] = [[] for _ in range(len(cache))]
     bar = tqdm(reader.lidar(), f'lidar {cache.source.name}', len(sweeps), disable=not progress)
     for number, (stamp, points) in enumerate(bar):
@@ -76,6 +79,12 @@ def _project(cache: FrameCache, shape: tuple[int, int, int], path: Path, progres
             at = int(cache.stamps_ns[frame, camera])
             image = _image(points, (stamp, at), rig, int(camera), odometry, shape)
             found[frame].append(image)
+    if not any(len(image) for images in found for image in images):
+        raise DataError(
+            f'Found no point of {reader.topics.lidar} in any image of {cache.source}, expected '
+            "depths to learn from. Look at the LiDAR's transform in /tf_static, or name another "
+            'LiDAR in a mapping file (--mapping).'
+        )
     _save(found, path)
 
 
