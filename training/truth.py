@@ -125,9 +125,11 @@ def _lidar_truths(reader: BagReader, rig: Rig, config: EvaluationConfig) -> Iter
     current = next(clouds, None)
     seen_ns, matched = [], False
     for index, frame in enumerate(reader.surround_frames()):
-        nearest = int(stamps[np.abs(stamps - frame.stamp_ns).argmin()])
-        near = abs(nearest - frame.stamp_ns) <= SWEEP_TOLERANCE_NS
-        seen_ns.append(frame.stamp_ns)
+        there = [at for at in frame.stamps_ns if at is not None] or [frame.stamp_ns]
+        middle = int(middle_ns(np.array(there)))
+        nearest = int(stamps[np.abs(stamps - middle).argmin()])
+        near = abs(nearest - middle) <= SWEEP_TOLERANCE_NS
+        seen_ns.append(middle)
         matched |= near
         while current is not None and current[0] < nearest:
             current = next(clouds, None)
@@ -141,6 +143,17 @@ def _lidar_truths(reader: BagReader, rig: Rig, config: EvaluationConfig) -> Iter
         yield FrameTruth(frame, truths)
     if not matched:
         raise EvaluationError(no_sweep_near(reader, stamps, np.array(seen_ns)))
+
+
+def middle_ns(stamps_ns: Int64[np.ndarray, '*sets c']) -> Int64[np.ndarray, '*sets']:
+    """Halfway from the first to the last image of a set, whose sweep is the nearest to it.
+
+    Not from the first image: nuScenes' sweep is stamped as it ends, after the last image of the
+    set that it fired, and the sweep before is nearer to the first. Nor one for each image, for
+    half of them would have the sweep before.
+    """
+    first, last = stamps_ns.min(-1), stamps_ns.max(-1)
+    return np.asarray(first + (last - first) // 2)
 
 
 def no_sweep_near(

@@ -25,6 +25,13 @@ LENS = PinholeCamera(64, 48, 40.0, 40.0, 31.5, 23.5)
 AHEAD = SE3.from_rotation_translation(
     np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.array([0.0, 0.0, 1.5])
 )
+NUSCENES_MS = {
+    'camera_front_left': 0.0, 'camera_front': 7.616, 'camera_front_right': 15.495,
+    'camera_back_right': 23.049, 'camera_back': 32.681, 'camera_back_left': 42.579,
+}  # fmt: skip
+"""When the cameras of a real sample fire, after the first of them."""
+NUSCENES_SWEEP_MS = 43.107
+"""When its sweep is stamped; sweeps come every 50 ms."""
 EVERY = EvaluationConfig(ego_motion=False, without_hidden=False)
 
 
@@ -108,3 +115,46 @@ def test_a_lidar_that_no_camera_sees_is_no_label(tmp_path):
     for _ in range(2):  # no empty file is left behind
         with pytest.raises(DataError, match='no point of /ouster/points in any image'):
             LidarDepth(cache, progress=False)
+
+
+def nuscenes_like(path, missing=()):
+    """Sets 50, 100 and 100 ms apart, 12 a second, and 20 sweeps a second: sweep 5 k of set 3 k.
+
+    `missing`: (set, camera) of images that are lost.
+    """
+    begins = [START + ms * 1_000_000 for ms in (0, 50, 150, 250, 300, 400, 500, 550, 650)]
+    cameras = {
+        name: [at + round(ms * 1e6) for number, at in enumerate(begins)
+               if (number, name) not in missing]
+        for name, ms in NUSCENES_MS.items()
+    }  # fmt: skip
+    first = START + round(NUSCENES_SWEEP_MS * 1e6)
+    sweeps = [first + number * 50_000_000 for number in range(-1, 14)]
+    return drive(path, cameras, [(ns, ns) for ns in sweeps])
+
+
+SWEEPS_M = [11.0 + number for number in (0, 1, 3, 5, 6, 8, 10, 11, 13)]
+"""The wall that the sweep of each set sees: the first one ends before the first set."""
+
+
+def test_a_set_as_wide_as_those_of_nuscenes_is_whole_and_has_its_own_sweep(tmp_path):
+    reader = BagReader(nuscenes_like(tmp_path / 'drive'))
+    assert reader.tolerance_ns == 45_000_000
+    found = list(frame_truths(reader, reader.rig(), EVERY))
+    assert (reader.report.complete_sets, reader.report.partial_sets) == (9, 0)
+    assert [{float(np.median(truth.z_depth_m)) for truth in each.cameras} for each in found] == [
+        {metres} for metres in SWEEPS_M
+    ]
+
+
+def test_labels_are_of_the_same_sweep_as_the_truth(tmp_path):
+    """Cameras that are missing from a set have no say in where its middle is."""
+    lost = [(2, name) for name in list(NUSCENES_MS)[:4]]
+    bag = nuscenes_like(tmp_path / 'drive', lost)
+    cache = build_cache(bag, tmp_path / 'cache', 64, 48, progress=False)
+    labels = LidarDepth(cache, progress=False)
+    for frame, metres in enumerate(SWEEPS_M):
+        depth, sure = labels.of(frame)
+        assert sure.flatten(1).any(1).tolist() == cache.present[frame].tolist()
+        assert float(depth[sure].median()) == metres
+    assert cache.present[2].sum() == 2

@@ -16,9 +16,14 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.data.folder import as_cache_error, kept
 from selfdepth_training.data.samples import DataError, SureDepth
-from selfdepth_training.truth import SWEEP_TOLERANCE_NS, lidar_truth, no_sweep_near
+from selfdepth_training.truth import (
+    SWEEP_TOLERANCE_NS,
+    lidar_truth,
+    middle_ns,
+    no_sweep_near,
+)
 
-FILE_NAME = 'lidar_2.npz'
+FILE_NAME = 'lidar_3.npz'
 """In the cache's folder; the number is raised whenever what is projected changes."""
 
 
@@ -67,15 +72,16 @@ def _project(cache: FrameCache, shape: tuple[int, int, int], path: Path, progres
             'to the robot, which this recipe learns from. Record with the LiDAR on, or take a '
             'recipe without labels (fsm).'
         )
-    # The images of a sweep: those for which it is the nearest, and near enough.
-    nearest = nearest_sweeps(cache.stamps_ns, sweeps)
-    near = np.abs(sweeps[nearest] - cache.stamps_ns) <= SWEEP_TOLERANCE_NS
-    if not (near & cache.present).any():
-        raise DataError(no_sweep_near(reader, sweeps, cache.stamps_ns))
+    # The frames of a sweep: those for which it is the nearest, and near enough.
+    middles = middle_ns(cache.stamps_ns)  # where a camera is missing, its set's stamp is there
+    nearest = nearest_sweeps(middles, sweeps)
+    near = np.abs(sweeps[nearest] - middles) <= SWEEP_TOLERANCE_NS
+    if not near.any():
+        raise DataError(no_sweep_near(reader, sweeps, middles))
     found: list[list[np.ndarray]] = [[] for _ in range(len(cache))]
     bar = tqdm(reader.lidar(), f'lidar {cache.source.name}', len(sweeps), disable=not progress)
     for number, (stamp, points) in enumerate(bar):
-        for frame, camera in np.argwhere((nearest == number) & near & cache.present):
+        for frame, camera in np.argwhere(((nearest == number) & near)[:, None] & cache.present):
             at = int(cache.stamps_ns[frame, camera])
             image = _image(points, (stamp, at), rig, int(camera), odometry, shape)
             found[frame].append(image)
