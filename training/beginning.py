@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training begins from, and that a resumed one goes on from the same."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
 
+from selfdepth_ros.bags.discovery import BagTopics
+from selfdepth_ros.bags.mapping import GivenTopics, topics_from_dict, topics_of
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.rig import Rig, load_rig, save_rig
 from selfdepth_ros.core.rig_difference import EXACT, rig_differences
@@ -67,6 +71,21 @@ def require_same_weights(given: str, frozen: str) -> None:
             f'Found --resume with --init {given}, expected what this training began with: '
             f'{frozen or "none"}. Leave --init out, or choose another --out.'
         )
+
+
+def given_topics(mapping: GivenTopics, state: Mapping[str, Any] | None) -> BagTopics | None:
+    """The topics of all recordings, by a mapping file; those of the first start, if resumed."""
+    given = topics_of(mapping)
+    if state is None:
+        return given
+    kept = topics_from_dict(state.get('topics'))  # checkpoints of before have none
+    if given is not None and given != kept:
+        raise TrainingError(
+            f'Found --resume with other topics in {mapping}, expected '
+            f'{"none" if kept is None else "those"} of a mapping file, as this training began. '
+            'Leave --mapping out, or choose another --out.'
+        )
+    return kept
 
 
 def given_rig(out: Path, rig_file: Path | None, resume: bool) -> Rig | None:

@@ -18,7 +18,6 @@ from jaxtyping import Float
 from torch.nn import functional
 
 from selfdepth_ros.bags.errors import BagError
-from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
@@ -109,7 +108,7 @@ class Judge:
 
 def _lidar_of(caches: list[FrameCache]) -> list[LidarDepth] | None:
     """The LiDAR of all recordings; None where one has none, or none that can be used."""
-    if not all(BagReader(cache.source).has_lidar for cache in caches):
+    if not all(cache.reader().has_lidar for cache in caches):
         return None
     try:
         return [LidarDepth(cache) for cache in caches]

@@ -17,12 +17,15 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from selfdepth_ros.bags.discovery import BagTopics
+from selfdepth_ros.bags.mapping import GivenTopics, topics_to_dict
 from selfdepth_ros.core.config import config_from_dict, to_dict
 from selfdepth_ros.core.memory import keep_memory
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.beginning import (
     TrainingError,
     given_rig,
+    given_topics,
     initial_weights,
     require_a_beginning,
     require_same_bags,
@@ -64,22 +67,21 @@ class Plan:
     """The same, absolute: another folder may have a bag of the same name."""
     command: str
     scale: Scale
+    topics: BagTopics | None
+    """Of a mapping file; None: found by their names."""
 
 
 def train(
-    bags: list[Path],
-    out: Path,
-    config: TrainConfig,
-    minutes: float | None = None,
-    resume: bool = False,
-    cache_root: Path | None = None,
-    rig_file: Path | None = None,
-) -> Path:
+    bags: list[Path], out: Path, config: TrainConfig, minutes: float | None = None,
+    resume: bool = False, cache_root: Path | None = None, rig_file: Path | None = None,
+    mapping: GivenTopics = None,
+) -> Path:  # fmt: skip
     """Learn depth from recordings without labels; return the checkpoint.
 
     `minutes` bounds the whole run, cache included: the step time is measured once and the number
     of steps is then frozen in the checkpoint. `resume` continues `out` bit for bit on a CPU.
-    `rig_file` is the rig of all recordings, instead of what they say themselves.
+    `rig_file` is the rig of all recordings, instead of what they say themselves; `mapping` a
+    mapping file, or its content, with the names of their topics.
     Raises TrainingError, CalibrationError, BagError, CheckpointError or WeightsError, each with
     what to do.
     """
@@ -93,10 +95,11 @@ def train(
     else:
         require_a_beginning(out, config)
         config = with_absolute_paths(config)
+    topics = given_topics(mapping, state)
     keep_memory()
     fabric = _fabric(config)
     fabric.launch()
-    caches = _caches(fabric, bags, cache_root or out / 'cache', config)
+    caches = _caches(fabric, bags, cache_root or out / 'cache', config, topics)
     given = given_rig(out, rig_file, resume)
     if given is not None:
         caches = [with_rig(cache, given) for cache in caches]
@@ -112,7 +115,8 @@ def train(
 
     paths = tuple(str(bag.resolve()) for bag in bags)
     if state is not None:
-        plan = Plan(config, state['steps'], tuple(state['bags']), paths, state['command'], scale)
+        told = tuple(state['bags'])
+        plan = Plan(config, state['steps'], told, paths, state['command'], scale, topics)
     else:
         steps = config.steps
         if minutes is not None:
@@ -120,7 +124,7 @@ def train(
             learner, optimizers = _start(fabric, config, rigs, source.learn_motion, aligned)
             steps = steps_within(fabric, learner, optimizers, feed, seconds)
         command = shlex.join(['selfdepth', *sys.argv[1:]])
-        plan = Plan(config, steps, tuple(map(str, bags)), paths, command, scale)
+        plan = Plan(config, steps, tuple(map(str, bags)), paths, command, scale, topics)
     if fabric.is_global_zero:
         save_rigs(out, rigs, given, fresh=state is None)
     return _run(fabric, plan, rigs, aligned, feed, out, state)
@@ -236,12 +240,15 @@ def _feed(
     return Feed(fabric, source, labels, config)
 
 
-def _caches(fabric: Fabric, bags: list[Path], root: Path, config: TrainConfig) -> list[FrameCache]:
+def _caches(
+    fabric: Fabric, bags: list[Path], root: Path, config: TrainConfig, topics: BagTopics | None
+) -> list[FrameCache]:
     """Frame caches of all bags, built by the first process while the others wait."""
     caches: list[FrameCache] = []
     with fabric.rank_zero_first():
         for bag in bags:
-            caches.append(build_cache(bag, root, config.data.width, config.data.height))
+            size = config.data.width, config.data.height
+            caches.append(build_cache(bag, root, *size, mapping=topics))
     return caches
 
 
@@ -309,6 +316,7 @@ def _state(
         'paths': list(plan.paths),
         'command': plan.command,
         'scale': plan.scale,
+        'topics': topics_to_dict(plan.topics),
         'config': to_dict(plan.config),
         'cameras': list(learner.module.rigs[0].names),
         'depth_kind': learner.module.depth_kind,

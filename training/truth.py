@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.errors import SelfdepthError
@@ -49,7 +49,8 @@ def frame_truths(reader: BagReader, rig: Rig, config: EvaluationConfig) -> Itera
     """Every n-th surround frame with its truth, in the rig's order; nothing where there is none.
 
     What the protocol does not count is left out, but for its bounds of depth. Raises
-    EvaluationError where depth truth has not the shape of its images.
+    EvaluationError where depth truth has not the shape of its images, and at the end where no
+    sweep of the LiDAR was near any frame.
     """
     found = _depth_image_truths if reader.has_depth_truth else _lidar_truths
     for frame, cameras in found(reader, rig, config):
@@ -122,13 +123,17 @@ def _lidar_truths(reader: BagReader, rig: Rig, config: EvaluationConfig) -> Iter
         return
     clouds = iter(reader.lidar())
     current = next(clouds, None)
+    seen_ns, matched = [], False
     for index, frame in enumerate(reader.surround_frames()):
-        nearest = int(stamps[np.abs(stamps - frame.stamp_ns).argmin()])
+        there = [at for at in frame.stamps_ns if at is not None] or [frame.stamp_ns]
+        middle = int(middle_ns(np.array(there)))
+        nearest = int(stamps[np.abs(stamps - middle).argmin()])
+        near = abs(nearest - middle) <= SWEEP_TOLERANCE_NS
+        seen_ns.append(middle)
+        matched |= near
         while current is not None and current[0] < nearest:
             current = next(clouds, None)
-        if index % config.every or current is None or current[0] != nearest:
-            continue
-        if abs(nearest - frame.stamp_ns) > SWEEP_TOLERANCE_NS:
+        if index % config.every or current is None or current[0] != nearest or not near:
             continue
         sweep, hidden = current[1], config.without_hidden
         truths = [
@@ -136,6 +141,34 @@ def _lidar_truths(reader: BagReader, rig: Rig, config: EvaluationConfig) -> Iter
             for at, entry in zip(frame.stamps_ns, rig.cameras, strict=True)
         ]
         yield FrameTruth(frame, truths)
+    if not matched:
+        raise EvaluationError(no_sweep_near(reader, stamps, np.array(seen_ns)))
+
+
+def middle_ns(stamps_ns: Int64[np.ndarray, '*sets c']) -> Int64[np.ndarray, '*sets']:
+    """Halfway from the first to the last image of a set, whose sweep is the nearest to it.
+
+    Not from the first image: nuScenes' sweep is stamped as it ends, after the last image of the
+    set that it fired, and the sweep before is nearer to the first. Nor one for each image, for
+    half of them would have the sweep before.
+    """
+    first, last = stamps_ns.min(-1), stamps_ns.max(-1)
+    return np.asarray(first + (last - first) // 2)
+
+
+def no_sweep_near(
+    reader: BagReader, sweeps_ns: Int64[np.ndarray, ' n'], images_ns: Int64[np.ndarray, '*batch']
+) -> str:
+    """Say that no sweep of a bag's LiDAR belongs to any image, and by which clocks."""
+    apart_s = (float(np.median(sweeps_ns)) - float(np.median(images_ns))) / 1e9
+    spans = [f'{each.min() / 1e9:.3f} to {each.max() / 1e9:.3f} s' for each in
+             (sweeps_ns, images_ns)]  # fmt: skip
+    return (
+        f'Found that {reader.topics.lidar} is stamped {apart_s:+.3f} s from the images in '
+        f'{reader.path} (sweeps {spans[0]}, images {spans[1]}), expected a sweep within '
+        f'{SWEEP_TOLERANCE_NS / 1e6:.0f} ms of some image. Record again with the LiDAR on the '
+        "cameras' clock (PTP, NTP, or the driver's option for the host's time)."
+    )
 
 
 def lidar_truth(

@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from selfdepth_ros.bags.discovery import BagTopics
+from selfdepth_ros.bags.mapping import GivenTopics, topics_of, topics_to_dict
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.files import write_file
 from selfdepth_ros.core.rig import Rig, load_rig
@@ -109,7 +111,7 @@ def rounds_of(count: int) -> list[int]:
 
 def tune(
     bags: list[Path], out: Path, candidates: list[Candidate], budget: Budget,
-    settings: tuple[str, ...] = (), rig_file: Path | None = None,
+    settings: tuple[str, ...] = (), rig_file: Path | None = None, mapping: GivenTopics = None,
 ) -> list[Tried]:  # fmt: skip
     """Try the candidates; the best is an ordinary training in `out`/best. Best first.
 
@@ -117,10 +119,11 @@ def tune(
     the recordings themselves.
     """
     configs = {each: with_absolute_paths(each.config(settings)) for each in candidates}
-    asked = _asked(bags, configs, budget, settings, rig_file)
+    topics = topics_of(mapping)
+    asked = _asked(bags, configs, budget, settings, rig_file, topics)
     _refuse_another(out, asked)
     cache_root = out / 'cache'
-    caches = _recordings(bags, cache_root, configs[candidates[0]], rig_file)
+    caches = _recordings(bags, cache_root, configs[candidates[0]], rig_file, topics)
     measured = {config.data.body_masks for config in configs.values()}
     rigs = {measure: rigs_of(caches, measure) for measure in measured}
     tried = _without_metres(configs, caches, rigs)
@@ -147,7 +150,7 @@ def tune(
             if budget.steps is not None:
                 config = replace(config, steps=budget.steps << (number - 1))
             folder = out / f'round_{number}' / f'{candidates.index(candidate)}_{config.name}'
-            arguments = bags, folder, config, minutes, cache_root, rig_file
+            arguments = bags, folder, config, minutes, cache_root, rig_file, topics
             found.append(_tried(candidate, number, judge, *arguments))
         found.sort(key=lambda each: each.error)
         tried = found + [each for each in tried if each.candidate not in left]
@@ -170,7 +173,7 @@ def _share(left_minutes: float, trainings: int) -> float:
 
 def _asked(
     bags: list[Path], configs: dict[Candidate, TrainConfig], budget: Budget,
-    settings: tuple[str, ...], rig_file: Path | None,
+    settings: tuple[str, ...], rig_file: Path | None, topics: BagTopics | None,
 ) -> str:  # fmt: skip
     asked = {
         'bags': [str(bag.resolve()) for bag in bags],
@@ -182,6 +185,8 @@ def _asked(
     named = {path for each in configs.values() for path in (each.init, each.data.label_model)}
     if any(named):
         asked['files'] = sorted(named - {''})
+    if topics is not None:
+        asked['topics'] = topics_to_dict(topics)
     return json.dumps(asked, indent=1)
 
 
@@ -190,16 +195,18 @@ def _refuse_another(out: Path, asked: str) -> None:
     path = out / PLAN
     if path.exists() and path.read_text('utf-8') != asked:
         raise TuneError(
-            f'Found another search in {out}, expected the same bags, recipes and time, with which '
-            'it goes on. Choose another --out.'
+            f'Found another search in {out}, expected the same bags, files, recipes and time, '
+            'with which it goes on. Choose another --out.'
         )
 
 
 def _recordings(
-    bags: list[Path], cache_root: Path, config: TrainConfig, rig_file: Path | None
-) -> list[FrameCache]:
+    bags: list[Path], cache_root: Path, config: TrainConfig, rig_file: Path | None,
+    topics: BagTopics | None,
+) -> list[FrameCache]:  # fmt: skip
     data = config.data
-    caches = [build_cache(bag, cache_root, data.width, data.height) for bag in bags]
+    size = data.width, data.height
+    caches = [build_cache(bag, cache_root, *size, mapping=topics) for bag in bags]
     if rig_file is None:
         return caches
     return [with_rig(cache, load_rig(rig_file)) for cache in caches]
@@ -247,13 +254,15 @@ def _judge(caches: list[FrameCache], rigs: list[Rig], config: TrainConfig) -> Ju
 def _tried(
     candidate: Candidate, number: int, judge: Judge, bags: list[Path], folder: Path,
     config: TrainConfig, minutes: float | None, cache_root: Path, rig_file: Path | None,
+    topics: BagTopics | None,
 ) -> Tried:  # fmt: skip
     """Train a candidate, or go on with its training, and judge it; once."""
     score = folder / SCORE
     if not score.exists():
         try:
             resume = (folder / FILE_NAME).exists()
-            train(bags, folder, config, minutes, resume, cache_root, None if resume else rig_file)
+            rig_file = None if resume else rig_file
+            train(bags, folder, config, minutes, resume, cache_root, rig_file, topics)
             verdict = judge.verdict(_predictors(folder, judge))
         except SelfdepthError as error:
             log.warning('%s: %s', candidate.text, error)

@@ -27,6 +27,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('bags', nargs='+', type=Path, metavar='BAG', help='recordings of one rig')
     parser.add_argument('--save', type=Path, required=True, metavar='OUT.yaml', help='a new file')
     parser.add_argument('--rig', type=Path, help='rig file to correct (default: that of the bag)')
+    parser.add_argument('--mapping', type=Path, metavar='FILE', help="names of the bags' topics")
     parser.add_argument('--width', type=int, default=640, help='of the images (default: 640)')
     parser.add_argument(
         '--max-turn', type=float, default=defaults.turn_deg, metavar='DEG',
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     for option, value, most in (('turn', args.max_turn, 10.0), ('shift', args.max_shift, 50.0)):
         if not 0 < value <= most:
             raise ConfigError(f'--max-{option}: found {value:g}, expected 0 to {most:g}.')
-    whole = load_rig(args.rig) if args.rig else BagReader(args.bags[0]).rig()
+    whole = load_rig(args.rig) if args.rig else BagReader(args.bags[0], args.mapping).rig()
     with TemporaryDirectory(prefix='selfdepth_') as folder:
         caches, config = _caches(args, whole, args.cache or Path(folder))
         # What is found is in the order of the recordings, whatever that of the file.
@@ -79,7 +80,10 @@ def _caches(
     width = max(64, min(args.width, lens.width) // 32 * 32)
     height = max(64, round(width * lens.height / lens.width / 32) * 32)
     config = load_recipe('fsm', [f'data.width={width}', f'data.height={height}'])
-    caches = [build_cache(bag, root, width, height, choose=looked_at) for bag in args.bags]
+    caches = [
+        build_cache(bag, root, width, height, mapping=args.mapping, choose=looked_at)
+        for bag in args.bags
+    ]
     for cache in caches[1:]:
         if cache.rig.names != caches[0].rig.names:
             raise ConfigError(

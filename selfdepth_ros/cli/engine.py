@@ -35,6 +35,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         '--check', type=Path, metavar='BAG|FOLDER', help='images of the self-check'
     )
+    parser.add_argument(
+        '--mapping', type=Path, metavar='FILE', help="names of the bag's topics, for --check"
+    )
     return parser
 
 
@@ -49,11 +52,14 @@ def run(args: argparse.Namespace) -> int:
 def _options(args: argparse.Namespace, path: Path) -> BuildOptions:
     if args.images < 0:
         raise EngineError(f'--images is {args.images}; expected at least 1')
+    if args.mapping and not args.check:
+        raise EngineError('--mapping without a bag; expected --check BAG beside it')
     options = BuildOptions(args.precision, args.images, args.cache)
     if args.check is None:
         return options
     _, manifest = key_of(path, options)
-    return replace(options, check=next(batches(args.check, manifest, len(manifest.cameras)), None))
+    images = batches(args.check, manifest, len(manifest.cameras), args.mapping)
+    return replace(options, check=next(images, None))
 
 
 def _tell(prepared: Prepared) -> None:

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the table, and write it as JSON when asked."""
     protocol = asked_protocol(args)
     config = protocol.config
-    reader = BagReader(args.bag)
+    reader = BagReader(args.bag, args.mapping)
     rig = with_rig_file(reader.rig(), args.rig)
     print(rig_told(rig, args.rig))
     bar = evaluation_bar(reader, config)
@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         print(reliability_table(deciles))
         results['model']['confidence'] = reliability_to_dict(deciles)
     if args.baseline:
-        rows = fit_row_baseline([BagReader(bag) for bag in args.baseline], rig, config)
+        learned = [BagReader(bag, args.mapping) for bag in args.baseline]
+        rows = fit_row_baseline(learned, rig, config)
         constant = evaluate(lambda frame: rows, reader, rig, config, bar)
         title = 'constant depth per row and camera'
         results['row_baseline'] = _told(constant, title, protocol)

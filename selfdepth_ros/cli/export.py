@@ -38,6 +38,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'truth (one that was not learned from)',
     )  # fmt: skip
     parser.add_argument('--rig', type=Path, help=f'for --calibrate: {RIG_HELP}')
+    parser.add_argument(
+        '--mapping', type=Path, metavar='FILE', help="for --calibrate: names of the bag's topics"
+    )
     parser.add_argument('--metrics', type=Path, help='JSON of `selfdepth evaluate` to record')
     return parser
 
@@ -49,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
             'Found --rig without --calibrate, expected a bag to use it on: add '
             '--calibrate BAG, or leave --rig out and copy rig.yaml beside the model.'
         )
+    if args.mapping is not None and args.calibrate is None:
+        raise ConfigError('Found --mapping without a bag, expected --calibrate BAG beside it.')
     metrics = _metrics(args.metrics)
     trained = in_metres(TrainedNetwork.load(args.checkpoint), args.scale)
     trained, calibration = _calibrated(trained, args)
@@ -100,7 +105,7 @@ def _calibrated(
     """The network with its confidence calibrated where that is asked for, and the record of it."""
     if args.calibrate is None:
         return trained, {}
-    reader = BagReader(args.calibrate)
+    reader = BagReader(args.calibrate, args.mapping)
     rig = with_rig_file(reader.rig(), args.rig)
     print(rig_told(rig, args.rig))
     before = measured_on(load_model(args.checkpoint), reader, rig)

@@ -24,18 +24,22 @@ class ImageError(SelfdepthError):
     """A source of images that has none."""
 
 
-def batches(source: Path, manifest: Manifest, most: int) -> Iterator[Batch]:
+def batches(
+    source: Path, manifest: Manifest, most: int, mapping: Path | None = None
+) -> Iterator[Batch]:
     """At most `most` images of the network's size, spread evenly over a bag or a folder.
 
-    A folder's cameras are unknown; the depth of its images is right up to a factor only. Raises
-    ImageError.
+    `mapping` names the bag's topics. A folder's cameras are unknown; the depth of its images is
+    right up to a factor only. Raises ImageError.
     """
     if not source.exists():
         raise ImageError(f'{source} does not exist; expected a bag or a folder of images')
     files = _files(source)
+    if files and mapping is not None:
+        raise ImageError(f'{source} is a folder of images; expected a bag beside --mapping')
     if files:
         return _from_files(files, manifest, most)
-    return _from_bag(source, manifest, most)
+    return _from_bag(source, manifest, most, mapping)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -55,10 +59,10 @@ def _from_files(files: list[Path], manifest: Manifest, most: int) -> Iterator[Ba
         yield resized(rgb, manifest.width, manifest.height)[None], focal
 
 
-def _from_bag(bag: Path, manifest: Manifest, most: int) -> Iterator[Batch]:
+def _from_bag(bag: Path, manifest: Manifest, most: int, mapping: Path | None) -> Iterator[Batch]:
     from selfdepth_ros.bags.reader import BagReader
 
-    reader = BagReader(bag)
+    reader = BagReader(bag, mapping)
     rig = reader.rig()
     size = manifest.width, manifest.height
     scaled = [entry.scaled(*size) for entry in rig.cameras]

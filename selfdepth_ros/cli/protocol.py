@@ -40,6 +40,7 @@ def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--remove-hidden', action=switch, help='drop LiDAR the camera cannot see')
     group.add_argument('--every', type=int, metavar='N', help='every n-th frame (default: 1)')
     group.add_argument('--rig', type=Path, help=RIG_HELP)
+    group.add_argument('--mapping', type=Path, metavar='FILE', help="names of the bags' topics")
 
 
 def asked_protocol(args: argparse.Namespace) -> EvaluationProtocol:

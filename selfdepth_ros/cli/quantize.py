@@ -30,6 +30,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help='images like those it will see; int8 is calibrated with them',
     )  # fmt: skip
     parser.add_argument(
+        '--mapping', type=Path, metavar='FILE', help="names of the bag's topics, for --images"
+    )
+    parser.add_argument(
         '--count', type=int, default=60, metavar='N', help='at most so many (default: 60)'
     )
     parser.add_argument(
@@ -81,9 +84,13 @@ def _check(args: argparse.Namespace, source: Path) -> None:
             'int8 is calibrated with images like those the network will see: give --images, a bag '
             'of the robot or a folder'
         )
+    if args.mapping and not args.images:
+        raise EngineError('--mapping without a bag; expected --images BAG beside it')
     if args.count < 1:
         raise EngineError(f'--count is {args.count}; expected at least 1')
 
 
 def _images(args: argparse.Namespace, manifest: Manifest) -> Iterator[Batch]:
-    return batches(args.images, manifest, args.count) if args.images else iter(())
+    if not args.images:
+        return iter(())
+    return batches(args.images, manifest, args.count, args.mapping)

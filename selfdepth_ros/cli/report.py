@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out.is_dir():
         raise ReportError(f'Found a folder at {args.out}, expected the name of a file in --out.')
     protocol = asked_protocol(args)
-    reader = BagReader(args.bag)
+    reader = BagReader(args.bag, args.mapping)
     rig = with_rig_file(reader.rig(), args.rig)
     model = load_model(args.model)
     curves = training_curves(args.model)

@@ -37,6 +37,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         '--rig', type=Path, help='rig file of all bags, as corrected by `selfdepth calibrate`'
     )
+    parser.add_argument('--mapping', type=Path, metavar='FILE', help="names of the bags' topics")
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', dest='settings')
     return parser
 
@@ -54,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None:
             settings.append(f'{name}={getattr(args, name)}')
     config = load_recipe(args.recipe, settings)
-    path = train(args.bags, args.out, config, args.minutes, args.resume, args.cache, args.rig)
+    path = train(
+        args.bags, args.out, config, args.minutes, args.resume, args.cache, args.rig, args.mapping
+    )
     print(f'{path}\nnext: selfdepth evaluate {args.out} BAG; selfdepth export {args.out} MODEL')
     return 0

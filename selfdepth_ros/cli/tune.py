@@ -31,6 +31,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help=f'a candidate, as fsm,loss.spatial=0.2 (default: {", ".join(DEFAULT)})',
     )  # fmt: skip
     parser.add_argument('--rig', type=Path, help='rig file of all bags')
+    parser.add_argument('--mapping', type=Path, metavar='FILE', help="names of the bags' topics")
     parser.add_argument(
         '--set', action='append', default=[], metavar='KEY=VALUE', dest='settings',
         help='a setting of all candidates',
@@ -49,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     if len(candidates) < 2:
         raise ConfigError('--try: found one recipe, expected two or more. Use `selfdepth train`.')
     budget = Budget(args.minutes, args.steps)
-    found = tune(args.bags, args.out, candidates, budget, tuple(args.settings), args.rig)
+    settings = tuple(args.settings)
+    found = tune(args.bags, args.out, candidates, budget, settings, args.rig, args.mapping)
     print('\n'.join(aligned([_HEADING, *map(_row, found)], left=(0,))))
     best = args.out / BEST
     print(f'{best}\nnext: selfdepth evaluate {best} BAG; selfdepth export {best} MODEL')

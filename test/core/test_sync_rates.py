@@ -189,3 +189,21 @@ def test_jitter_and_lost_images_do_not_part_cameras_of_one_rate(lost: float):
             if source.random() >= lost:
                 rates.heard(camera, n * SLOW + source.randrange(25 * MS))
         assert not any(rates.is_fast(i) or rates.is_slow(i) for i in range(4))
+
+
+@pytest.mark.parametrize('first', range(3))
+def test_steps_of_which_a_third_are_of_half_do_not_part_cameras_of_one_rate(first: int):
+    """nuScenes: twelve images a second, 50, 100 and 100 ms apart; sets are 43 ms wide."""
+    steps, begins = (50, 100, 100), [0]
+    for number in range(30):
+        begins.append(begins[-1] + steps[(first + number) % 3] * MS)
+    fired_ms = (0.0, 7.6, 15.5, 23.0, 32.7, 42.6)
+    machine = SurroundSync([str(camera) for camera in range(6)], 45 * MS, SECOND)
+    ready = []
+    for begin in begins:
+        for camera, ms in enumerate(fired_ms):
+            stamp = begin + round(ms * MS)
+            ready += machine.push(str(camera), stamp, stamp)
+    ready += machine.flush()
+    assert len(ready) == len(begins)
+    assert all(item.complete for item in ready)

@@ -38,9 +38,9 @@ def wall(images: np.ndarray, focal: np.ndarray) -> DepthPrediction:
 @pytest.mark.parametrize(
     ('name', 'version', 'least_m', 'most_m', 'crop', 'moved'),
     [
-        ('street', 1, 1.0, 60.0, 'none', True),
+        ('street', 2, 1.0, 60.0, 'none', True),
         ('ddad', 1, 0.0, 200.0, 'none', True),
-        ('nuscenes', 1, 0.1, 80.0, 'none', True),
+        ('nuscenes', 2, 0.1, 80.0, 'none', True),
         ('kitti-eigen', 2, 1e-3, 80.0, 'garg', False),
     ],
 )
@@ -212,10 +212,10 @@ def test_the_command_tells_protocol_and_changes(street, tmp_path, capsys):
     model = 'selfdepth_ros/models/street'
     assert main(['evaluate', model, str(street.bag), *options]) == 0
     printed = capsys.readouterr().out
-    assert 'protocol nuscenes/1, changed: flip True instead of False' in printed
+    assert 'protocol nuscenes/2, changed: flip True instead of False' in printed
     assert re.search(r'0\.1 to 80 m, native size, no crop, flip-averaged', printed)
     told = json.loads(out.read_text())
-    assert (told['protocol']['name'], told['protocol']['version']) == ('nuscenes', 1)
+    assert (told['protocol']['name'], told['protocol']['version']) == ('nuscenes', 2)
     assert told['protocol']['changed'] == {'flip': {'protocol': False, 'used': True}}
     assert set(told['model']['cameras']['mean']['metric']) == set(DepthMetrics._fields)
 

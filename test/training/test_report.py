@@ -123,7 +123,7 @@ def test_its_figures_are_those_of_evaluate(page, street, tmp_path):
 
 
 def test_protocol_and_its_change_stand_in_it(page):
-    assert 'street/1' in page.source
+    assert 'street/2' in page.source
     assert '1 to 50 m, native size, no crop' in page.source
     assert 'not comparable with its published figures' in page.source
     assert '<code>max_depth_m</code> 50.0 instead of 60.0' in page.source

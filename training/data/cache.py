@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int64, UInt8
 
-from selfdepth_ros.bags.discovery import load_mapping
+from selfdepth_ros.bags.discovery import BagTopics
 from selfdepth_ros.bags.errors import BagError
+from selfdepth_ros.bags.mapping import GivenTopics, topics_from_dict, topics_of, topics_to_dict
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.rig import Rig, load_rig, save_rig
@@ -58,9 +59,15 @@ class FrameCache:
     source: Path
     """The bag."""
     folder: Path
+    topics: BagTopics | None = None
+    """Those of a mapping file; None: found by their names."""
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def reader(self) -> BagReader:
+        """Open the bag again, with the topics that the cache was made of."""
+        return BagReader(self.source, self.topics)
 
     @classmethod
     def open(cls, folder: str | Path) -> FrameCache:
@@ -92,6 +99,7 @@ class FrameCache:
             rig=rig,
             source=Path(about['source']),
             folder=folder,
+            topics=topics_from_dict(about['topics']) if about['mapping'] != repr(None) else None,
         )
 
 
@@ -101,13 +109,14 @@ def build_cache(
     width: int,
     height: int,
     *,
-    mapping: str | Path | None = None,
+    mapping: GivenTopics = None,
     tolerance_ns: int | None = None,
     choose: Choose | None = None,
     progress: bool = True,
 ) -> FrameCache:
     """Return the frame cache of a bag at width x height, building it where there is none.
 
+    `mapping` is a mapping file or its content: the cache is of these topics, and no other's.
     Frames whose poses odometry does not reach are left out. Several processes may call this at
     once: one builds, the others wait. Raises BagError for a bag without use, CacheError when the
     disk is full; nothing is left behind then.
@@ -116,7 +125,7 @@ def build_cache(
     on the disk.
     """
     bag, root = Path(bag_path).resolve(), Path(cache_root)
-    topics = None if mapping is None else load_mapping(mapping)
+    topics = topics_of(mapping)
     settings = {
         'width': width,
         'height': height,
@@ -133,7 +142,8 @@ def build_cache(
         if found is None:
             reader = BagReader(bag, topics, tolerance_ns=tolerance_ns)
             with appearing(folder) as partial:
-                _build(reader, partial, settings | {'identity': identity}, choose, progress)
+                about = settings | {'identity': identity, 'topics': topics_to_dict(topics)}
+                _build(reader, partial, about, choose, progress)
             found = FrameCache.open(folder)
     return found
 

@@ -16,7 +16,6 @@ import torch
 from jaxtyping import Float16, Float32, Int64
 from tqdm import tqdm
 
-from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.files import appearing
 from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.data.folder import as_cache_error, kept
@@ -79,7 +78,7 @@ def _write(cache: FrameCache, pattern: str, file: BinaryIO, progress: bool) -> i
     # What is never written reads as zeros.
     file.truncate(begin + each * frames * cameras)
     found = 0
-    images = BagReader(cache.source).depth_images(pattern)
+    images = cache.reader().depth_images(pattern)
     for camera, stamp, depth in tqdm(images, f'depths {cache.source.name}', disable=not progress):
         frame = _frame_of(cache.stamps_ns[:, camera], stamp)
         if frame is not None and cache.present[frame, camera]:

@@ -11,15 +11,19 @@ import torch
 from jaxtyping import Float, Int, Int64
 from tqdm import tqdm
 
-from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.files import appearing
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.data.cache import FrameCache
 from selfdepth_training.data.folder import as_cache_error, kept
 from selfdepth_training.data.samples import LABEL_LEVEL, DataError, SureDepth
-from selfdepth_training.truth import SWEEP_TOLERANCE_NS, lidar_truth
+from selfdepth_training.truth import (
+    SWEEP_TOLERANCE_NS,
+    lidar_truth,
+    middle_ns,
+    no_sweep_near,
+)
 
-FILE_NAME = 'lidar_2.npz'
+FILE_NAME = 'lidar_3.npz'
 """In the cache's folder; the number is raised whenever what is projected changes."""
 
 
@@ -27,7 +31,8 @@ class LidarDepth:
     """Sparse z-depths of every frame of a cache, at the size of labels.
 
     Each image has the points that it can see, moved by the robot's motion between sweep and image;
-    of several in a pixel the nearest. Raises DataError when the bag has no LiDAR.
+    of several in a pixel the nearest. Raises DataError when the bag has no LiDAR, or one that no
+    image has a point of.
     """
 
     def __init__(self, cache: FrameCache, progress: bool = True) -> None:
@@ -58,7 +63,7 @@ def _read(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _project(cache: FrameCache, shape: tuple[int, int, int], path: Path, progress: bool) -> None:
-    reader = BagReader(cache.source)
+    reader = cache.reader()
     rig = _at_sizes_of(reader.rig(), cache.rig)
     odometry = reader.odometry()
     sweeps = np.array([stamp for stamp, _ in reader.lidar()], np.int64)
@@ -68,16 +73,25 @@ def _project(cache: FrameCache, shape: tuple[int, int, int], path: Path, progres
             'to the robot, which this recipe learns from. Record with the LiDAR on, or take a '
             'recipe without labels (fsm).'
         )
-    # The images of a sweep: those for which it is the nearest, and near enough.
-    nearest = nearest_sweeps(cache.stamps_ns, sweeps)
-    near = np.abs(sweeps[nearest] - cache.stamps_ns) <= SWEEP_TOLERANCE_NS
+    # The frames of a sweep: those for which it is the nearest, and near enough.
+    middles = middle_ns(cache.stamps_ns)  # where a camera is missing, its set's stamp is there
+    nearest = nearest_sweeps(middles, sweeps)
+    near = np.abs(sweeps[nearest] - middles) <= SWEEP_TOLERANCE_NS
+    if not near.any():
+        raise DataError(no_sweep_near(reader, sweeps, middles))
     found: list[list[np.ndarray]] = [[] for _ in range(len(cache))]
     bar = tqdm(reader.lidar(), f'lidar {cache.source.name}', len(sweeps), disable=not progress)
     for number, (stamp, points) in enumerate(bar):
-        for frame, camera in np.argwhere((nearest == number) & near & cache.present):
+        for frame, camera in np.argwhere(((nearest == number) & near)[:, None] & cache.present):
             at = int(cache.stamps_ns[frame, camera])
             image = _image(points, (stamp, at), rig, int(camera), odometry, shape)
             found[frame].append(image)
+    if not any(len(image) for images in found for image in images):
+        raise DataError(
+            f'Found no point of {reader.topics.lidar} in any image of {cache.source}, expected '
+            "depths to learn from. Look at the LiDAR's transform in /tf_static, or name another "
+            'LiDAR in a mapping file (--mapping).'
+        )
     _save(found, path)
 
 
