@@ -26,7 +26,7 @@ from selfdepth_training.beginning import (
     initial_weights,
     require_a_beginning,
     require_same_bags,
-    require_same_weights,
+    require_same_plan,
     save_rigs,
     with_absolute_paths,
 )
@@ -65,21 +65,19 @@ class Plan:
     """The same, absolute: another folder may have a bag of the same name."""
     command: str
     scale: Scale
+    minutes: float | None
+    """Whole time that was given, if one was."""
 
 
 def train(
-    bags: list[Path],
-    out: Path,
-    config: TrainConfig,
-    minutes: float | None = None,
-    resume: bool = False,
-    cache_root: Path | None = None,
-    rig_file: Path | None = None,
-) -> Path:
+    bags: list[Path], out: Path, config: TrainConfig, minutes: float | None = None,
+    resume: bool = False, cache_root: Path | None = None, rig_file: Path | None = None,
+) -> Path:  # fmt: skip
     """Learn depth from recordings without labels; return the checkpoint.
 
     `minutes` bounds the whole run, cache included: the step time is measured once and the number
-    of steps is then frozen in the checkpoint. `resume` continues `out` bit for bit on a CPU.
+    of steps is then frozen in the checkpoint. `resume` continues `out` bit for bit on a CPU, and
+    refuses another `config` or `minutes` than those it began with.
     `rig_file` is the rig of all recordings, instead of what they say themselves.
     Raises TrainingError, CalibrationError, BagError, CheckpointError or WeightsError, each with
     what to do.
@@ -87,10 +85,10 @@ def train(
     started = time.monotonic()
     state = load_checkpoint(out) if resume else None
     if state is not None:
-        asked, config = config, config_from_dict(TrainConfig, state['config'])
         # Checkpoints of before have the bags as they were typed and no more.
         require_same_bags(bags, state.get('paths', state['bags']))
-        require_same_weights(asked.init, config.init)
+        require_same_plan(config, minutes, state)
+        config = config_from_dict(TrainConfig, state['config'])
     else:
         require_a_beginning(out, config)
         config = with_absolute_paths(config)
@@ -114,7 +112,8 @@ def train(
 
     paths = tuple(str(bag.resolve()) for bag in bags)
     if state is not None:
-        plan = Plan(config, state['steps'], tuple(state['bags']), paths, state['command'], scale)
+        told, minutes = tuple(state['bags']), state.get('minutes', minutes)
+        plan = Plan(config, state['steps'], told, paths, state['command'], scale, minutes)
     else:
         steps = config.steps
         if minutes is not None:
@@ -122,7 +121,7 @@ def train(
             learner, optimizers = _start(fabric, config, rigs, source.learn_motion, aligned)
             steps = steps_within(fabric, learner, optimizers, feed, seconds)
         command = shlex.join(['selfdepth', *sys.argv[1:]])
-        plan = Plan(config, steps, tuple(map(str, bags)), paths, command, scale)
+        plan = Plan(config, steps, tuple(map(str, bags)), paths, command, scale, minutes)
     if fabric.is_global_zero:
         save_rigs(out, rigs, given, fresh=state is None)
     return _run(fabric, plan, rigs, aligned, feed, out, state)
@@ -300,6 +299,7 @@ def _state(
         'paths': list(plan.paths),
         'command': plan.command,
         'scale': plan.scale,
+        'minutes': plan.minutes,
         'config': to_dict(plan.config),
         'cameras': list(learner.module.rigs[0].names),
         'depth_kind': learner.module.depth_kind,

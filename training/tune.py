@@ -18,6 +18,7 @@ from pathlib import Path
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.files import write_file
 from selfdepth_ros.core.rig import Rig, load_rig
+from selfdepth_training.beginning import frozen_config
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint
 from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
@@ -242,6 +243,9 @@ def _tried(
     if not score.exists():
         try:
             resume = (folder / FILE_NAME).exists()
+            if resume:
+                # Its plan is that of its first start; what time is left now is another number.
+                config, minutes = frozen_config(load_checkpoint(folder)), None
             train(bags, folder, config, minutes, resume, cache_root, None if resume else rig_file)
             verdict = judge.verdict(_predictors(folder, judge))
         except SelfdepthError as error:
