@@ -16,6 +16,7 @@ from selfdepth_ros.core.rig import Rig, load_rig, save_rig
 from selfdepth_ros.core.rig_difference import EXACT, rig_differences
 from selfdepth_training.checkpoint import FILE_NAME
 from selfdepth_training.config import TrainConfig, load_recipe
+from selfdepth_training.effect import with_teachable_head
 from selfdepth_training.initial import Match, matched, read_weights
 from selfdepth_training.networks import DepthNetwork
 
@@ -111,11 +112,10 @@ def require_same_plan(asked: TrainConfig, minutes: float | None, state: Mapping[
 
 
 def _with_frozen_head(asked: TrainConfig, frozen: TrainConfig) -> TrainConfig:
-    """With the head that the training took by itself, where it learns the motion."""
+    """With the head that the training took by itself, because of the images."""
     may_learn = 'learned' in (asked.data.with_odometry, asked.data.without_odometry)
-    if may_learn and (asked.network.head, frozen.network.head) == ('histogram', 'sigmoid'):
-        return replace(asked, network=replace(asked.network, head='sigmoid'))
-    return asked
+    taught = with_teachable_head(asked, may_learn)
+    return taught if taught.network.head == frozen.network.head else asked
 
 
 def require_same_weights(given: str, frozen: str) -> None:

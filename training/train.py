@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from selfdepth_training.clipping import clip_gradients
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
 from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.effect import warn_of_settings_without_part, with_teachable_head
 from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
 from selfdepth_training.hints import LEVEL as HINT_LEVEL
@@ -103,6 +104,7 @@ def train(
     rigs = [with_self_occlusion(c.rig, c) if measure else c.rig for c in caches]
     scale = scale_of(caches, rigs, config)
     warn_of(scale)
+    warn_of_settings_without_part(config, [c.world_from_body is not None for c in caches])
     if config.data.without_odometry == 'visual':
         caches = _with_motion(fabric, caches, rigs, config)
     source = SampleSource(caches, config.data)
@@ -259,15 +261,15 @@ def _with_motion(
 
 
 def _with_teachable_head(config: TrainConfig, learn_motion: bool) -> TrainConfig:
-    """Where the motion is learned, images teach from the start, and they know no histogram."""
-    if not learn_motion or config.network.head != 'histogram':
-        return config
-    log.info(
-        'The motion is learned with the images, which teach one depth per pixel: network.head is '
-        'sigmoid instead of %s, and there is %s confidence (network.confidence)',
-        config.network.head, 'a' if config.network.confidence else 'no',
-    )  # fmt: skip
-    return replace(config, network=replace(config.network, head='sigmoid'))
+    taught = with_teachable_head(config, learn_motion)
+    if taught != config:
+        log.info(
+            'Images teach one depth per pixel (%s): network.head is sigmoid instead of %s, and '
+            'there is %s confidence (network.confidence)',
+            'the motion is learned with them' if learn_motion else 'loss.hint is 0',
+            config.network.head, 'a' if config.network.confidence else 'no',
+        )  # fmt: skip
+    return taught
 
 
 def _fabric(config: TrainConfig) -> Fabric:

@@ -13,6 +13,7 @@ import math
 import shutil
 import time
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 from selfdepth_ros.core.errors import SelfdepthError
@@ -23,6 +24,7 @@ from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint
 from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
 from selfdepth_training.data.folder import appearing
+from selfdepth_training.effect import alike
 from selfdepth_training.evaluate import Predictor
 from selfdepth_training.judge import Judge, Verdict
 from selfdepth_training.loaded import load_model
@@ -45,7 +47,7 @@ class TuneError(SelfdepthError):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe with changes, as `fsm,loss.spatial=0.2,loss.coarse_until=[0.1,0.5]`."""
+    """A recipe with changes, as `lite,loss.spatial=0.2,loss.coarse_until=[0.1,0.3,0.5]`."""
 
     text: str
 
@@ -121,6 +123,7 @@ def tune(
     _refuse_another(out, asked)
     cache_root = out / 'cache'
     caches, rigs = _recordings(bags, cache_root, configs[candidates[0]], rig_file)
+    _refuse_alike(configs, caches)
     tried = _without_metres(configs, caches, rigs)
     judge = _judge(caches, rigs, configs[candidates[0]])
     # Not before: a mistyped bag is no search.
@@ -196,6 +199,19 @@ def _recordings(
     if rig_file is not None:
         caches = [with_rig(cache, load_rig(rig_file)) for cache in caches]
     return caches, [with_self_occlusion(cache.rig, cache) for cache in caches]
+
+
+def _refuse_alike(configs: dict[Candidate, TrainConfig], caches: list[FrameCache]) -> None:
+    """Refuse candidates that would be the same training twice."""
+    odometry = [cache.world_from_body is not None for cache in caches]
+    for one, other in combinations(configs, 2):
+        why = alike(configs[one], configs[other], odometry)
+        if why is not None:
+            raise TuneError(
+                f'Found {one.text} and {other.text}, which would train the same network: {why}. '
+                'Expected candidates that differ in what counts. Leave one out, or change another '
+                'setting.'
+            )
 
 
 def _without_metres(

@@ -19,7 +19,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Declare the command's arguments."""
     parser = subparsers.add_parser(
         'train', help='learn depth from bags, without labels',
-        epilog='Any setting of training/config.py can follow --set, as loss.spatial=0.2. '
+        epilog='Any setting of training/config.py can follow --set, as data.witnesses=2. '
         'Many GPUs: torchrun --nproc-per-node=N -m selfdepth_ros.cli train ...',
     )  # fmt: skip
     parser.add_argument('bags', nargs='+', type=Path, metavar='BAG', help='rosbag2 recordings')

@@ -184,6 +184,16 @@ def test_what_has_no_metres_is_refused_before_it_is_trained(record, tmp_path, ca
     assert 'no recipe that could be judged' in capsys.readouterr().err
 
 
+def test_candidates_that_differ_in_vain_are_refused(record, tmp_path, capsys):
+    arguments = ['tune', str(record(frames=16)), '--steps=1', f'--out={tmp_path / "search"}']
+    arguments += [f'--set={text}' for text in SMALL]
+    assert main([*arguments, '--try=lite', '--try=fsm', '--try=fsm,loss.spatial=0.2']) == 2
+    error = capsys.readouterr().err
+    assert 'Found fsm and fsm,loss.spatial=0.2, which would train the same network' in error
+    assert 'loss.spatial has no part (every step is on hints alone' in error
+    assert not (tmp_path / 'search' / 'tune.json').exists()
+
+
 def test_another_search_in_the_same_folder_is_refused(tmp_path, capsys):
     (tmp_path / 'tune.json').write_text('{}')
     assert search(tmp_path / 'bag', tmp_path) == 2
