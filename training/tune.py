@@ -94,6 +94,8 @@ class Tried:
     verdict: Verdict | None
     """None where it could not be trained."""
     reason: str = ''
+    minutes: float = 0.0
+    """That training and judging it have taken, over all parts of a search that was interrupted."""
 
     @property
     def error(self) -> float:
@@ -131,14 +133,13 @@ def tune(
     refused = [each.candidate for each in tried]
     left = [candidate for candidate in candidates if candidate not in refused]
     counts = rounds_of(len(left))
-    started = time.monotonic()
+    spent = 0.0
     for number, count in enumerate(counts, 1):
         left = left[:count]
         found = []
         for place, candidate in enumerate(left, 1):
             log.info('round %d of %d: %s (%d of %d)',
                      number, len(counts), candidate.text, place, count)  # fmt: skip
-            spent = (time.monotonic() - started) / 60
             minutes = None
             if budget.minutes is not None:
                 to_come = (len(counts) - number + 1) * count - place + 1
@@ -149,6 +150,7 @@ def tune(
             folder = out / f'round_{number}' / f'{candidates.index(candidate)}_{config.name}'
             arguments = bags, folder, config, minutes, cache_root, rig_file
             found.append(_tried(candidate, number, judge, *arguments))
+            spent += found[-1].minutes
         found.sort(key=lambda each: each.error)
         tried = found + [each for each in tried if each.candidate not in left]
         left = [each.candidate for each in found if each.verdict is not None]
@@ -255,21 +257,25 @@ def _tried(
     config: TrainConfig, minutes: float | None, cache_root: Path, rig_file: Path | None,
 ) -> Tried:  # fmt: skip
     """Train a candidate, or go on with its training, and judge it; once."""
-    score = folder / SCORE
+    score, began, before = folder / SCORE, time.monotonic(), 0.0
     if not score.exists():
         try:
             resume = (folder / FILE_NAME).exists()
             if resume:
+                state = load_checkpoint(folder)
                 # Its plan is that of its first start; what time is left now is another number.
-                config, minutes = frozen_config(load_checkpoint(folder)), None
+                config, minutes, before = frozen_config(state), None, state['seconds']
             train(bags, folder, config, minutes, resume, cache_root, None if resume else rig_file)
             verdict = judge.verdict(_predictors(folder, judge))
         except SelfdepthError as error:
             log.warning('%s: %s', candidate.text, error)
-            return Tried(candidate, number, 0, None, str(error))
-        write_file(score, json.dumps(verdict.to_dict()))
-    verdict = Verdict(**json.loads(score.read_text('utf-8')))
-    return Tried(candidate, number, load_checkpoint(folder)['step'], verdict)
+            took = (time.monotonic() - began + before) / 60
+            return Tried(candidate, number, 0, None, str(error), took)
+        took = (time.monotonic() - began + before) / 60
+        write_file(score, json.dumps(verdict.to_dict() | {'minutes': took}))
+    state, found = load_checkpoint(folder), json.loads(score.read_text('utf-8'))
+    took = found.pop('minutes', state['seconds'] / 60)  # searches of before do not tell
+    return Tried(candidate, number, state['step'], Verdict(**found), minutes=took)
 
 
 def _predictors(folder: Path, judge: Judge) -> list[Predictor]:

@@ -6,16 +6,18 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from selfdepth_ros.cli.main import main
-from selfdepth_training.checkpoint import load_checkpoint
+from selfdepth_training.checkpoint import load_checkpoint, save_checkpoint
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.lidar import LidarDepth
 from selfdepth_training.data.samples import SampleSource, SureDepth
 from selfdepth_training.judge import Judge, Verdict
+from selfdepth_training.train import train
 from selfdepth_training.tune import Candidate, rounds_of
 
 SMALL = (
@@ -168,6 +170,37 @@ def test_the_better_recipe_is_kept_and_an_interrupted_search_goes_on(
     assert all(np.array_equal(v, again[k]) for k, v in state['learner'].items())
     scores = [json.loads((folder / 'score.json').read_text()) for folder in (first, second)]
     assert scores[1]['photometric'] < scores[0]['photometric']
+
+
+def test_an_interrupted_search_shares_out_the_time_that_is_left(
+    record, tmp_path, capsys, monkeypatch
+):
+    """By a clock of its own: each training takes what it is given, and the second one is killed
+    after eight of its fifteen minutes."""
+    clock, given = [0.0], list[float | None]()
+
+    def timed(bags, folder, config, minutes, *more):
+        given.append(minutes)
+        train(bags, folder, replace(config, steps=1), None, *more)
+        if len(given) == 2:
+            state = load_checkpoint(folder)
+            save_checkpoint(folder / 'checkpoint.pt', state | {'seconds': 8 * 60.0})
+            raise KeyboardInterrupt
+        clock[0] += 60 * (7 if minutes is None else minutes)
+
+    monkeypatch.setattr('selfdepth_training.tune.train', timed)
+    monkeypatch.setattr(
+        'selfdepth_training.tune.time', SimpleNamespace(monotonic=lambda: clock[0])
+    )
+    arguments = ['tune', str(record(frames=24)), '--minutes=100', f'--out={tmp_path / "search"}']
+    arguments += [f'--set={text}' for text in SMALL]
+    arguments += [f'--try={text}' for text in (*CANDIDATES, 'fsm,optimizer.clip=1.0')]
+    assert main(arguments) > 2
+    assert given == pytest.approx([15, 15])
+    given, clock = [None] * 2, [1e6]
+    assert main(arguments) == 0
+    assert given[2] is None
+    assert given[3:] == pytest.approx([15, 22.5, 22.5])
 
 
 def test_what_has_no_metres_is_refused_before_it_is_trained(record, tmp_path, capsys, caplog):
