@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training begins from, and that a resumed one goes on from the same."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ from torch import nn
 
 from selfdepth_ros.bags.discovery import BagTopics
 from selfdepth_ros.bags.mapping import GivenTopics, topics_from_dict, topics_of
+from selfdepth_ros.core.config import changed, config_from_dict, flat
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.rig import Rig, load_rig, save_rig
 from selfdepth_ros.core.rig_difference import EXACT, rig_differences
 from selfdepth_training.checkpoint import FILE_NAME
-from selfdepth_training.config import TrainConfig
+from selfdepth_training.config import TrainConfig, load_recipe
+from selfdepth_training.effect import with_teachable_head
 from selfdepth_training.initial import Match, matched, read_weights
 from selfdepth_training.networks import DepthNetwork
 
@@ -63,6 +65,59 @@ def require_same_bags(given: list[Path], frozen: list[str]) -> None:
             f'Found --resume with {", ".join(map(str, given))}, expected the recordings this '
             f'training began with: {", ".join(frozen)}. Give the same, or choose another --out.'
         )
+
+
+def frozen_config(state: Mapping[str, Any]) -> TrainConfig:
+    """Settings of a checkpoint's training, with the steps that it has (those of --minutes)."""
+    return replace(config_from_dict(TrainConfig, state['config']), steps=state['steps'])
+
+
+def asked_again(
+    state: Mapping[str, Any], recipe: str | None, settings: Sequence[str]
+) -> TrainConfig:
+    """The settings that a resumed training is asked for; what is not said is as it was.
+
+    A recipe says all settings but init, steps and seed, which have options of their own.
+    """
+    frozen = frozen_config(state)
+    if recipe is None:
+        return changed(frozen, settings)
+    asked, default = load_recipe(recipe, settings), TrainConfig()
+    said = {text.partition('=')[0].strip() for text in settings}
+    unsaid = {
+        name: getattr(frozen, name)
+        for name in ('steps', 'seed')
+        if name not in said and getattr(asked, name) == getattr(default, name)
+    }
+    return replace(asked, **unsaid)
+
+
+def require_same_plan(asked: TrainConfig, minutes: float | None, state: Mapping[str, Any]) -> None:
+    """Refuse settings, or a time, that a resumed training would not heed."""
+    frozen = frozen_config(state)
+    require_same_weights(asked.init, frozen.init)
+    asked, frozen = (with_absolute_paths(replace(each, init='')) for each in (asked, frozen))
+    if minutes is not None:
+        asked = replace(asked, steps=frozen.steps)
+    said, kept = flat(_with_frozen_head(asked, frozen)), flat(frozen)
+    # Checkpoints of before do not tell the time.
+    if minutes is not None and minutes != state.get('minutes', minutes):
+        said['minutes'], kept['minutes'] = minutes, state['minutes']
+    other = [name for name in kept if said[name] != kept[name]]
+    if other:
+        found, expected = (', '.join(f'{n}={v[n]}' for n in other) for v in (said, kept))
+        raise TrainingError(
+            f'Found --resume with {found}, expected what this training began with: {expected}. '
+            'Leave out what differs (--recipe, --set, --seed, --steps, --minutes), or choose '
+            'another --out.'
+        )
+
+
+def _with_frozen_head(asked: TrainConfig, frozen: TrainConfig) -> TrainConfig:
+    """With the head that the training took by itself, because of the images."""
+    may_learn = 'learned' in (asked.data.with_odometry, asked.data.without_odometry)
+    taught = with_teachable_head(asked, may_learn)
+    return taught if taught.network.head == frozen.network.head else asked
 
 
 def require_same_weights(given: str, frozen: str) -> None:

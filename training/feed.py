@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import SampleBatch, SampleSource, SureDepth, View, ViewBatch
+from selfdepth_training.effect import alone_until
 from selfdepth_training.labels import Labels
 from selfdepth_training.losses.surround import NOW
 
@@ -25,9 +26,7 @@ BARE = 0.002
 
 def hints_alone_until(source: SampleSource, config: TrainConfig) -> float:
     """Fraction of the training that learns from hints alone: none where motion is learned."""
-    loss = config.loss
-    known = loss.hint > 0 and not source.learn_motion
-    return min(loss.images_from, loss.hint_until) if known else 0.0
+    return alone_until(config.loss, source.learn_motion)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from selfdepth_ros.core.rig import Rig
@@ -34,6 +34,7 @@ from selfdepth_training.losses.surround import (
 )
 from selfdepth_training.networks import DepthNetwork, EgoMotionNetwork
 from selfdepth_training.parallel import share_of
+from selfdepth_training.present import of_present
 from selfdepth_training.refine import refined
 from selfdepth_training.scene import Motion, Scene
 from selfdepth_training.sureness import against_hint
@@ -116,7 +117,7 @@ class SurroundLearner(nn.Module):
         focal = torch.stack(
             [self._focal(view.source, images.device)[view.camera] for view in batch.views]
         )
-        logits, *coarser = self._logits(images, rng)
+        logits, *coarser = self._logits(images, None, rng)
         hint = hint_loss(self.config.loss, self.depth, logits, focal, batch.hint, progress)
         # Coarser heads learn from images; data-parallel training wants a gradient for all.
         terms = {'hint': sum((0 * each.sum() for each in coarser), hint)}
@@ -152,7 +153,11 @@ class SurroundLearner(nn.Module):
         focal = torch.cat([self._focal(sample.source, images.device) for sample in samples])
         counts = [sample.images.shape[1] for sample in samples]
         fusing = self.config.data.flip_fusion
-        found = self._fusable(images, rng) if fusing else [self._logits(images, rng)]
+        present = torch.cat([sample.present[NOW] for sample in samples])
+        if fusing:
+            found = self._fusable(images, present, rng)
+        else:
+            found = [self._logits(images, present, rng)]
         logits = zip(*(each.split(counts) for side in found for each in side), strict=True)
         parts = zip(samples, images.split(counts), focal.split(counts), logits, strict=True)
         for sample, its_images, its_focal, answers in parts:
@@ -193,23 +198,28 @@ class SurroundLearner(nn.Module):
         return sum(progress < until for until in self.config.loss.coarse_until)
 
     def _logits(
-        self, images: Float[Tensor, 'n 3 h w'], rng: np.random.Generator
-    ) -> list[Float[Tensor, 'n _ _ _']]:
+        self, images: Float[Tensor, 'n 3 h w'], present: Bool[Tensor, ' n'] | None,
+        rng: np.random.Generator,
+    ) -> list[Float[Tensor, 'n _ _ _']]:  # fmt: skip
         """Answers for the images, which the network sees jittered and at times mirrored."""
         shown = jitter(images, self.config.data.jitter, rng)
         flip = self.config.data.flip and bool(rng.integers(2))
         if flip:
             shown = shown.flip(-1)
-        found = self.depth.all_logits(shown.contiguous(memory_format=torch.channels_last))
+        found = of_present(self._all_logits, shown, present)
         return [logits.flip(-1) for logits in found] if flip else found
 
+    def _all_logits(self, images: Float[Tensor, 'n 3 h w']) -> list[Float[Tensor, 'n _ _ _']]:
+        return self.depth.all_logits(images.contiguous(memory_format=torch.channels_last))
+
     def _fusable(
-        self, images: Float[Tensor, 'n 3 h w'], rng: np.random.Generator
-    ) -> list[list[Float[Tensor, 'n _ _ _']]]:
+        self, images: Float[Tensor, 'n 3 h w'], present: Bool[Tensor, ' n'],
+        rng: np.random.Generator,
+    ) -> list[list[Float[Tensor, 'n _ _ _']]]:  # fmt: skip
         """Answers for the images, and those for their mirror images, mirrored back."""
         shown = jitter(images, self.config.data.jitter, rng)
-        both = torch.cat([shown, shown.flip(-1)]).contiguous(memory_format=torch.channels_last)
-        pairs = [each.chunk(2) for each in self.depth.all_logits(both)]
+        both = torch.cat([shown, shown.flip(-1)])
+        pairs = [each.chunk(2) for each in of_present(self._all_logits, both, present.repeat(2))]
         return [[straight for straight, _ in pairs], [other.flip(-1) for _, other in pairs]]
 
     def _inverse_depths(
@@ -258,7 +268,11 @@ class SurroundLearner(nn.Module):
         disagree a little.
         """
         images = to_float(sample.images[[BEFORE, AFTER]].flatten(0, 1))
-        logits = self.depth.logits(images.contiguous(memory_format=torch.channels_last))
+        present = sample.present[[BEFORE, AFTER]].flatten()
+        (logits,) = of_present(
+            lambda shown: [self.depth.logits(shown.contiguous(memory_format=torch.channels_last))],
+            images, present,
+        )  # fmt: skip
         inverse = self.depth.to_inverse_depth(logits, focal.repeat(2))
         return inverse.unflatten(0, (2, -1))
 

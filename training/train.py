@@ -3,11 +3,10 @@
 """Training: one loop that reads top to bottom."""
 
 import logging
-import os
 import shlex
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from selfdepth_training.beginning import (
     initial_weights,
     require_a_beginning,
     require_same_bags,
-    require_same_weights,
+    require_same_plan,
     save_rigs,
     with_absolute_paths,
 )
@@ -38,6 +37,7 @@ from selfdepth_training.clipping import clip_gradients
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
 from selfdepth_training.data.samples import LABEL_LEVEL, SampleSource
+from selfdepth_training.effect import warn_of_settings_without_part, with_teachable_head
 from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
 from selfdepth_training.intensity import alignments
@@ -48,6 +48,7 @@ from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
 from selfdepth_training.pace import steps_within
 from selfdepth_training.parallel import share_norms
+from selfdepth_training.processes import fabric_of
 from selfdepth_training.scale import Scale, scale_of, warn_of
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,8 @@ class Plan:
     scale: Scale
     topics: BagTopics | None
     """Of a mapping file; None: found by their names."""
+    minutes: float | None
+    """Whole time that was given, if one was."""
 
 
 def train(
@@ -79,7 +82,8 @@ def train(
     """Learn depth from recordings without labels; return the checkpoint.
 
     `minutes` bounds the whole run, cache included: the step time is measured once and the number
-    of steps is then frozen in the checkpoint. `resume` continues `out` bit for bit on a CPU.
+    of steps is then frozen in the checkpoint. `resume` continues `out` bit for bit on a CPU, and
+    refuses another `config` or `minutes` than those it began with.
     `rig_file` is the rig of all recordings, instead of what they say themselves; `mapping` a
     mapping file, or its content, with the names of their topics.
     Raises TrainingError, CalibrationError, BagError, CheckpointError or WeightsError, each with
@@ -88,16 +92,16 @@ def train(
     started = time.monotonic()
     state = load_checkpoint(out) if resume else None
     if state is not None:
-        asked, config = config, config_from_dict(TrainConfig, state['config'])
         # Checkpoints of before have the bags as they were typed and no more.
         require_same_bags(bags, state.get('paths', state['bags']))
-        require_same_weights(asked.init, config.init)
+        require_same_plan(config, minutes, state)
+        config = config_from_dict(TrainConfig, state['config'])
     else:
         require_a_beginning(out, config)
         config = with_absolute_paths(config)
     topics = given_topics(mapping, state)
     keep_memory()
-    fabric = _fabric(config)
+    fabric = fabric_of(config)
     fabric.launch()
     caches = _caches(fabric, bags, cache_root or out / 'cache', config, topics)
     given = given_rig(out, rig_file, resume)
@@ -106,6 +110,7 @@ def train(
     rigs = rigs_of(caches, config.data.body_masks)
     scale = scale_of(caches, rigs, config)
     warn_of(scale)
+    warn_of_settings_without_part(config, [c.world_from_body is not None for c in caches])
     if config.data.without_odometry == 'visual':
         caches = _with_motion(fabric, caches, rigs, config)
     source = SampleSource(caches, config.data)
@@ -115,8 +120,8 @@ def train(
 
     paths = tuple(str(bag.resolve()) for bag in bags)
     if state is not None:
-        told = tuple(state['bags'])
-        plan = Plan(config, state['steps'], told, paths, state['command'], scale, topics)
+        told, minutes = tuple(state['bags']), state.get('minutes', minutes)
+        plan = Plan(config, state['steps'], told, paths, state['command'], scale, topics, minutes)
     else:
         steps = config.steps
         if minutes is not None:
@@ -124,7 +129,8 @@ def train(
             learner, optimizers = _start(fabric, config, rigs, source.learn_motion, aligned)
             steps = steps_within(fabric, learner, optimizers, feed, seconds)
         command = shlex.join(['selfdepth', *sys.argv[1:]])
-        plan = Plan(config, steps, tuple(map(str, bags)), paths, command, scale, topics)
+        told = tuple(map(str, bags))
+        plan = Plan(config, steps, told, paths, command, scale, topics, minutes)
     if fabric.is_global_zero:
         save_rigs(out, rigs, given, fresh=state is None)
     return _run(fabric, plan, rigs, aligned, feed, out, state)
@@ -265,42 +271,15 @@ def _with_motion(
 
 
 def _with_teachable_head(config: TrainConfig, learn_motion: bool) -> TrainConfig:
-    """Where the motion is learned, images teach from the start, and they know no histogram."""
-    if not learn_motion or config.network.head != 'histogram':
-        return config
-    log.info(
-        'The motion is learned with the images, which teach one depth per pixel: network.head is '
-        'sigmoid instead of %s, and there is %s confidence (network.confidence)',
-        config.network.head, 'a' if config.network.confidence else 'no',
-    )  # fmt: skip
-    return replace(config, network=replace(config.network, head='sigmoid'))
-
-
-def _fabric(config: TrainConfig) -> Fabric:
-    """One process; or as many as torchrun has started here and on other machines, a GPU each."""
-    # By itself Fabric takes all GPUs, starting this command again for each, and asks torchrun for
-    # just as many processes; on a CPU it takes each of them for the only one.
-    here = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
-    machines = int(os.environ.get('WORLD_SIZE', here)) // here
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else here
-    if here > gpus:
-        raise TrainingError(
-            f'Found {gpus} GPU{"s" if gpus > 1 else ""} for {here} processes of torchrun, '
-            f'expected one each. Give --nproc-per-node={gpus}.'
-        )
-    precision = _precision(config.precision)
-    return Fabric(accelerator='auto', devices=here, num_nodes=machines, precision=precision)
-
-
-def _precision(name: str) -> Any:
-    if name != 'auto':
-        return name
-    if torch.cuda.is_available():
-        # Before Ampere CUDA has it in emulation only, which is slower than 32 bits.
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return 'bf16-mixed' if native else '32-true'
-    native = getattr(torch.cpu, '_is_avx512_bf16_supported', lambda: False)()
-    return 'bf16-mixed' if native else '32-true'
+    taught = with_teachable_head(config, learn_motion)
+    if taught != config:
+        log.info(
+            'Images teach one depth per pixel (%s): network.head is sigmoid instead of %s, and '
+            'there is %s confidence (network.confidence)',
+            'the motion is learned with them' if learn_motion else 'loss.hint is 0',
+            config.network.head, 'a' if config.network.confidence else 'no',
+        )  # fmt: skip
+    return taught
 
 
 def _state(
@@ -317,6 +296,7 @@ def _state(
         'command': plan.command,
         'scale': plan.scale,
         'topics': topics_to_dict(plan.topics),
+        'minutes': plan.minutes,
         'config': to_dict(plan.config),
         'cameras': list(learner.module.rigs[0].names),
         'depth_kind': learner.module.depth_kind,

@@ -13,6 +13,7 @@ import math
 import shutil
 import time
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 from selfdepth_ros.bags.discovery import BagTopics
@@ -20,11 +21,12 @@ from selfdepth_ros.bags.mapping import GivenTopics, topics_of, topics_to_dict
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.files import write_file
 from selfdepth_ros.core.rig import Rig, load_rig
-from selfdepth_training.beginning import with_absolute_paths
+from selfdepth_training.beginning import frozen_config, with_absolute_paths
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint
 from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
 from selfdepth_training.data.folder import appearing, only_one
+from selfdepth_training.effect import alike
 from selfdepth_training.evaluate import Predictor
 from selfdepth_training.judge import Judge, Verdict
 from selfdepth_training.loaded import load_model
@@ -47,7 +49,7 @@ class TuneError(SelfdepthError):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe with changes, as `fsm,loss.spatial=0.2,loss.coarse_until=[0.1,0.5]`."""
+    """A recipe with changes, as `lite,loss.spatial=0.2,loss.coarse_until=[0.1,0.3,0.5]`."""
 
     text: str
 
@@ -94,6 +96,8 @@ class Tried:
     verdict: Verdict | None
     """None where it could not be trained."""
     reason: str = ''
+    minutes: float = 0.0
+    """That training and judging it have taken, over all parts of a search that was interrupted."""
 
     @property
     def error(self) -> float:
@@ -124,6 +128,7 @@ def tune(
     _refuse_another(out, asked)
     cache_root = out / 'cache'
     caches = _recordings(bags, cache_root, configs[candidates[0]], rig_file, topics)
+    _refuse_alike(configs, caches)
     measured = {config.data.body_masks for config in configs.values()}
     rigs = {measure: rigs_of(caches, measure) for measure in measured}
     tried = _without_metres(configs, caches, rigs)
@@ -134,14 +139,13 @@ def tune(
     refused = [each.candidate for each in tried]
     left = [candidate for candidate in candidates if candidate not in refused]
     counts = rounds_of(len(left))
-    started = time.monotonic()
+    spent = 0.0
     for number, count in enumerate(counts, 1):
         left = left[:count]
         found = []
         for place, candidate in enumerate(left, 1):
             log.info('round %d of %d: %s (%d of %d)',
                      number, len(counts), candidate.text, place, count)  # fmt: skip
-            spent = (time.monotonic() - started) / 60
             minutes = None
             if budget.minutes is not None:
                 to_come = (len(counts) - number + 1) * count - place + 1
@@ -152,6 +156,7 @@ def tune(
             folder = out / f'round_{number}' / f'{candidates.index(candidate)}_{config.name}'
             arguments = bags, folder, config, minutes, cache_root, rig_file, topics
             found.append(_tried(candidate, number, judge, *arguments))
+            spent += found[-1].minutes
         found.sort(key=lambda each: each.error)
         tried = found + [each for each in tried if each.candidate not in left]
         left = [each.candidate for each in found if each.verdict is not None]
@@ -212,6 +217,19 @@ def _recordings(
     return [with_rig(cache, load_rig(rig_file)) for cache in caches]
 
 
+def _refuse_alike(configs: dict[Candidate, TrainConfig], caches: list[FrameCache]) -> None:
+    """Refuse candidates that would be the same training twice."""
+    odometry = [cache.world_from_body is not None for cache in caches]
+    for one, other in combinations(configs, 2):
+        why = alike(configs[one], configs[other], odometry)
+        if why is not None:
+            raise TuneError(
+                f'Found {one.text} and {other.text}, which would train the same network: {why}. '
+                'Expected candidates that differ in what counts. Leave one out, or change another '
+                'setting.'
+            )
+
+
 def _without_metres(
     configs: dict[Candidate, TrainConfig], caches: list[FrameCache], rigs: dict[bool, list[Rig]]
 ) -> list[Tried]:
@@ -257,19 +275,26 @@ def _tried(
     topics: BagTopics | None,
 ) -> Tried:  # fmt: skip
     """Train a candidate, or go on with its training, and judge it; once."""
-    score = folder / SCORE
+    score, began, before = folder / SCORE, time.monotonic(), 0.0
     if not score.exists():
         try:
             resume = (folder / FILE_NAME).exists()
+            if resume:
+                state = load_checkpoint(folder)
+                # Its plan is that of its first start; what time is left now is another number.
+                config, minutes, before = frozen_config(state), None, state['seconds']
             rig_file = None if resume else rig_file
             train(bags, folder, config, minutes, resume, cache_root, rig_file, topics)
             verdict = judge.verdict(_predictors(folder, judge))
         except SelfdepthError as error:
             log.warning('%s: %s', candidate.text, error)
-            return Tried(candidate, number, 0, None, str(error))
-        write_file(score, json.dumps(verdict.to_dict()))
-    verdict = Verdict(**json.loads(score.read_text('utf-8')))
-    return Tried(candidate, number, load_checkpoint(folder)['step'], verdict)
+            took = (time.monotonic() - began + before) / 60
+            return Tried(candidate, number, 0, None, str(error), took)
+        took = (time.monotonic() - began + before) / 60
+        write_file(score, json.dumps(verdict.to_dict() | {'minutes': took}))
+    state, found = load_checkpoint(folder), json.loads(score.read_text('utf-8'))
+    took = found.pop('minutes', state['seconds'] / 60)  # searches of before do not tell
+    return Tried(candidate, number, state['step'], Verdict(**found), minutes=took)
 
 
 def _predictors(folder: Path, judge: Judge) -> list[Predictor]:

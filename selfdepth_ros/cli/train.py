@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.core.errors import ConfigError
+from selfdepth_training.beginning import asked_again
+from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import load_recipe
 from selfdepth_training.train import train
 
@@ -17,11 +19,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Declare the command's arguments."""
     parser = subparsers.add_parser(
         'train', help='learn depth from bags, without labels',
-        epilog='Any setting of training/config.py can follow --set, as loss.spatial=0.2. '
+        epilog='Any setting of training/config.py can follow --set, as data.witnesses=2. '
         'Many GPUs: torchrun --nproc-per-node=N -m selfdepth_ros.cli train ...',
     )  # fmt: skip
     parser.add_argument('bags', nargs='+', type=Path, metavar='BAG', help='rosbag2 recordings')
-    parser.add_argument('--recipe', default='fsm', help='name or YAML file (default: fsm)')
+    parser.add_argument('--recipe', help='name or YAML file (default: fsm)')
     parser.add_argument('--out', type=Path, required=True, help='folder of the training')
     parser.add_argument('--minutes', type=float, help='length of the whole run, cache included')
     parser.add_argument('--steps', type=int, help='number of steps, instead of --minutes')
@@ -32,7 +34,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'ResNet18 or 34 with the names of torchvision, '
         'with --set network.encoder=[64,64,128,256,512]',
     )  # fmt: skip
-    parser.add_argument('--resume', action='store_true', help='go on with the training in --out')
+    parser.add_argument(
+        '--resume', action='store_true',
+        help='go on with the training in --out, as it was planned: other settings are refused',
+    )  # fmt: skip
     parser.add_argument('--cache', type=Path, help='folder of frame caches (default: OUT/cache)')
     parser.add_argument(
         '--rig', type=Path, help='rig file of all bags, as corrected by `selfdepth calibrate`'
@@ -54,7 +59,10 @@ def run(args: argparse.Namespace) -> int:
     for name in ('steps', 'seed', 'init'):
         if getattr(args, name) is not None:
             settings.append(f'{name}={getattr(args, name)}')
-    config = load_recipe(args.recipe, settings)
+    if args.resume:
+        config = asked_again(load_checkpoint(args.out), args.recipe, settings)
+    else:
+        config = load_recipe(args.recipe or 'fsm', settings)
     path = train(
         args.bags, args.out, config, args.minutes, args.resume, args.cache, args.rig, args.mapping
     )

@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--steps', type=int, help='of the first round, instead of --minutes')
     parser.add_argument(
         '--try', action='append', dest='tried', metavar='RECIPE[,KEY=VALUE...]',
-        help=f'a candidate, as fsm,loss.spatial=0.2 (default: {", ".join(DEFAULT)})',
+        help=f'a candidate, as fsm,data.witnesses=2 (default: {", ".join(DEFAULT)})',
     )  # fmt: skip
     parser.add_argument('--rig', type=Path, help='rig file of all bags')
     parser.add_argument('--mapping', type=Path, metavar='FILE', help="names of the bags' topics")

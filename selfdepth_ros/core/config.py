@@ -11,6 +11,7 @@ another such dataclass.
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,8 +23,10 @@ from selfdepth_ros.core.errors import ConfigError
 
 __all__ = [
     'Knob',
+    'changed',
     'config_from_dict',
     'field_docs',
+    'flat',
     'knob',
     'knobs',
     'load_config',
@@ -76,14 +79,28 @@ def load_config(
     values: dict[str, Any] = {}
     if path is not None:
         values = strict_yaml.read(path, ConfigError, f'settings of {cls.__name__}')
-    given = dict(_pairs(overrides or {}))
+    return _overridden(cls, values, overrides or {}, '' if path is None else str(path))
+
+
+def changed(config: ConfigT, overrides: Mapping[str, Any] | Iterable[str]) -> ConfigT:
+    """Return a configuration with overrides, checked as those of `load_config`."""
+    return _overridden(type(config), to_dict(config), overrides, '')
+
+
+def _overridden(
+    cls: type[ConfigT],
+    values: dict[str, Any],
+    overrides: Mapping[str, Any] | Iterable[str],
+    source: str,
+) -> ConfigT:
+    given = dict(_pairs(overrides))
     for name, value in given.items():
         _put(values, name, value)
     try:
         return config_from_dict(cls, values)
     except ConfigError as cause:
-        source = ' with '.join(str(part) for part in (path, ', '.join(given)) if part)
-        raise ConfigError(f'{source or "defaults"}: {cause}') from cause
+        told = ' with '.join(part for part in (source, ', '.join(given)) if part)
+        raise ConfigError(f'{told or "defaults"}: {cause}') from cause
 
 
 def _pairs(overrides: Mapping[str, Any] | Iterable[str]) -> Iterable[tuple[str, Any]]:
@@ -142,6 +159,11 @@ def config_from_dict(cls: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
     """Build a configuration from nested mappings; ConfigError names the key."""
     config: ConfigT = _build(cls, values, '')
     return config
+
+
+def flat(config: Any) -> dict[str, Any]:
+    """Return every value of a configuration by its dotted name."""
+    return {own.name: attrgetter(own.name)(config) for own in knobs(type(config))}
 
 
 def to_dict(config: Any) -> dict[str, Any]:

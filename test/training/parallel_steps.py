@@ -16,6 +16,7 @@ from selfdepth_training import train as training
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.cache import build_cache
 from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.processes import fabric_of
 
 SAMPLES, STEPS, SIZE = 2, 3, (96, 64)
 COMMON = (
@@ -38,7 +39,7 @@ def steps_of(bag: Path, cache_root: Path, case: str) -> list[dict[str, Any]]:
     recipe, settings = CASES[case]
     share = SAMPLES // int(os.environ.get('WORLD_SIZE', 1))
     config = load_recipe(recipe, [*COMMON, *settings, f'data.rigs_per_step={share}'])
-    fabric = training._fabric(config)
+    fabric = fabric_of(config)
     fabric.launch()
     cache = build_cache(bag, cache_root, *SIZE, progress=False)
     source = SampleSource([cache], config.data)

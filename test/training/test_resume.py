@@ -5,11 +5,14 @@
 import pytest
 
 from selfdepth_ros.cli.main import main
+from selfdepth_ros.core.config import to_dict
 from selfdepth_ros.core.rig import save_rig
 from selfdepth_training.beginning import (
     GIVEN_RIG,
     TrainingError,
+    asked_again,
     given_rig,
+    require_same_plan,
     save_rigs,
     with_absolute_paths,
 )
@@ -43,6 +46,57 @@ def test_other_weights_are_refused_and_the_same_are_no_matter(arguments, tmp_pat
     assert main([*from_first, *other]) == 2
     assert f'began with: {out}' in capsys.readouterr().err
     assert load_checkpoint(begun)['config']['init'] == str(out)
+
+
+def test_another_plan_is_refused_and_the_same_is_no_matter(arguments, tmp_path, capsys):
+    assert main(arguments) == 0
+    begun = (tmp_path / 'run' / FILE_NAME).read_bytes()
+    short = [word for word in arguments if not word.startswith('--set')]
+    for other, message in (
+        (['--steps', '2'], 'Found --resume with steps=2, expected what this training began with'),
+        (['--seed', '1'], 'with seed=1, expected what this training began with: seed=0'),
+        (['--set', 'loss.spatial=0.2'], 'with loss.spatial=0.2, expected what this training'),
+        (['--recipe', 'monodepth2'], 'name=monodepth2, network.scales=4, network.head=sigmoid'),
+    ):
+        assert main([*arguments, '--resume', *other]) == 2
+        assert message in capsys.readouterr().err
+        assert (tmp_path / 'run' / FILE_NAME).read_bytes() == begun
+    assert main([*short, '--resume', '--recipe', 'fsm']) == 2
+    assert 'data.width=320' in capsys.readouterr().err
+    same = '--recipe', 'fsm', '--steps', '1', '--seed', '0', '--set', 'data.frames=2'
+    assert main([*arguments, '--resume', *same]) == 0
+    assert main([*short, '--resume']) == 0
+
+
+def test_a_recipe_that_is_said_again_says_neither_steps_nor_seed_of_their_own_options():
+    state = {'config': to_dict(load_recipe('lite', ['seed=3', 'steps=7', 'init=w'])), 'steps': 7}
+    assert asked_again(state, 'lite', []) == load_recipe('lite', ['seed=3', 'steps=7'])
+    assert asked_again(state, 'lite', ['seed=0']).seed == 0
+    assert asked_again(state, None, ['loss.ssim=0.5']).loss.ssim == 0.5
+    require_same_plan(asked_again(state, 'lite', []), None, state)
+
+
+def test_minutes_replace_the_steps_of_the_recipe():
+    """The checkpoint has those that fitted, its settings those of the recipe."""
+    config = load_recipe('fsm', [])
+    state = {'config': to_dict(config), 'steps': 731, 'minutes': 5.0}
+    require_same_plan(config, 5.0, state)
+    require_same_plan(asked_again(state, None, []), None, state)
+    del state['minutes']  # of before
+    require_same_plan(config, 6.0, state)
+    state['minutes'] = 5.0
+    with pytest.raises(TrainingError, match='minutes=6.0, .* began with: minutes=5.0'):
+        require_same_plan(config, 6.0, state)
+    with pytest.raises(TrainingError, match='steps=4000, .* began with: steps=731'):
+        require_same_plan(config, None, state)
+
+
+def test_a_head_that_the_training_chose_itself_is_no_other_plan():
+    asked = load_recipe('fsm', ['data.without_odometry=learned'])
+    taken = load_recipe('fsm', ['data.without_odometry=learned', 'network.head=sigmoid'])
+    require_same_plan(asked, None, {'config': to_dict(taken), 'steps': asked.steps})
+    with pytest.raises(TrainingError, match='network.head=sigmoid, .* network.head=histogram'):
+        require_same_plan(taken, None, {'config': to_dict(asked), 'steps': asked.steps})
 
 
 def test_a_relative_path_means_the_same_recording_in_every_folder(

@@ -7,17 +7,19 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from selfdepth_ros.cli.main import main
-from selfdepth_training.checkpoint import load_checkpoint
+from selfdepth_training.checkpoint import load_checkpoint, save_checkpoint
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.folder import appearing
 from selfdepth_training.data.lidar import LidarDepth
 from selfdepth_training.data.samples import SampleSource, SureDepth
 from selfdepth_training.judge import Judge, Verdict
+from selfdepth_training.train import train
 from selfdepth_training.tune import Candidate, _keep, rounds_of
 
 SMALL = (
@@ -190,6 +192,37 @@ def test_the_copy_of_another_search_is_waited_for(tmp_path, monkeypatch):
     assert (best / 'score.json').read_text() == '{}'
 
 
+def test_an_interrupted_search_shares_out_the_time_that_is_left(
+    record, tmp_path, capsys, monkeypatch
+):
+    """By a clock of its own: each training takes what it is given, and the second one is killed
+    after eight of its fifteen minutes."""
+    clock, given = [0.0], list[float | None]()
+
+    def timed(bags, folder, config, minutes, *more):
+        given.append(minutes)
+        train(bags, folder, replace(config, steps=1), None, *more)
+        if len(given) == 2:
+            state = load_checkpoint(folder)
+            save_checkpoint(folder / 'checkpoint.pt', state | {'seconds': 8 * 60.0})
+            raise KeyboardInterrupt
+        clock[0] += 60 * (7 if minutes is None else minutes)
+
+    monkeypatch.setattr('selfdepth_training.tune.train', timed)
+    monkeypatch.setattr(
+        'selfdepth_training.tune.time', SimpleNamespace(monotonic=lambda: clock[0])
+    )
+    arguments = ['tune', str(record(frames=24)), '--minutes=100', f'--out={tmp_path / "search"}']
+    arguments += [f'--set={text}' for text in SMALL]
+    arguments += [f'--try={text}' for text in (*CANDIDATES, 'fsm,optimizer.clip=1.0')]
+    assert main(arguments) > 2
+    assert given == pytest.approx([15, 15])
+    given, clock = [None] * 2, [1e6]
+    assert main(arguments) == 0
+    assert given[2] is None
+    assert given[3:] == pytest.approx([15, 22.5, 22.5])
+
+
 def test_what_has_no_metres_is_refused_before_it_is_trained(record, tmp_path, capsys, caplog):
     out, settings = tmp_path / 'search', [f'--set={text}' for text in SMALL]
     arguments = ['tune', str(record(frames=16, odometry=False)), '--steps=1', *settings]
@@ -233,6 +266,16 @@ def test_a_model_of_the_same_relative_name_is_another_search(
         error = capsys.readouterr().err
         assert ('another search' in error) == (name == 'other')
         assert (str(tmp_path / 'one' / 'teacher') in error) == (name == 'one')
+
+
+def test_candidates_that_differ_in_vain_are_refused(record, tmp_path, capsys):
+    arguments = ['tune', str(record(frames=16)), '--steps=1', f'--out={tmp_path / "search"}']
+    arguments += [f'--set={text}' for text in SMALL]
+    assert main([*arguments, '--try=lite', '--try=fsm', '--try=fsm,loss.spatial=0.2']) == 2
+    error = capsys.readouterr().err
+    assert 'Found fsm and fsm,loss.spatial=0.2, which would train the same network' in error
+    assert 'loss.spatial has no part (every step is on hints alone' in error
+    assert not (tmp_path / 'search' / 'tune.json').exists()
 
 
 def test_another_search_in_the_same_folder_is_refused(tmp_path, capsys):

@@ -20,7 +20,7 @@ from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.data.samples import RigSample
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.automask import AutoMask, Compared, by_pixel
-from selfdepth_training.losses.combine import Combine, Reprojection, least
+from selfdepth_training.losses.combine import UNSEEN, Combine, Reprojection, least
 from selfdepth_training.losses.fast_photometric import fast_photometric_error
 from selfdepth_training.losses.photometric import masked_mean
 from selfdepth_training.source_grids import source_grids
@@ -138,10 +138,13 @@ class SurroundReprojection:
 
     @torch.no_grad()
     def still_error(self, views: Views) -> Float[Tensor, 'c 2 y x']:
-        """Error of the own camera before and after, unwarped: it knows no depth."""
+        """Error of the own camera before and after, unwarped: it knows no depth. UNSEEN where that
+        image is missing, which is alike to nothing."""
         sources = views.images[[BEFORE, AFTER]].transpose(0, 1).flatten(0, 1).contiguous()
         targets = views.images[NOW].repeat_interleave(2, 0)
-        return self._error(targets, sources).unflatten(0, (-1, 2))
+        error = self._error(targets, sources).unflatten(0, (-1, 2))
+        present = views.present[[BEFORE, AFTER]].transpose(0, 1)
+        return torch.where(present[..., None, None], error, UNSEEN)
 
     def spatial(
         self, views: Views, depth: Float[Tensor, 'c h w'], other_time: int

@@ -12,6 +12,7 @@ from selfdepth_ros.core.so3 import skew
 from selfdepth_training.networks.depth import DEVIATION, MEAN
 from selfdepth_training.networks.explainability import ExplainabilityDecoder
 from selfdepth_training.networks.resnet import ResNetEncoder
+from selfdepth_training.present import of_present
 
 # A fresh network should say "hardly moved"; its answers (x, y, z, and turns about them) become
 # metres and radians. What a metre is to things ten metres away, a tenth of a radian is to all of
@@ -46,8 +47,8 @@ class EgoMotionNetwork(nn.Module):
         """Twist (metres up to scale, radians) of the body from the earlier to the later frame.
 
         Images in 0..1; its exponential is earlier_from_later. `body_from_camera` has batch (C,).
-        Only cameras that are `present` in both frames have a say (None: all), unless there are
-        none.
+        Only cameras that are `present` in both frames are looked at and have a say (None: all),
+        unless there are none.
         """
         return self.explained(earlier, later, body_from_camera, present)[0]
 
@@ -58,19 +59,19 @@ class EgoMotionNetwork(nn.Module):
         body_from_camera: SE3,
         present: Bool[Tensor, 'n c'] | None = None,
     ) -> tuple[Float[Tensor, 'n 6'], Float[Tensor, 'n c 2 y x'] | None]:
-        """The twist, and of both frames what the other one explains (None without such a mask)."""
+        """The twist, and of both frames what the other one explains (None without such a mask): of
+        cameras that are not looked at, all."""
         pairs = torch.cat([earlier, later], 2).flatten(0, 1)
         pairs = functional.avg_pool2d((pairs - MEAN) / DEVIATION, 2)
-        pairs = pairs.contiguous(memory_format=torch.channels_last)
-        encoded = self.encoder(pairs)
-        features = torch.relu(self.squeeze(encoded[-1]))
+        silent = None if present is None else ~present & present.any(1, keepdim=True)
+        heard = None if silent is None else ~silent.flatten()
+        features, *masks = of_present(self._looked_at, pairs, heard)
         with torch.autocast(features.device.type, enabled=False):
             answers = self.head(features.float()).mean((2, 3)).unflatten(0, earlier.shape[:2])
             scale = answers.new_tensor(OUTPUT_SCALE)
             body_twist = carried(scale * answers[..., :6], body_from_camera)
         says = answers[..., 6:]
-        if present is not None:
-            silent = ~present & present.any(1, keepdim=True)
+        if silent is not None:
             says = says.masked_fill(silent[..., None], -torch.inf)
         translation_weight, rotation_weight = says.softmax(1).unbind(-1)
         twist = torch.cat(
@@ -80,9 +81,20 @@ class EgoMotionNetwork(nn.Module):
             ],
             -1,
         )
-        if self.explainability is None:
+        if not masks:
             return twist, None
-        return twist, self.explainability(encoded).unflatten(0, earlier.shape[:2])
+        explained = masks[0].unflatten(0, earlier.shape[:2])
+        if silent is not None:
+            explained = explained.masked_fill(silent[..., None, None, None], 1.0)
+        return twist, explained
+
+    def _looked_at(self, pairs: Float[Tensor, 'n 6 h w']) -> list[Float[Tensor, 'n _ _ _']]:
+        """Features of pairs of images and, with such a mask, what each explains of the other."""
+        encoded = self.encoder(pairs.contiguous(memory_format=torch.channels_last))
+        features = torch.relu(self.squeeze(encoded[-1]))
+        if self.explainability is None:
+            return [features]
+        return [features, self.explainability(encoded)]
 
 
 def carried(camera_twist: Float[Tensor, 'n c 6'], body_from_camera: SE3) -> Float[Tensor, 'n c 6']:
