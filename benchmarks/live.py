@@ -27,6 +27,7 @@ from selfdepth_ros.demo.live import RENDER_PATIENCE_S, SETTLE_S, measure, street
 from selfdepth_ros.demo.processes import NodeProcess, set_up_middleware, wait_for_file
 from selfdepth_ros.nodes.execution import Stop
 from selfdepth_ros.shipped import demo_rig
+from selfdepth_ros.synthetic.truth import PUBLISHED
 
 SIZES = ('320x192', '640x384', '1280x720')
 TRANSPORTS = ('raw', 'compressed')
@@ -77,7 +78,7 @@ def run_one(size: str, transport: str, seconds: float, stop: Stop) -> Row:
         street = street_parameters((width, height), _FRAMES, transport, truth)
         surround = {'rig': rig, 'transport': transport}
         with NodeProcess('synthetic_rig', street, folder / 'rig.log', stop) as player:
-            wait_for_file(truth / 'published.jsonl', player, RENDER_PATIENCE_S)
+            wait_for_file(truth / PUBLISHED, player, RENDER_PATIENCE_S)
             with (
                 closing(Listener(stop)) as listener,
                 NodeProcess('surround_depth', surround, folder / 'node.log', stop) as node,

@@ -24,6 +24,7 @@ from selfdepth_ros.demo.live import CLOUD_PATIENCE_S, RENDER_PATIENCE_S
 from selfdepth_ros.demo.processes import NodeProcess, set_up_middleware, wait_for_file
 from selfdepth_ros.demo.report import GOALS
 from selfdepth_ros.nodes.execution import Stop
+from selfdepth_ros.synthetic.truth import PUBLISHED, RIG
 
 _BARE = 'import rclpy; rclpy.init(); node = rclpy.create_node("bare"); print("ready", flush=True)'
 _TOLD = re.compile(r'first cloud [0-9.]+ s after the start \((.*)\)')
@@ -40,7 +41,7 @@ def bare_node_s() -> float:
 
 def first_cloud_s(listener: Listener, folder: Path, model: str, stop: Stop) -> tuple[float, str]:
     """Seconds until the listener has a cloud, and what the node says it took. DemoError: none."""
-    surround = {'rig': folder / 'truth' / 'rig.yaml'} | ({'model': model} if model else {})
+    surround = {'rig': folder / 'truth' / RIG} | ({'model': model} if model else {})
     log, before = folder / 'surround_depth.log', listener.count
     start_s = time.monotonic()
     with NodeProcess('surround_depth', surround, log, stop) as node:
@@ -61,7 +62,7 @@ def run(runs: int, model: str) -> None:
         folder = Path(temporary)
         rig = {'frames': _FRAMES, 'truth_folder': folder / 'truth'}
         with NodeProcess('synthetic_rig', rig, folder / 'rig.log', stop) as player:
-            wait_for_file(folder / 'truth' / 'published.jsonl', player, RENDER_PATIENCE_S)
+            wait_for_file(folder / 'truth' / PUBLISHED, player, RENDER_PATIENCE_S)
             with closing(Listener(stop)) as listener:
                 for _ in range(runs):
                     bare_s.append(bare_node_s())

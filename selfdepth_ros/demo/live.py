@@ -17,10 +17,10 @@ from selfdepth_ros.demo.domain import HeldDomain, hold_free_domain
 from selfdepth_ros.demo.errors import DemoError
 from selfdepth_ros.demo.listener import Listener
 from selfdepth_ros.demo.processes import NodeProcess, set_up_middleware, wait_for_file
-from selfdepth_ros.demo.truth import Truth
+from selfdepth_ros.messages import cloud_from_msg
 from selfdepth_ros.nodes.execution import Stop
-from selfdepth_ros.nodes.received import cloud_from_message
 from selfdepth_ros.shipped import demo_rig
+from selfdepth_ros.synthetic.truth import PUBLISHED, Truth
 
 RENDER_PATIENCE_S, CLOUD_PATIENCE_S = 300.0, 60.0
 SETTLE_S, COMPARE_PATIENCE_S = 2.0, 30.0
@@ -71,7 +71,7 @@ def _run_nodes(options: DemoOptions, say: Say, stop: Stop) -> dict[str, Any]:
         say(f'rendering {options.frames} frames of the street of seed {options.seed} ...')
         log = options.out / 'synthetic_rig.log'
         with NodeProcess('synthetic_rig', street, log, stop) as player:
-            wait_for_file(folder / 'truth' / 'published.jsonl', player, RENDER_PATIENCE_S)
+            wait_for_file(folder / 'truth' / PUBLISHED, player, RENDER_PATIENCE_S)
             say(
                 f'live: six cameras at {options.size[0]}x{options.size[1]}, {transport}, '
                 f'ROS_DOMAIN_ID={os.environ["ROS_DOMAIN_ID"]}'
@@ -162,7 +162,7 @@ def _results(
     options: DemoOptions, rig: Rig, listener: Listener, truth: Truth, first_cloud_s: float
 ) -> dict[str, Any]:
     depths = listener.depth_maps()
-    clouds = [cloud_from_message(msg) for msg in listener.clouds_with_cameras]
+    clouds = [cloud_from_msg(msg) for msg in listener.clouds_with_cameras]
     height, width = next(iter(depths.values())).shape
     at_depth_size = rig.scaled(width, height)
     comparison = report.compare(depths, clouds, at_depth_size, truth)

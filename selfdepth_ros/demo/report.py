@@ -14,8 +14,9 @@ from selfdepth_ros.core.config_fields import is_number
 from selfdepth_ros.core.files import write_file
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.rig import Rig
-from selfdepth_ros.demo.truth import DepthError, GhostCount, Truth, depth_error, pixels_in_cloud
+from selfdepth_ros.demo.scores import DepthError, GhostCount, depth_error, pixels_in_cloud
 from selfdepth_ros.ply import write_ply
+from selfdepth_ros.synthetic.truth import Truth
 from selfdepth_ros.viz import (
     draw_cloud_birdseye,
     draw_cloud_perspective,

@@ -14,9 +14,11 @@ from selfdepth_ros.core.downsample import DownsampleConfig
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.frames import POINT, PointCloud
 from selfdepth_ros.messages.errors import MessageError
+from selfdepth_ros.messages.geometry import stamp_ns
 
 UINT8, UINT16, UINT32, FLOAT32, FLOAT64 = 2, 4, 6, 7, 8
 """Values of sensor_msgs/PointField.datatype that are used here."""
+_GREY = 160
 
 
 class PointFieldSpec(NamedTuple):
@@ -206,6 +208,19 @@ def fields_from_cloud_msg(msg: Any) -> CloudFields:
     if 'camera' in kind.names:
         camera = records['camera'][finite]
     return CloudFields(points[finite], colors, camera)
+
+
+def cloud_from_msg(msg: Any) -> PointCloud:
+    """Return the finite points of a PointCloud2, grey and of camera 0 where it tells neither.
+
+    Raises MessageError for a cloud without x, y and z, or whose sizes contradict its data.
+    """
+    points, colors, camera = fields_from_cloud_msg(msg)
+    if colors is None:
+        colors = np.full(points.shape, _GREY, np.uint8)
+    if camera is None:
+        camera = np.zeros(len(points), np.uint8)
+    return PointCloud.of(points, colors, camera, stamp_ns(msg.header), msg.header.frame_id)
 
 
 # Of rgb the bits count, whichever of the two types it has.

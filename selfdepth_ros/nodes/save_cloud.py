@@ -14,9 +14,9 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import PointCloud2
 
+from selfdepth_ros.messages import cloud_from_msg
 from selfdepth_ros.nodes import execution
 from selfdepth_ros.nodes.parameters import declare, read
-from selfdepth_ros.nodes.received import cloud_from_message
 from selfdepth_ros.ply import write_ply
 
 NAME = 'save_cloud'
@@ -48,7 +48,7 @@ class SaveCloudNode(Node):
         """Write the cloud if it is there. Raises MessageError for one that cannot be read."""
         if self._received is None:
             return False
-        cloud = cloud_from_message(self._received)
+        cloud = cloud_from_msg(self._received)
         write_ply(self._out, cloud)
         self.get_logger().info(f'{self._out}: {len(cloud)} points in {cloud.frame_id}')
         return True

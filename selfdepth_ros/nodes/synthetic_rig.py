@@ -9,8 +9,9 @@ and odometry tells where the robot is at its own stamp. Stamps never go back.
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import rclpy
@@ -22,22 +23,67 @@ from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from selfdepth_ros.core.config import knob
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import camera_info_fields
 from selfdepth_ros.nodes import execution
-from selfdepth_ros.nodes.loop import (
-    RenderedLoop,
-    SyntheticRigConfig,
-    TruthWriter,
-    render_loop,
-    there_and_back,
-)
 from selfdepth_ros.nodes.parameters import declare, read
 from selfdepth_ros.nodes.to_ros import byte_array, header, image_message
+from selfdepth_ros.shipped import DEMO_SEED
+from selfdepth_ros.synthetic.loop import RenderedLoop, render_loop, there_and_back
+from selfdepth_ros.synthetic.recording import Recording
+from selfdepth_ros.synthetic.truth import TruthWriter
 
 NAME = 'synthetic_rig'
 ODOMETRY_HZ = 50.0
+
+
+@dataclass(frozen=True)
+class SyntheticRigConfig:
+    """Parameters of the node `synthetic_rig`."""
+
+    seed: int = knob(DEMO_SEED, low=0, high=2**31 - 1)
+    """Which street."""
+    width: int = knob(320, unit='px', low=32, high=4096)
+    """Width of the images."""
+    height: int = knob(192, unit='px', low=32, high=4096)
+    """Height of the images."""
+    frames: int = knob(60, low=1, high=2000)
+    """Length of the loop, which is played there and back again."""
+    rate_hz: float = knob(10.0, unit='Hz', low=0.1, high=100.0)
+    """Frames per second."""
+    stagger_ms: float = knob(0.5, unit='ms', low=0.0, high=10.0)
+    """Cameras fire one after another, this far apart; the robot drives on meanwhile."""
+    transport: Literal['raw', 'compressed'] = 'raw'
+    """raw: sensor_msgs/Image; compressed: JPEG in sensor_msgs/CompressedImage."""
+    noise: float = knob(0.0, unit='grey levels', low=0.0, high=100.0)
+    """Sensor noise, standard deviation."""
+    distorted: bool = False
+    """Give every second camera a mild plumb_bob lens."""
+    depth_truth: bool = False
+    """Publish the exact depth on <camera>/depth_truth, too (32FC1)."""
+    odometry: bool = True
+    """Publish /odom at 50 Hz."""
+    silent: tuple[str, ...] = ()
+    """Cameras that publish nothing: to see what becomes of a cloud when one dies."""
+    truth_folder: str = ''
+    """Folder for depths, poses, images, rig.yaml and published.jsonl; empty: none."""
+
+    def recording(self) -> Recording:
+        """What is rendered. Raises SyntheticError for options out of range."""
+        return Recording(
+            seed=self.seed,
+            frames=self.frames,
+            width=self.width,
+            height=self.height,
+            rate_hz=self.rate_hz,
+            compressed=self.transport == 'compressed',
+            lidar=False,
+            noise=self.noise,
+            distorted=self.distorted,
+            stagger_ms=self.stagger_ms,
+        )
 
 
 def camera_info_message(item: RigCamera) -> CameraInfo:
@@ -123,7 +169,7 @@ class SyntheticRigNode(Node):
         """Render the loop, then play it. Raises SyntheticError for options out of range."""
         config = read(self, SyntheticRigConfig)
         began = time.monotonic()
-        loop = render_loop(config, self._progress, rclpy.ok)
+        loop = render_loop(config.recording(), self._progress, rclpy.ok)
         if loop is None:  # asked to stop
             return
         if config.truth_folder:

@@ -13,7 +13,7 @@ import numpy as np
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image, PointCloud2
 
-from selfdepth_ros.nodes.received import cloud_from_message
+from selfdepth_ros.messages import cloud_from_msg
 from selfdepth_ros.nodes.to_ros import header, image_message
 
 SIX = ('a', 'b', 'c', 'd', 'e', 'f')
@@ -113,7 +113,7 @@ class Stage:
 
     def cameras_of(self, message: PointCloud2) -> set[str]:
         """Cameras that have points in a cloud."""
-        return {SIX[index] for index in np.unique(cloud_from_message(message).camera)}
+        return {SIX[index] for index in np.unique(cloud_from_msg(message).camera)}
 
     def judge(self) -> None:
         """Fail when a cloud is not, to the bit, what the pictures of its cameras become.
@@ -121,7 +121,7 @@ class Stage:
         Or when it has a stamp that no set was sent with.
         """
         for message in self.clouds[self._judged :]:
-            found = cloud_from_message(message)
+            found = cloud_from_msg(message)
             if found.stamp_ns < self._judged_from_ns:
                 continue
             right = self._expected(frozenset(self.cameras_of(message)))

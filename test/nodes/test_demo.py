@@ -17,7 +17,7 @@ import pytest
 from selfdepth_ros.core.fusion import Fusion, FusionConfig
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_ros.demo.truth import GhostCount, depth_error, pixels_in_cloud
+from selfdepth_ros.demo.scores import GhostCount, depth_error, pixels_in_cloud
 from selfdepth_ros.shipped import DEMO_SEED, shipped
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,6 @@ from collections import deque
 import pytest
 
 from selfdepth_ros.core.sync import SurroundSync, SyncStats
-from selfdepth_ros.nodes.loop import there_and_back
 from selfdepth_ros.nodes.monitor import Monitor
 from selfdepth_ros.nodes.sets import SetQueue, Worker
 
@@ -100,10 +99,3 @@ def test_an_exception_is_handed_over_and_the_next_set_is_computed(queue: SetQueu
 def test_what_a_faster_camera_has_too_many_is_told() -> None:
     figures = Monitor(('a', 'b')).values(0, SyncStats(between=7, late=2))
     assert (figures['images_between'], figures['images_late']) == ('7', '2')
-
-
-@pytest.mark.parametrize('count', [1, 2, 5])
-def test_a_loop_goes_there_and_back_without_a_leap(count: int) -> None:
-    played = [there_and_back(step, count) for step in range(40)]
-    assert set(played) == set(range(count))
-    assert all(abs(b - a) == (count > 1) for a, b in zip(played, played[1:], strict=False))

@@ -1,20 +1,17 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the live rig really saw, and how far clouds and depth images are from it."""
+"""How far clouds and depth images are from what the live rig really saw."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import Bool
 from numpy.typing import NDArray
 
 from selfdepth_ros.core.frames import PointCloud
-from selfdepth_ros.core.rig import Rig, load_rig
+from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 
 NEAR_M, FAR_M = 1.0, 60.0
@@ -30,41 +27,6 @@ class DepthError:
     abs_rel: float
     delta1: float
     pixels: int
-
-
-class Truth:
-    """The loop that the rig plays, found again by stamp."""
-
-    def __init__(self, folder: Path) -> None:
-        self._depths = np.load(folder / 'z_depth.npy', mmap_mode='r')
-        self._images = np.load(folder / 'images.npy', mmap_mode='r')
-        self._poses = np.load(folder / 'odom_from_body.npy')
-        names = load_rig(folder / 'rig.yaml').names
-        self._taken: dict[int, tuple[int, int]] = {}
-        """Stamp of an image -> frame and camera."""
-        for line in (folder / 'published.jsonl').read_text().splitlines():
-            if line.endswith('}'):  # the last one may be half written
-                entry = json.loads(line)
-                for name, stamp_ns in entry['stamps_ns'].items():
-                    self._taken[stamp_ns] = entry['frame'], names.index(name)
-
-    def frame(self, stamp_ns: int) -> int | None:
-        """Which frame went out under a stamp of any of its images."""
-        return self._taken[stamp_ns][0] if stamp_ns in self._taken else None
-
-    def now_from_then(self, stamp_ns: int) -> SE3:
-        """True motion (c, 4, 4) from the images of a set to the one with this stamp."""
-        frame, camera = self._taken[stamp_ns]
-        return SE3(SE3(self._poses[frame, camera]).inverse().matrix @ self._poses[frame])
-
-    def depth(self, frame: int, camera: int, size: tuple[int, int]) -> Any:
-        """True z-depth (h, w) at a size (width, height): sky +inf, the robot itself NaN."""
-        truth = np.asarray(self._depths[frame, camera])
-        return cv2.resize(truth, size, interpolation=cv2.INTER_NEAREST)
-
-    def image(self, frame: int, camera: int) -> Any:
-        """The image (h, w, 3) that was published."""
-        return np.asarray(self._images[frame, camera])
 
 
 def depth_error(pairs: Sequence[tuple[Any, Any]]) -> DepthError | None:
