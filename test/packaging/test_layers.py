@@ -3,6 +3,7 @@
 """Imports go one way: each layer is imported whole in a process of its own, and looked at."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,25 +14,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 VENDORS = {'rclpy', 'torch', 'cv2', 'onnxruntime', 'tensorrt', 'open3d', 'rosbags', 'numba'}
 VENDORS |= {'viser'}
-LAYERS = (
-    'core',
-    'messages',
-    'bags',
-    'datasets',
-    'doctor',
-    'synthetic',
-    'inference',
-    'compiled',
-    'resizing',
-    'device',
-    'place',
-    'pipeline',
-    'clouds',
-    'view',
-    'nodes',
-    'cli',
-    'selfdepth_training',
-)
 LIST_MODULES = """
 import importlib, json, pkgutil, sys
 def walk(name):
@@ -52,60 +34,41 @@ class Layer(NamedTuple):
     layers: set[str]
 
 
-BELOW_PIPELINE = ('place', 'resizing')
+BAGS = {'core', 'messages', 'bags'}
+HOST = {'core', 'compiled', 'inference', 'place', 'resizing'}
+"""What makes a cloud of images where there is no device."""
+CLOUDS = {*BAGS, *HOST, 'pipeline', 'packing', 'pcd', 'ply'}
+NODES = {*CLOUDS, 'doctor', 'synthetic', 'shipped'}
 RULES = (
     Layer('core', set(), set()),
     Layer('messages', {'cv2'}, {'core'}),
-    Layer('bags', {'cv2', 'rosbags'}, {'core', 'messages'}),
-    Layer('datasets', {'cv2', 'rosbags'}, {'core', 'messages', 'bags'}),
-    Layer('doctor', {'cv2', 'rosbags'}, {'core', 'messages', 'bags'}),
-    Layer('synthetic', {'cv2', 'rosbags', 'open3d'}, {'core', 'messages', 'bags'}),
+    Layer('bags', {'cv2', 'rosbags'}, BAGS),
+    Layer('datasets', {'cv2', 'rosbags'}, BAGS),
+    Layer('doctor', {'cv2', 'rosbags'}, BAGS),
+    Layer('synthetic', {'cv2', 'rosbags', 'open3d'}, BAGS),
     Layer('inference', {'cv2'}, {'core'}),
     Layer('compiled', {'numba'}, {'core'}),
     Layer('resizing', set(), set()),
     Layer('device', {'torch'}, {'core', 'inference', 'resizing'}),
-    Layer('place', {'cv2'}, {'core', 'compiled', 'inference', 'resizing'}),
-    Layer('pipeline', {'cv2'}, {'core', 'compiled', 'inference', 'place', 'resizing'}),
-    Layer(
-        'clouds',
-        {'cv2', 'rosbags'},
-        {'core', 'messages', 'bags', 'compiled', 'inference', 'pipeline', *BELOW_PIPELINE},
-    ),
-    Layer(
-        'view',
-        {'cv2', 'rosbags', 'viser'},
-        {
-            'core',
-            'messages',
-            'bags',
-            'compiled',
-            'inference',
-            'pipeline',
-            'clouds',
-            *BELOW_PIPELINE,
-        },
-    ),
-    Layer(
-        'nodes',
-        {'rclpy', 'cv2', 'rosbags', 'open3d'},
-        {
-            'core',
-            'messages',
-            'bags',
-            'doctor',
-            'synthetic',
-            'compiled',
-            'inference',
-            'pipeline',
-            *BELOW_PIPELINE,
-        },
-    ),
+    Layer('place', {'cv2'}, HOST),
+    Layer('pipeline', {'cv2'}, HOST),
+    Layer('packing', {'cv2'}, {*HOST, 'messages', 'pipeline'}),
+    Layer('pcd', set(), {'core'}),
+    Layer('ply', set(), {'core'}),
+    Layer('shipped', set(), {'core'}),
+    Layer('viz', {'cv2'}, {'core', 'resizing'}),
+    Layer('clouds', {'cv2', 'rosbags'}, CLOUDS),
+    Layer('view', {'cv2', 'rosbags', 'viser'}, {*CLOUDS, 'clouds', 'viz'}),
+    Layer('nodes', {'rclpy', 'cv2', 'rosbags', 'open3d'}, NODES),
+    Layer('demo', {'rclpy', 'cv2', 'rosbags', 'open3d'}, {*NODES, 'nodes', 'viz'}),
     Layer(
         'selfdepth_training',
         {'torch', 'cv2', 'rosbags'},
-        {'core', 'messages', 'bags', 'datasets', 'synthetic', 'inference', 'resizing'},
+        {*BAGS, 'datasets', 'synthetic', 'inference', 'resizing', 'viz'},
     ),
 )
+LAYERS = (*(rule.name for rule in RULES), 'cli')
+"""The command may load anything."""
 
 
 def full_name(layer: str) -> str:
@@ -129,6 +92,18 @@ def modules_loaded_by(name: str) -> set[str]:
 @pytest.mark.parametrize('rule', RULES, ids=lambda rule: rule.name)
 def test_a_layer_loads_only_what_is_below_it(rule: Layer) -> None:
     assert trespasses(modules_loaded_by(full_name(rule.name)), rule) == set()
+
+
+def test_every_room_has_a_rule_and_a_place_on_the_map() -> None:
+    rooms = {
+        path.stem
+        for path in (ROOT / 'selfdepth_ros').iterdir()
+        if path.suffix == '.py' or (path / '__init__.py').is_file()
+    } - {'__init__'}
+    assert rooms | {'selfdepth_training'} == {*LAYERS}
+    text = (ROOT / 'CONTRIBUTING.md').read_text('utf-8')
+    rows = '\n'.join(line.split('|')[1] for line in text.splitlines() if line.startswith('| `'))
+    assert sorted(re.findall(r'`(\w+)`', rows)) == sorted(LAYERS)
 
 
 def test_nothing_but_the_command_line_imports_training() -> None:
