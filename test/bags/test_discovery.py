@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfdepth_ros.bags.discovery import (
-    CAMERA_INFO,
     COMPRESSED,
     IMAGE,
     ODOMETRY,
@@ -27,6 +26,7 @@ from selfdepth_ros.core.frames import POINT, PointCloud
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages.clouds import PointExtras, pack_points
 
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 CAMERAS = {
     '/cam_front/image_raw': IMAGE,
     '/cam_front/camera_info': CAMERA_INFO,
