@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 
 from selfdepth_ros.cli.main import main
-from selfdepth_ros.core.se3 import SE3
-from selfdepth_training.config import load_recipe
-from selfdepth_training.data.samples import DataError, SampleSource
 from selfdepth_training.extrinsics.drive import Drive, looked_at
+<<<<<<< ours
 from selfdepth_training.extrinsics.loss import photometric_losses
 
 
@@ -31,6 +29,8 @@ def test_a_rig_is_judged_on_key_frames_whatever_training_wants(street):
         photometric_losses(drive, rig, replace(config, data=data)) for rig in (street.rig, wrong)
     )
     assert true.mean() < other.mean()
+=======
+>>>>>>> theirs
 
 
 def long_drive(frames=6000, step_m=0.1):
