@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +49,8 @@ _MARGIN_NS = 1_000_000_000
 """Reading from a stamp on begins so much earlier: the lags of images are not all those of one."""
 _DECODERS = 2
 """Threads that decode images: cv2 releases the interpreter lock."""
+Wanted = Callable[[int, Sequence[int | None]], bool]
+"""(stamp of a set, stamps of its images) -> whether it is; called once for each set, in order."""
 
 
 class BagReader:
@@ -133,19 +135,23 @@ class BagReader:
         transform: ImageTransform | None = None,
         every: int = 1,
         since_ns: int | None = None,
+        wanted: Wanted | None = None,
     ) -> Iterator[SurroundFrame]:
         """Yield sets of images that belong together, in time order; a missing camera is None.
 
         `transform` is applied to each image as it is decoded; only every n-th set is. With
         `since_ns` only sets of this stamp and later ones, without reading up to there, if stamps
-        and log keep their distance within a second. Raises BagError at the end when of a whole
+        and log keep their distance within a second. Sets that are not
+        `wanted` are not decoded, nor given. Raises BagError at the end when of a whole
         bag not one set could be formed; `report` then holds the counts.
         """
         dropped = self.report.begin('images')
         sync = SurroundSync(self.cameras, self.tolerance_ns, _DEADLINE_NS)
         with ThreadPoolExecutor(_DECODERS) as pool:
-            for ready in itertools.islice(self._sets(sync, dropped, since_ns), None, None, every):
-                yield self._decode(ready, transform, pool, dropped)
+            sets = itertools.islice(self._sets(sync, dropped, since_ns), None, None, every)
+            for ready in sets:
+                if wanted is None or wanted(ready.stamp_ns, ready.members):
+                    yield self._decode(ready, transform, pool, dropped)
         self._count(sync, dropped)
         if since_ns is None and not sync.stats.matched:
             raise BagError(f'{self.path}: not one image can be used; {self.report}')

@@ -14,6 +14,7 @@ from selfdepth_ros.core.rig import Rig, load_rig, save_rig
 from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
 from selfdepth_training.extrinsics import ExtrinsicsError, Limits, refine
+from selfdepth_training.extrinsics.drive import looked_at
 from selfdepth_training.masks import with_self_occlusion
 
 
@@ -78,7 +79,7 @@ def _caches(
     width = max(64, min(args.width, lens.width) // 32 * 32)
     height = max(64, round(width * lens.height / lens.width / 32) * 32)
     config = load_recipe('fsm', [f'data.width={width}', f'data.height={height}'])
-    caches = [build_cache(bag, root, width, height) for bag in args.bags]
+    caches = [build_cache(bag, root, width, height, choose=looked_at) for bag in args.bags]
     for cache in caches[1:]:
         if cache.rig.names != caches[0].rig.names:
             raise ConfigError(

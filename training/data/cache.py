@@ -12,24 +12,19 @@ import contextlib
 import hashlib
 import json
 import logging
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64, UInt8
-from tqdm import tqdm
 
 from selfdepth_ros.bags.discovery import load_mapping
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
-from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig, load_rig, save_rig
-from selfdepth_ros.core.se3 import interpolate_poses
-from selfdepth_ros.resizing import resized
 from selfdepth_training.data.folder import (
     DAMAGED,
     CacheError,
@@ -37,8 +32,8 @@ from selfdepth_training.data.folder import (
     as_cache_error,
     npy_header,
     only_one,
-    require_space,
 )
+from selfdepth_training.data.images import Choose, write_images
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +103,7 @@ def build_cache(
     *,
     mapping: str | Path | None = None,
     tolerance_ns: int | None = None,
+    choose: Choose | None = None,
     progress: bool = True,
 ) -> FrameCache:
     """Return the frame cache of a bag at width x height, building it where there is none.
@@ -115,6 +111,9 @@ def build_cache(
     Frames whose poses odometry does not reach are left out. Several processes may call this at
     once: one builds, the others wait. Raises BagError for a bag without use, CacheError when the
     disk is full; nothing is left behind then.
+
+    `choose` says of which frames images are wanted: the others are there without, and take no room
+    on the disk.
     """
     bag, root = Path(bag_path).resolve(), Path(cache_root)
     topics = None if mapping is None else load_mapping(mapping)
@@ -124,6 +123,8 @@ def build_cache(
         'tolerance_ns': tolerance_ns,
         'mapping': repr(topics),
     }
+    if choose is not None:
+        settings['choose'] = choose.__qualname__
     digest = hashlib.sha256(json.dumps([str(bag), settings]).encode()).hexdigest()[:12]
     folder = root / f'{bag.stem}-{width}x{height}-{digest}'
     with as_cache_error(root), only_one(folder):
@@ -132,7 +133,7 @@ def build_cache(
         if found is None:
             reader = BagReader(bag, topics, tolerance_ns=tolerance_ns)
             with appearing(folder) as partial:
-                _build(reader, partial, settings | {'identity': identity}, progress)
+                _build(reader, partial, settings | {'identity': identity}, choose, progress)
             found = FrameCache.open(folder)
     return found
 
@@ -213,10 +214,12 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, 'f c h w 3'
     return images
 
 
-def _build(reader: BagReader, folder: Path, about: dict[str, Any], progress: bool) -> None:
+def _build(
+    reader: BagReader, folder: Path, about: dict[str, Any], choose: Choose | None, progress: bool
+) -> None:
     """Write every file of a cache into `folder`, images frame by frame."""
     rig = reader.rig().scaled(about['width'], about['height'])
-    rows = _write_images(reader, folder / 'images.npy', rig, progress)
+    rows = write_images(reader, folder / 'images.npy', rig, choose, progress)
     if not reader.report.clean:
         log.warning('%s', reader.report)
     arrays = {
@@ -248,67 +251,3 @@ def _checksums(folder: Path, names: Iterable[str]) -> dict[str, str]:
     a damaged byte that is one colour of one pixel of one frame. Their size is looked at.
     """
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-
-
-class _Row(NamedTuple):
-    """What is kept of a frame beside its images."""
-
-    stamps_ns: Int64[np.ndarray, ' c']
-    present: tuple[bool, ...]
-    poses: Float[np.ndarray, 'c 4 4'] | None
-
-
-def _write_images(reader: BagReader, path: Path, rig: Rig, progress: bool) -> list[_Row]:
-    """Write the images of every usable frame as one .npy and return the rest of the frames."""
-    width, height = rig.cameras[0].camera.width, rig.cameras[0].camera.height
-    shape = (len(rig.cameras), height, width, 3)
-    require_space(path.parent, reader.most_frames * math.prod(shape))
-    odometry = reader.odometry()
-    dropped = reader.report.begin('poses')
-    frames = reader.surround_frames(lambda _, image: resized(image, width, height))
-    rows: list[_Row] = []
-    with path.open('wb') as file:
-        file.write(npy_header((0, *shape)))
-        for frame in tqdm(
-            frames, reader.path.name, reader.most_frames, unit='set', disable=not progress
-        ):
-            row = _row(frame, odometry)
-            if row is None:
-                dropped['sets: odometry does not reach them'] += 1
-                continue
-            rows.append(row)
-            file.write(_stacked(frame, shape))
-        file.seek(0)
-        file.write(npy_header((len(rows), *shape)))
-    if not rows:
-        raise _no_poses(reader, odometry)
-    return rows
-
-
-def _row(frame: SurroundFrame, odometry: tuple[Any, Any] | None) -> _Row | None:
-    """Return stamps and poses of a frame; None where odometry does not reach."""
-    stamps = [frame.stamp_ns if stamp is None else stamp for stamp in frame.stamps_ns]
-    own = np.array(stamps, np.int64)
-    if odometry is None:
-        return _Row(own, frame.present, None)
-    poses, valid = interpolate_poses(*odometry, own)
-    return _Row(own, frame.present, np.asarray(poses.matrix)) if np.all(valid) else None
-
-
-def _stacked(frame: SurroundFrame, shape: tuple[int, ...]) -> bytes:
-    """Return the images of a set as bytes, zeros where a camera is missing."""
-    images = np.zeros(shape, np.uint8)
-    for index, image in enumerate(frame.images):
-        if image is not None:
-            images[index] = image
-    return images.tobytes()
-
-
-def _no_poses(reader: BagReader, odometry: Any) -> BagError:
-    """Say that not one set lies within the odometry."""
-    first, last = odometry[0][0] / 1e9, odometry[0][-1] / 1e9
-    return BagError(
-        f'{reader.path}: {reader.topics.odometry} has poses from {first:.3f} to {last:.3f} s, and '
-        'not one surround set lies between poses less than 0.5 s apart: expected stamps of one '
-        'clock; correct the stamps, or record without odometry'
-    )

@@ -167,18 +167,22 @@ class SampleSource:
 
     def load(self, source: int, frames: tuple[int, ...]) -> RigSample:
         """Return these frames of a recording; the second one is the middle one."""
-        cache = self.caches[source]
-        index = list(frames)
-        stamps = cache.stamps_ns[index]
-        poses = cache.world_from_body
-        return RigSample(
-            source,
-            frames,
-            torch.from_numpy(np.stack([cache.images[i] for i in index])),
-            torch.from_numpy(cache.present[index]),
-            torch.from_numpy((stamps - stamps[1, 0]) * 1e-9),
-            None if poses is None else torch.from_numpy(poses[index]),
-        )
+        return sample_of(self.caches[source], source, frames)
+
+
+def sample_of(cache: FrameCache, source: int, frames: tuple[int, ...]) -> RigSample:
+    """Return these frames of a recording, the `source`-th; the second one is the middle one."""
+    index = list(frames)
+    stamps = cache.stamps_ns[index]
+    poses = cache.world_from_body
+    return RigSample(
+        source,
+        frames,
+        torch.from_numpy(np.stack([cache.images[i] for i in index])),
+        torch.from_numpy(cache.present[index]),
+        torch.from_numpy((stamps - stamps[1, 0]) * 1e-9),
+        None if poses is None else torch.from_numpy(poses[index]),
+    )
 
 
 def spread(count: int, most: int) -> list[int]:

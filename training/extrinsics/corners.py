@@ -8,7 +8,7 @@ import numpy as np
 
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.corners import Following, corners_of, followed
-from selfdepth_training.extrinsics.drive import Drive
+from selfdepth_training.extrinsics.drive import REACH, Drive
 from selfdepth_training.extrinsics.sightings import (
     Points,
     Sightings,
@@ -17,8 +17,6 @@ from selfdepth_training.extrinsics.sightings import (
 )
 
 FOLLOWING = Following(count=150, spacing_px=6, window_px=13, return_px=0.3)
-# Key frames on either side in which a corner is looked for.
-REACH = 2
 
 
 class Followed(NamedTuple):

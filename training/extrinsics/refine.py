@@ -17,7 +17,6 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache
-from selfdepth_training.data.samples import SampleSource, spread
 from selfdepth_training.extrinsics.bundle import (
     FINE,
     PER_CAMERA,
@@ -29,15 +28,13 @@ from selfdepth_training.extrinsics.bundle import (
     covariance,
     stepped,
 )
-from selfdepth_training.extrinsics.corners import REACH, followed_corners
-from selfdepth_training.extrinsics.drive import Drive, ExtrinsicsError
+from selfdepth_training.extrinsics.corners import followed_corners
+from selfdepth_training.extrinsics.drive import REACH, Drive, ExtrinsicsError
 from selfdepth_training.extrinsics.loss import photometric_losses
 from selfdepth_training.extrinsics.neighbours import matched
 from selfdepth_training.extrinsics.select import FLOOR_CM, FLOOR_DEG, Limits, needed, untold
 from selfdepth_training.extrinsics.sightings import joined_sightings
 
-# Key frames whose corners are looked at; more cost time and tell little new.
-MOST_ANCHORS = 60
 FIRST_INVERSE_M = 0.05
 LEAST_CORNERS = 500
 # Neighbours are searched in so many pixels around where they should be, once roughly calibrated.
@@ -109,7 +106,7 @@ def refine(
         matches = len(seen.point)
         bar.update()
     return replace(
-        _decided(bundle, start, state, sigma, rig, SampleSource(caches, config.data), config, bar),
+        _decided(bundle, start, state, sigma, rig, drive, config, bar),
         corners=corners, matches=matches,
     )  # fmt: skip
 
@@ -118,7 +115,7 @@ def _over_time(
     drive: Drive, rig: Rig, start: SE3, sigma: Float[np.ndarray, ' u']
 ) -> tuple[Bundle, State]:
     """What each camera's own images tell."""
-    points, sightings = followed_corners(drive, rig, spread(len(drive), MOST_ANCHORS))
+    points, sightings = followed_corners(drive, rig, drive.anchors)
     if len(sightings.point) < LEAST_CORNERS:
         raise ExtrinsicsError(
             f'Found {len(sightings.point)} corners again in other images, expected '
@@ -134,7 +131,7 @@ def _over_time(
 
 def _decided(
     bundle: Bundle, start: SE3, state: State, sigma: Float[np.ndarray, ' u'], rig: Rig,
-    source: SampleSource, config: TrainConfig, bar: tqdm,
+    drive: Drive, config: TrainConfig, bar: tqdm,
 ) -> Refined:  # fmt: skip
     """Apply what is significant, and judge it."""
     full = covariance(bundle, state, sigma, BLOCK)
@@ -153,7 +150,7 @@ def _decided(
     for _ in FINE:
         still = stepped(still, bundle.normal(bundle.slopes(still), WIDE[-1]), 0 * sigma)
     losses = [
-        Losses(_corner_px(bundle, each), photometric_losses(source, its, config))
+        Losses(_corner_px(bundle, each), photometric_losses(drive, its, config))
         for each, its in ((still, rig), (state, rig.with_poses(state.body_from_camera)))
     ]
     bar.update()
