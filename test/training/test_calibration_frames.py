@@ -10,27 +10,6 @@ import pytest
 
 from selfdepth_ros.cli.main import main
 from selfdepth_training.extrinsics.drive import Drive, looked_at
-<<<<<<< ours
-from selfdepth_training.extrinsics.loss import photometric_losses
-
-
-def test_a_rig_is_judged_on_key_frames_whatever_training_wants(street):
-    """Of a robot that `data` would refuse: the true rig explains its images better."""
-    config = load_recipe('fsm', ['data.width=160', 'data.height=96'])
-    data = replace(config.data, min_motion_m=0.01, max_motion_m=0.1)
-    with pytest.raises(DataError):
-        SampleSource([street.cache], data)
-    turn = SE3.exp(np.array([0, 0, 0, 0, 0, np.radians(2.0)]))
-    drive, wrong = (
-        Drive.of([street.cache]),
-        street.rig.with_poses(turn @ street.rig.body_from_cameras()),
-    )
-    true, other = (
-        photometric_losses(drive, rig, replace(config, data=data)) for rig in (street.rig, wrong)
-    )
-    assert true.mean() < other.mean()
-=======
->>>>>>> theirs
 
 
 def long_drive(frames=6000, step_m=0.1):
