@@ -256,7 +256,7 @@ def test_a_model_of_the_same_relative_name_is_another_search(
     record, tmp_path, capsys, monkeypatch
 ):
     named = ['--set=data.labels=onnx', '--set=data.label_model=teacher']
-    tried = [*named, '--try=supervised', '--try=supervised,steps=2']
+    tried = [*named, '--try=supervised', '--try=supervised,data.jitter=0.1']
     settings = [f'--set={text}' for text in SMALL]
     arguments = ['tune', str(record(frames=16)), f'--out={tmp_path / "out"}', '--steps=1']
     for name in ('one', 'one', 'other'):
