@@ -5,7 +5,7 @@
 import logging
 import time
 from collections.abc import Callable
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from lightning_fabric import Fabric
@@ -14,11 +14,14 @@ from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.feed import Feed, hints_alone_until
+from selfdepth_training.step import take_step
 
 log = logging.getLogger(__name__)
 
 # Steps timed in each stage of the schedule, and hints; the first are warm-up and compilation.
 WARMUP_STEPS, TIMED_STEPS = 2, 3
+# So many more, if they take no more than so many seconds: the first ones take a third longer.
+SETTLING_STEPS, SETTLING_S = 20, 8.0
 # Share of the time kept back for checkpoints, logs and a machine that is a little busier.
 RESERVE = 0.05
 LEAST_STEPS = 10
@@ -34,26 +37,23 @@ def steps_within(
     """Return the number of steps that fit into `seconds`, from the measured pace of this machine.
 
     Each stage of the schedule is timed on its own, and the hints, which are computed once for
-    each frame, apart from the steps. `learner` is trained by this and must be thrown away.
+    each frame, apart from the steps. `learner` and `optimizers` must be thrown away.
     """
     began = time.monotonic()
     config = feed.config
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group['lr'] = 0.0  # what is measured must not diverge
     hint = _hint_seconds(feed) if config.loss.hint else 0.0
     mean = 0.0
     for begin, end in stages(config, hints_alone_until(feed.source, config)):
         progress = max(end - 1e-3, begin)
-        batch = feed.batch(0, progress)
 
         def one_step() -> None:
-            losses = learner(batch, progress, [0])  # noqa: B023
-            fabric.backward(losses.total)
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-            losses.total.item()
+            batch = feed.batch(0, progress)  # noqa: B023
+            take_step(fabric, learner, optimizers, config, batch, 0, progress)  # noqa: B023
 
-        times = [_seconds(one_step) for _ in range(WARMUP_STEPS + TIMED_STEPS)]
-        mean += (end - begin) * min(times[WARMUP_STEPS:])
+        mean += (end - begin) * _settled_seconds(fabric, one_step)
     left = seconds * (1 - RESERVE) - (time.monotonic() - began)
     steps = int(fabric.broadcast(steps_and_hints_within(left, mean, hint, feed.source, config)))
     if steps < LEAST_STEPS:
@@ -108,6 +108,15 @@ def _hint_seconds(feed: Feed) -> float:
     entries = feed.source.entries[: WARMUP_STEPS + TIMED_STEPS]
     times = [_seconds(lambda: feed.hint(*entry)) for entry in entries]  # noqa: B023
     return fmean(times[WARMUP_STEPS:] or times)
+
+
+def _settled_seconds(fabric: Fabric, one_step: Callable[[], object]) -> float:
+    """Seconds that a step takes once memory and clocks have settled."""
+    times = [_seconds(one_step) for _ in range(WARMUP_STEPS + TIMED_STEPS)][WARMUP_STEPS:]
+    # All processes of a training take as many steps.
+    more = int(fabric.broadcast(min(SETTLING_STEPS, int(SETTLING_S / min(times)))))
+    times += [_seconds(one_step) for _ in range(more)]
+    return median(times[len(times) // 2 :])
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric, seed_everything
-from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -22,7 +21,6 @@ from selfdepth_ros.core.config import config_from_dict, to_dict
 from selfdepth_ros.core.memory import keep_memory
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.beginning import (
-    TrainingError,
     given_rig,
     given_topics,
     initial_weights,
@@ -33,7 +31,6 @@ from selfdepth_training.beginning import (
     with_absolute_paths,
 )
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
-from selfdepth_training.clipping import clip_gradients
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
 from selfdepth_training.data.samples import LABEL_LEVEL, SampleSource
@@ -42,7 +39,7 @@ from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
 from selfdepth_training.intensity import alignments
 from selfdepth_training.labels import LABELS
-from selfdepth_training.learner import Losses, SurroundLearner
+from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.masks import rigs_of
 from selfdepth_training.odometry import with_visual_odometry
 from selfdepth_training.optimizers import optimizers_of, rate_share
@@ -50,6 +47,7 @@ from selfdepth_training.pace import steps_within
 from selfdepth_training.parallel import share_norms
 from selfdepth_training.processes import fabric_of
 from selfdepth_training.scale import Scale, scale_of, warn_of
+from selfdepth_training.step import take_step
 
 log = logging.getLogger(__name__)
 
@@ -169,20 +167,9 @@ def _run(
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group['lr'] = share * group['peak']
-        batch = feed.batch(step, progress)
-        losses = learner(batch, progress, [config.seed, step, fabric.global_rank])
-        if not torch.isfinite(losses.total):
-            raise _not_a_number(losses, step, batch.describe())
-        fabric.backward(losses.total)
-        if config.optimizer.clip:
-            apart = learner.module.depth.sureness_weights()
-            norms = clip_gradients(optimizers, apart, config.optimizer.clip)
-            if not norms.isfinite().all():
-                raise _no_gradient(learner.module, step, batch.describe())
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-
+        losses = take_step(
+            fabric, learner, optimizers, config, feed.batch(step, progress), step, progress
+        )
         now = time.monotonic()
         seconds, last_step = seconds + now - last_step, now
         if step % LOG_EVERY == 0 and board is not None:
@@ -195,27 +182,6 @@ def _run(
     if board is not None:
         board.close()
     return out / FILE_NAME
-
-
-def _not_a_number(losses: Losses, step: int, frames: str) -> TrainingError:
-    broken = [name for name, term in losses.terms.items() if not torch.isfinite(term)]
-    return TrainingError(
-        f'Found a loss of {losses.total.item()} at step {step}, of {" and ".join(broken)} '
-        f'({frames}), expected a number. The checkpoint of an earlier step is intact; lower '
-        'optimizer.learning_rate or look at these frames.'
-    )
-
-
-def _no_gradient(learner: nn.Module, step: int, frames: str) -> TrainingError:
-    broken = [
-        name for name, weights in learner.named_parameters()
-        if weights.grad is not None and not torch.isfinite(weights.grad).all()
-    ]  # fmt: skip
-    return TrainingError(
-        f'Found a gradient that is no number at step {step}, of {len(broken)} parameters such as '
-        f'{", ".join(broken[-2:])} ({frames}), expected numbers. The checkpoint of an earlier '
-        'step is intact; lower optimizer.learning_rate or look at these frames.'
-    )
 
 
 def _start(

@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many steps are promised for a time, with the hints that they need."""
 
-import pytest
+from types import SimpleNamespace
 
+import pytest
+from lightning_fabric import Fabric
+
+from selfdepth_training import pace
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.pace import stages, steps_and_hints_within
@@ -31,3 +35,19 @@ def test_stages_follow_one_another_from_hints_to_full_size():
     assert found[0][0] == 0 and found[-1][1] == 1
     assert all(end == begin for (_, end), (begin, _) in zip(found, found[1:], strict=False))
     assert config.loss.images_from in {end for _, end in found}
+
+
+@pytest.mark.parametrize(('first_s', 'settled_s', 'taken'), [(0.6, 0.45, 18), (5.0, 5.0, 6)])
+def test_a_step_is_timed_until_the_machine_has_settled(monkeypatch, first_s, settled_s, taken):
+    """Eight slow ones at the beginning are no measure; of steps that take long a few must do."""
+    clock, steps = [0.0], []
+
+    def one_step():
+        steps.append(9.0 if not steps else first_s if len(steps) < 8 else settled_s)
+        clock[0] += steps[-1]
+
+    monkeypatch.setattr(pace, 'time', SimpleNamespace(monotonic=lambda: clock[0]))
+    assert pace._settled_seconds(Fabric(accelerator='cpu', devices=1), one_step) == pytest.approx(
+        settled_s
+    )
+    assert len(steps) == taken
