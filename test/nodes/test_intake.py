@@ -3,7 +3,7 @@
 """Stamps that are late by a known time: what becomes of them, and what the node says of them."""
 
 import pytest
-from builtin_interfaces.msg import Time
+from std_msgs.msg import Header
 
 from selfdepth_ros.nodes.intake import correct_stamp, late_for_their_sets
 from selfdepth_ros.nodes.parameters import SurroundDepthConfig
@@ -24,7 +24,8 @@ MS = 1_000_000
     ],
 )
 def test_stamps_are_corrected_where_there_is_something_to_correct(given, offset_ms, corrected):
-    stamp = Time(sec=given[0], nanosec=given[1])
+    stamp = Header().stamp
+    stamp.sec, stamp.nanosec = given
     correct_stamp(stamp, offset_ms * MS)
     assert (stamp.sec, stamp.nanosec) == corrected
 
@@ -50,3 +51,10 @@ def test_a_deadline_that_a_late_camera_misses_is_told(offsets_ms, how, deadline_
     else:
         assert 'images of b' in told
         assert told.endswith(f'set deadline_ms to {deadline_ms}')
+
+
+def test_the_node_tells_it_when_it_starts(scene, surround, listener):
+    node = surround(model=scene.model, stamp_offsets_ms='[0.0, 80.0, 0.0]')
+    listener.wait(lambda: node.lines('WARN'), 'a warning')
+    assert 'images of b' in node.lines('WARN')[0]
+    assert 'set deadline_ms to 140' in node.lines('WARN')[0]
