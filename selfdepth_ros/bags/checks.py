@@ -179,8 +179,16 @@ class FirstPicture:
             )
 
 
-def check_clocks(lags: dict[str, list[int]], zero: dict[str, int], report: BagReport) -> None:
-    """Refuse images without stamps, and cameras that run on different clocks."""
+def check_clocks(
+    lags: dict[str, list[int]], offsets_ns: Mapping[str, int], report: BagReport
+) -> None:
+    """Refuse images without stamps, and cameras that run on different clocks.
+
+    `lags`: image topic -> how long after its corrected stamp each was received (ns);
+    `offsets_ns`: what the stamps were corrected by. A camera whose stamps are late by a known
+    time agrees with the others as corrected, where its clock is ahead, or as it stamped, where
+    it stamps what it receives.
+    """
     unstamped = sorted(topic for topic, values in lags.items() if not values)
     if unstamped:
         raise BagError(
@@ -189,7 +197,11 @@ def check_clocks(lags: dict[str, list[int]], zero: dict[str, int], report: BagRe
         )
     lag = {topic: statistics.median(values) for topic, values in lags.items()}
     usual = statistics.median(lag.values())
-    far = {topic: value for topic, value in lag.items() if abs(value - usual) > CLOCK_AGREEMENT_NS}
+    far = {
+        topic: value
+        for topic, value in lag.items()
+        if min(abs(value - usual), abs(value - offsets_ns[topic] - usual)) > CLOCK_AGREEMENT_NS
+    }
     if far:
         texts = [f'{topic} is {(usual - value) / 1e9:+.3f} s' for topic, value in far.items()]
         raise BagError(

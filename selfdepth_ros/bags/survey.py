@@ -117,5 +117,6 @@ def check_images(
             break
     for camera in cameras:
         pictures[camera.image].check(camera.image, rig[camera.name].camera)
-    check_clocks(first.lags_ns, first.unstamped, report)
+    offsets_ns = {topic: camera.stamp_offset_ns for topic, camera in by_topic.items()}
+    check_clocks(first.lags_ns, offsets_ns, report)
     return first.period_ns

@@ -49,8 +49,9 @@ MAX_PENDING = 64
 """Sets that may wait at once; beyond it the oldest leaves as it is. Bounds the memory."""
 JUMP_BACK_NS = 300_000_000
 """Stamps of a camera that go back by more are another time line; by less, out of order."""
-MOST_OFFSET_MS = 1000.0
-"""A camera's stamps are corrected by so much at most, either way."""
+MOST_OFFSET_MS = 800.0
+"""A camera's stamps are corrected by so much at most, either way: images that are as late must
+come before a set of a recording leaves, within a second."""
 ALIVE_WITHIN = 3
 """A camera that was missing in this many sets in a row has no vote on the time line."""
 

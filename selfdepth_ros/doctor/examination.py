@@ -30,8 +30,6 @@ from selfdepth_ros.doctor.observation import Observation
 from selfdepth_ros.doctor.parameters import node_parameters
 from selfdepth_ros.doctor.sets import Sets, sets_of
 
-__all__ = ['ParallaxLimits', 'examine']
-
 Track = tuple[NDArray[np.int64], NDArray[np.float64]]
 _FEW_SETS = 200
 _LEAST_COMPLETE = 0.1
@@ -149,7 +147,8 @@ def _check_images(
     }
     try:
         if seen:
-            check_clocks(lags, {c.topics.image: c.unstamped for c in seen}, report)
+            offsets_ns = {c.topics.image: c.topics.stamp_offset_ns for c in seen}
+            check_clocks(lags, offsets_ns, report)
     except SelfdepthError as error:
         notes.refusals.append(str(error))
     notes.warnings += report.notes
@@ -323,6 +322,7 @@ def _deployable(
         return Verdict(False, tuple(why_not))
     because = [f'{len(rig)} cameras, {complete:.0%} of the sets are complete']
     if observation.mounted:
-        because.append('with rig:=topics, since cameras are placed by /tf')
-    because += node_parameters(observation.topics.cameras)
+        because.append(f'with rig:=topics, since cameras are placed by {observation.topics.tf}')
+    cameras = [observation.cameras[name].topics for name in rig.names]
+    because += node_parameters(cameras, observation.topics)
     return Verdict(True, tuple(because))

@@ -9,8 +9,9 @@ from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.bags.survey import discover_in
+from selfdepth_ros.core.parallax import ParallaxLimits
 from selfdepth_ros.doctor.checkup import Checkup
-from selfdepth_ros.doctor.examination import ParallaxLimits, examine
+from selfdepth_ros.doctor.examination import examine
 from selfdepth_ros.doctor.lidar import clock_warnings
 from selfdepth_ros.doctor.observation import Observation
 

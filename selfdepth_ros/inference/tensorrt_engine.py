@@ -112,17 +112,22 @@ class TensorRtEngine:
         """See DeviceEngine; more images than the engine's batch are done in several runs."""
         check_batch(self._manifest, images, focal)
         parts = []
-        for first in range(0, max(len(images), 1), self.batch):
-            part = slice(first, first + self.batch)
-            self.buffers.put('images', images[part])
-            self.buffers.put('focal', focal[part])
-            self.execute()
-            parts.append(self.buffers.take(self._outputs, len(images[part])))
-        return DepthPrediction(*map(self.buffers.join, zip(*parts, strict=True)))
+        with self._running():
+            for first in range(0, max(len(images), 1), self.batch):
+                part = slice(first, first + self.batch)
+                self.buffers.put('images', images[part])
+                self.buffers.put('focal', focal[part])
+                self.execute()
+                parts.append(self.buffers.take(self._outputs, len(images[part])))
+            return DepthPrediction(*map(self.buffers.join, zip(*parts, strict=True)))
+
+    def _running(self) -> AbstractContextManager[None]:
+        """What the device refuses meanwhile is a DeviceError."""
+        return device_errors(f'run {self._manifest.name!r} on the GPU')
 
     def _infer(self, images: np.ndarray, focal: np.ndarray) -> list[np.ndarray]:
         """One run: host to device, the network, device to host."""
-        with device_errors(f'run {self._manifest.name!r} on the GPU'):
+        with self._running():
             self.buffers.upload('images', images)
             self.buffers.upload('focal', focal)
             self.execute()

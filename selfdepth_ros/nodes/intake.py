@@ -97,6 +97,35 @@ def stamp_offsets_ns(config: SurroundDepthConfig, cameras: Sequence[str]) -> dic
     return {name: round(own * 1e6) for name, own in zip(cameras, given_ms, strict=True)}
 
 
+def late_for_their_sets(config: SurroundDepthConfig, offsets_ns: Mapping[str, int]) -> str | None:
+    """Say that a camera comes when its sets have left, and the deadline it needs; None: none does.
+
+    Who stamps what it receives sends it as much later as it stamps it. Stamps before the exposure
+    make no image come sooner.
+    """
+    late_ms = {name: max(own_ns, 0) / 1e6 for name, own_ns in offsets_ns.items()}
+    apart_ms = max(late_ms.values()) - min(late_ms.values())
+    if config.sync != 'surround' or apart_ms < config.deadline_ms:
+        return None
+    last = max(late_ms, key=late_ms.__getitem__)
+    return (
+        f'stamp_offsets_ms: images of {last}, where they are stamped at receipt, come '
+        f'{apart_ms:g} ms after the first of their set, which leaves without them after '
+        f'deadline_ms, {config.deadline_ms:g}: set deadline_ms to '
+        f'{apart_ms + config.deadline_ms:g}'
+    )
+
+
+def correct_stamp(stamp: Any, offset_ns: int) -> None:
+    """Make a message's stamp, which is late by `offset_ns`, that of its exposure.
+
+    No stamp (0) stays none, and one that would be before the beginning of time stays as it is.
+    """
+    given_ns = stamp_ns(stamp)
+    if given_ns > max(offset_ns, 0):
+        stamp.sec, stamp.nanosec = stamp_from_ns(given_ns - offset_ns)
+
+
 class Intake:
     """Subscribes to the images of all cameras (SensorData QoS, overridable), feeds the queue.
 
@@ -117,6 +146,8 @@ class Intake:
     ) -> None:
         self._node, self._queue, self._config = node, queue, config
         self._offsets_ns = offsets_ns
+        if told := late_for_their_sets(config, offsets_ns):
+            node.get_logger().warning(told)
         compressed = config.transport == 'compressed'
         self._kind = CompressedImage if compressed else Image
         self.topics = image_topics(config, offsets_ns)
@@ -152,8 +183,7 @@ class Intake:
         """Count an image and correct its stamp, before anybody else looks at it."""
         self.arrivals[camera].add()
         if offset_ns := self._offsets_ns[camera]:
-            stamp = msg.header.stamp
-            stamp.sec, stamp.nanosec = stamp_from_ns(stamp_ns(stamp) - offset_ns)
+            correct_stamp(msg.header.stamp, offset_ns)
 
     def _stock(self) -> list[Any]:
         try:

@@ -20,8 +20,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE, discover, load_mapping
 from selfdepth_ros.bags.what_to_record import recording_call
+from selfdepth_ros.core.parallax import ParallaxLimits
 from selfdepth_ros.doctor.checkup import Checkup
-from selfdepth_ros.doctor.examination import ParallaxLimits, examine
+from selfdepth_ros.doctor.examination import examine
 from selfdepth_ros.doctor.observation import Observation
 from selfdepth_ros.nodes import execution
 

@@ -53,7 +53,7 @@ def _sections(tree: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]
     """Yield what a parameter file says for the node, under `/**` and under its name."""
     for key, value in tree.items():
         if key == 'ros__parameters' and name in _NAMES:
-            yield value
+            yield value or {}  # a key with nothing behind it is None
         elif isinstance(value, dict):
             yield from _sections(value, str(key).rpartition('/')[2])
 

@@ -68,6 +68,8 @@ class Recording:
     tf: str = '/tf'
     """That of the fixed frames ends with _static."""
     stamp: Callable[[str, int, int], int] = lambda name, frame, stamp: stamp
+    log: Callable[[str, int], int] = lambda name, log: log
+    """When what a camera sends is recorded."""
     shape: Callable[[str, tuple[int, int]], tuple[int, int]] = lambda name, shape: shape
     rename: tuple[tuple[str, str], ...] = ()
     rig: Rig = field(default_factory=make_rig)
@@ -91,6 +93,7 @@ class Recording:
         for index, cam in enumerate(self.rig.cameras):
             log = now + index * 3_000_000
             stamp = self.stamp(cam.name, frame, log)
+            log = self.log(cam.name, log)
             base = dict(self.rename).get(cam.name, f'/{cam.name}')
             if cam.name not in self.no_info:
                 bag.write_camera_info(

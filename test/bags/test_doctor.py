@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfdepth_ros.bags.discovery import discover
+from selfdepth_ros.bags.discovery import BagTopics, CameraTopics, discover
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
@@ -21,6 +21,7 @@ from selfdepth_ros.core.parallax import LEAST_CHANGE, ParallaxLimits
 from selfdepth_ros.doctor.examination import examine
 from selfdepth_ros.doctor.motion import of_poses
 from selfdepth_ros.doctor.observation import Observation
+from selfdepth_ros.doctor.parameters import node_parameters
 
 
 @pytest.fixture
@@ -174,6 +175,34 @@ def test_a_camera_on_a_head_that_does_not_move_trains_and_runs(examined, record)
     assert status == 0
     assert warned(figures, 'camera_left_optical_frame are placed by /tf', 'do not move')
     assert 'rig:=topics' in figures['deployable']['because'][1]
+
+
+def test_what_the_node_must_be_told_is_said(examined, record, rig, tmp_path):
+    bag = record(frames=30, compressed=True, tf='/robot1/tf')
+    because = examined(bag)[2]['deployable']['because'][1:]
+    tf = 'remapping /tf_static to /robot1/tf_static and /tf to /robot1/tf where it listens'
+    assert because[0] == 'with transport: compressed'
+    assert because[1].startswith(tf)
+    mapping = tmp_path / 'topics.yaml'
+    lines = [
+        f'  {name}: {{image: /{name}/image_raw/compressed, info: /{name}/camera_info'
+        + (', stamp_offset_ms: 2.5}' if name == 'camera_left' else '}')
+        for name in reversed(rig.names)
+    ]
+    mapping.write_text('\n'.join(['tf_static: /robot1/tf_static', 'cameras:', *lines]))
+    because = examined(bag, '--mapping', mapping)[2]['deployable']['because'][1:]
+    order = ', '.join(reversed(rig.names))
+    assert because[1] == f'with stamp_offsets_ms: [0.0, 2.5, 0.0] (of {order})'
+    assert because[2].startswith(tf)
+
+
+def test_one_camera_of_another_transport_is_told():
+    image = ('/a/image_raw', '/b/image_raw/compressed')
+    cameras = [CameraTopics(topic[1], topic, f'/{topic[1]}/camera_info') for topic in image]
+    told = list(node_parameters(cameras, BagTopics(tuple(cameras))))
+    assert len(told) == 1
+    assert told[0].startswith('republishing images: those of b are compressed, the others raw')
+    assert list(node_parameters(cameras[:1], BagTopics(tuple(cameras[:1])))) == []
 
 
 def test_moving_cameras_are_refused_for_what_the_node_refuses(examined, written):

@@ -101,14 +101,28 @@ def test_reading_from_a_stamp_on_and_the_span_are_of_exposures(drives, mapping):
     assert len(one) == 4
 
 
-def test_clocks_that_disagree_by_a_known_time_agree(recording, tmp_path, mapping):
-    def late(name: str, frame: int, stamp: int) -> int:
+@pytest.mark.parametrize('received', [False, True], ids=['clock ahead', 'stamped at receipt'])
+def test_clocks_that_disagree_by_a_known_time_agree(
+    recording, tmp_path, mapping, capsys, received
+):
+    """So they do where the images themselves are as late, and by the largest time."""
+
+    def late(name: str, stamp: int) -> int:
         return stamp + 800_000_000 * (name == LATE)
 
-    bag = recording.Recording(stamp=late).write(tmp_path / 'drive')
+    how = {'log': late} if received else {}
+    bag = recording.Recording(
+        stamp=lambda name, frame, stamp: late(name, stamp), **how
+    ).write(tmp_path / 'drive')  # fmt: skip
     frames = list(BagReader(bag, mapping(800)).surround_frames())
     assert len(frames) == 8
     assert all(all(frame.present) for frame in frames)
+    later = BagReader(bag, mapping(800)).surround_frames(since_ns=frames[4].stamp_ns)
+    assert [frame.stamps_ns for frame in later] == [frame.stamps_ns for frame in frames[4:]]
+    main(['doctor', str(bag), '--mapping', str(mapping(800))])
+    assert 'stamps disagree' not in capsys.readouterr().out
+    main(['doctor', str(bag), '--mapping', str(mapping(0 if received else -700))])
+    assert ('stamps disagree' in capsys.readouterr().out) == (not received)
 
 
 def test_the_doctor_knows_of_it(drives, mapping, tmp_path, capsys):

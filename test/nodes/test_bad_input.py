@@ -40,8 +40,8 @@ def bad_starts():
         'stamp_offsets_ms: found [0.0, 80.0], expected 3 numbers, for a, b, c',
     )
     yield (
-        {'stamp_offsets_ms': '[0.0, 0.0, 1001.0]'},
-        'stamp_offsets_ms: found 1001.0, expected -1000.0',
+        {'stamp_offsets_ms': '[0.0, 0.0, 801.0]'},
+        'stamp_offsets_ms: found 801.0, expected -800.0',
     )
     yield {'motion.odometry_topic': 'no topic'}, 'no topic'
     yield {'threads': 'many'}, 'threads'

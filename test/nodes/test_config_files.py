@@ -124,6 +124,8 @@ def test_rviz_reads_the_parameter_file_as_the_node_does(rig: Path, tmp_path: Pat
     assert topics == {'b': 'b/image_raw'}
     file.write_text('/**: {ros__parameters: {rig: topics}}')
     assert len(shown(file)[0]) == len(load_rig(shipped('rig.yaml')))  # those of the model
+    file.write_text('/**: {ros__parameters: }')
+    assert shown(file)[0] == shown(CONFIG / 'surround.yaml')[0]
 
 
 def test_rviz_cannot_show_what_the_node_will_refuse(rig: Path, tmp_path: Path) -> None:

@@ -74,12 +74,13 @@ def test_stamps_that_are_late_by_a_known_time_are_put_right(
     scene, staggered, surround, listener, play, given
 ) -> None:
     """Images of exposures 30 ms apart belong together, and points are moved by the true times."""
-    surround(**parameters(scene, staggered, stamp_offsets_ms=given, tolerance_ms=33.0))
+    node = surround(**parameters(scene, staggered, stamp_offsets_ms=given, tolerance_ms=33.0))
     clouds, last = listener.listen(PointCloud2, POINTS), listener.diagnostics()
     player = play(late_ms={'c': 80})
     if given == '[0.0]':
         play_until(listener, player, lambda: len(clouds) >= 4, 'clouds')
         assert not whole(clouds, scene)
+        assert 'stamp_offsets_ms' not in node.log
         return
     play_until(
         listener,
@@ -90,6 +91,7 @@ def test_stamps_that_are_late_by_a_known_time_are_put_right(
     found = whole(clouds, scene)[-1]
     at_ns = stamp_ns(found.header)
     assert at_ns in player.stamps
+    assert 'set deadline_ms to 140' in node.log
     right = staggered.moved(scene, at_ns)
     np.testing.assert_allclose(points_from_cloud_msg(found), right, atol=2e-4)
 

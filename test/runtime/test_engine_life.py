@@ -150,6 +150,21 @@ def test_a_gpu_that_cannot_take_an_engine_says_what_to_do(pretended, manifest, r
     assert '\n' not in str(caught.value)
 
 
+def test_a_gpu_that_refuses_while_depths_stay_on_it_says_what_to_do(pretended, manifest):
+    machine = pretended()
+    engine = TensorRtEngine(b'plan', manifest)
+    images = torch.zeros((2, manifest.height, manifest.width, 3), dtype=torch.uint8)
+    focal = torch.ones(2)
+    assert len(engine.infer_on_device(images, focal).depth) == 2
+
+    def refuse(stream: object) -> None:
+        raise RuntimeError(NO_MEMORY)
+
+    machine.torch.cuda.stream = refuse
+    with pytest.raises(DeviceError, match=r'could not run .*on the GPU: CUDA out of memory'):
+        engine.infer_on_device(images, focal)
+
+
 @pytest.mark.parametrize('kind', ['buffers', 'context'])
 def test_a_stored_engine_is_kept_when_the_gpu_has_no_room(
     pretended, manifest, tmp_path, monkeypatch, kind
