@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from selfdepth_ros.bags.errors import BagError
-from selfdepth_ros.bags.frames import TF_STATIC, tf_static_among
+from selfdepth_ros.bags.frames import TF_STATIC, tf_beside, tf_static_among
 from selfdepth_ros.bags.preferences import (
     DEPTH_WORDS,
     FirstMessage,
@@ -76,8 +76,7 @@ class BagTopics:
     @property
     def tf(self) -> str:
         """Topic of the frames that may move."""
-        fixed = self.tf_static
-        return fixed.removesuffix('_static') if fixed.endswith(TF_STATIC) else '/tf'
+        return tf_beside(self.tf_static)
 
 
 def discover(

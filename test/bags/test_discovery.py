@@ -3,6 +3,7 @@
 """Which of a graph's topics are taken for cameras, odometry and LiDAR."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -243,6 +244,15 @@ def test_mounts_in_tf_are_fixed_where_they_do_not_move(record, rig):
 def test_a_mount_that_moves_is_said_to(record):
     with pytest.raises(BagError, match="camera_left: .*'camera_left_optical_frame' moves in /tf"):
         BagReader(record(moving=('camera_left',), mounted=('camera_right',)))
+
+
+def test_a_body_of_another_name_is_no_mount_that_moves(record):
+    bag = record(mounted=('camera_left',))  # odom -> base_link moves
+    topics = replace(BagReader(bag).topics, body_frame='body')
+    with pytest.raises(BagError, match="no frame 'body', found base_link, .*set body_frame") as it:
+        BagReader(bag, topics)
+    assert 'moves in' not in str(it.value)
+    assert ', odom.' in str(it.value)  # of /tf alone
 
 
 def cameras_at(*images):
