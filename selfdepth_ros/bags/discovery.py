@@ -126,6 +126,29 @@ def discover(
     )
 
 
+def cameras_of_rig(
+    cameras: Sequence[CameraTopics], names: Sequence[str]
+) -> dict[str, CameraTopics]:
+    """Return the cameras of a rig by its names for them, as far as they are there.
+
+    Names depend on what else there is: `front` in a rig is `sensors_front` beside other cameras.
+    So a name may also be that of the end of a namespace, of one camera that has no other.
+    """
+    found = {camera.name: camera for camera in cameras if camera.name in names}
+    for name in names:
+        others = (camera for camera in cameras if camera not in found.values())
+        ends = [camera for camera in others if name in _ends(_namespace(camera.image))]
+        if name not in found and len(ends) == 1:
+            found[name] = ends[0]
+    return found
+
+
+def _ends(namespace: str) -> set[str]:
+    """Return `front` and `sensors_front` of `/sensors/front`."""
+    parts = namespace.strip('/').split('/')
+    return {'_'.join(parts[first:]) for first in range(len(parts))}
+
+
 def depth_truth_topic(camera: CameraTopics) -> str:
     """Return the topic of a camera's true depth, where a bag has it."""
     return f'{_namespace(camera.image)}/depth_truth'
