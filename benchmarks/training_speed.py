@@ -35,6 +35,7 @@ from selfdepth_training.feed import hints_alone_until
 from selfdepth_training.losses.surround import NOW, to_float
 from selfdepth_training.masks import with_self_occlusion
 from selfdepth_training.pace import stages
+from selfdepth_training.processes import fabric_of
 
 GOAL = 1.4
 WARMUP = 2
@@ -60,7 +61,7 @@ class Subject:
 
     def __init__(self, config: TrainConfig, cache: FrameCache) -> None:
         self.config = config
-        self.fabric = training._fabric(config)
+        self.fabric = fabric_of(config)
         self.fabric.launch()
         rigs = [with_self_occlusion(cache.rig, cache)]
         source = SampleSource([cache], config.data)

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records what training reads, and nothing else: images, CameraInfo, TF, odometry, as mcap.
 
+A LiDAR on request.
+
 ros2 launch selfdepth_ros record.launch.py bag:=drive
 """
 
@@ -32,6 +34,13 @@ ARGUMENTS = (
         ['compressed', 'raw'],
     ),
     ('odometry', USUAL.odometry, 'odometry topic; none: there is none', None),
+    (
+        'tf_static',
+        USUAL.tf_static,
+        'topic of the fixed frames; the others are on its neighbour, without _static',
+        None,
+    ),
+    ('lidar', USUAL.lidar, 'topic of a LiDAR, to evaluate by; none: not recorded', None),
     ('max_bag_size_mb', '4000', 'a new file begins after so many megabytes; 0: never', None),
     ('cache_mb', '500', 'messages that may wait for a slow disk, in megabytes', None),
 )

@@ -77,17 +77,19 @@ def asked_again(
 ) -> TrainConfig:
     """The settings that a resumed training is asked for; what is not said is as it was.
 
-    A recipe says all settings but init, steps and seed, which have options of their own.
+    A recipe says all settings but init, steps and seed, which have options of their own, as has
+    the time, from which steps came.
     """
     frozen = frozen_config(state)
     if recipe is None:
         return changed(frozen, settings)
     asked, default = load_recipe(recipe, settings), TrainConfig()
     said = {text.partition('=')[0].strip() for text in settings}
+    timed = 'steps' if state.get('minutes') is not None else None
     unsaid = {
         name: getattr(frozen, name)
         for name in ('steps', 'seed')
-        if name not in said and getattr(asked, name) == getattr(default, name)
+        if name not in said and (getattr(asked, name) == getattr(default, name) or name == timed)
     }
     return replace(asked, **unsaid)
 

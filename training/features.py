@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -46,15 +46,18 @@ class LearnedFeatures(nn.Module):
         self.loss, self.refines = loss, refines
         self.network = FeatureAutoencoder(loss.feature_channels)
 
-    def forward(self, images: Float[Tensor, 't c 3 h w'], depth: DepthNetwork) -> Features:
-        """Features of images in 0..1."""
+    def forward(
+        self, images: Float[Tensor, 't c 3 h w'], present: Bool[Tensor, ' c'], depth: DepthNetwork
+    ) -> Features:
+        """Features of images in 0..1, learned from those of now that are present."""
         now = images[NOW].contiguous(memory_format=torch.channels_last)
         own = self.network.features(now)
         others = images[[t for t in range(len(images)) if t != NOW]]
         with torch.set_grad_enabled(self.refines and torch.is_grad_enabled()):
             found = self.network.features(others.flatten(0, 1)).unflatten(0, others.shape[:2])
         maps = torch.cat([found[:NOW], own[None], found[NOW:]])
-        return Features(maps if self.refines else maps.detach(), self.lesson(now, own))
+        seen = (now, own) if present.all() else (now[present], own[present])
+        return Features(maps if self.refines else maps.detach(), self.lesson(*seen))
 
     def lesson(
         self, images: Float[Tensor, 'n 3 h w'], features: Float[Tensor, 'n k y x']
@@ -73,7 +76,9 @@ class EncoderFeatures(nn.Module):
     """
 
     @torch.no_grad()
-    def forward(self, images: Float[Tensor, 't c 3 h w'], depth: DepthNetwork) -> Features:
+    def forward(
+        self, images: Float[Tensor, 't c 3 h w'], present: Bool[Tensor, ' c'], depth: DepthNetwork
+    ) -> Features:
         """Features of images in 0..1; the encoder is not changed by it."""
         flat = ((images - MEAN) / DEVIATION).flatten(0, 1)
         learning = depth.encoder.training

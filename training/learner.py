@@ -243,7 +243,9 @@ class SurroundLearner(nn.Module):
     ) -> Scene:
         loss = self.config.loss
         motion = self._motion(sample)
-        features = None if self.features is None else self.features(_planes(sample), self.depth)
+        features = None
+        if self.features is not None:
+            features = self.features(_planes(sample), sample.present[NOW], self.depth)
         scene = Scene(
             sample, images, focal, logits,
             self._inverse_depths(logits, focal),

@@ -20,8 +20,9 @@ log = logging.getLogger(__name__)
 
 # Steps timed in each stage of the schedule, and hints; the first are warm-up and compilation.
 WARMUP_STEPS, TIMED_STEPS = 2, 3
-# So many more, if they take no more than so many seconds: the first ones take a third longer.
-SETTLING_STEPS, SETTLING_S = 20, 8.0
+# So many more, if they take no more than so many seconds, and no more than this share of all: the
+# first ones take a third longer.
+SETTLING_STEPS, SETTLING_S, SETTLING_SHARE = 20, 8.0, 0.01
 # Share of the time kept back for checkpoints, logs and a machine that is a little busier.
 RESERVE = 0.05
 LEAST_STEPS = 10
@@ -53,7 +54,8 @@ def steps_within(
             batch = feed.batch(0, progress)  # noqa: B023
             take_step(fabric, learner, optimizers, config, batch, 0, progress)  # noqa: B023
 
-        mean += (end - begin) * _settled_seconds(fabric, one_step)
+        within_s = min(SETTLING_S, SETTLING_SHARE * seconds)
+        mean += (end - begin) * _settled_seconds(fabric, one_step, within_s)
     left = seconds * (1 - RESERVE) - (time.monotonic() - began)
     steps = int(fabric.broadcast(steps_and_hints_within(left, mean, hint, feed.source, config)))
     if steps < LEAST_STEPS:
@@ -110,11 +112,11 @@ def _hint_seconds(feed: Feed) -> float:
     return fmean(times[WARMUP_STEPS:] or times)
 
 
-def _settled_seconds(fabric: Fabric, one_step: Callable[[], object]) -> float:
-    """Seconds that a step takes once memory and clocks have settled."""
+def _settled_seconds(fabric: Fabric, one_step: Callable[[], object], within_s: float) -> float:
+    """Seconds that a step takes once memory and clocks have settled, or `within_s` are over."""
     times = [_seconds(one_step) for _ in range(WARMUP_STEPS + TIMED_STEPS)][WARMUP_STEPS:]
     # All processes of a training take as many steps.
-    more = int(fabric.broadcast(min(SETTLING_STEPS, int(SETTLING_S / min(times)))))
+    more = int(fabric.broadcast(min(SETTLING_STEPS, int(within_s / min(times)))))
     times += [_seconds(one_step) for _ in range(more)]
     return median(times[len(times) // 2 :])
 

@@ -112,7 +112,8 @@ def train(
     if config.data.without_odometry == 'visual':
         caches = _with_motion(fabric, caches, rigs, config)
     source = SampleSource(caches, config.data)
-    config = _with_teachable_head(config, source.learn_motion)
+    if state is None:
+        config = _with_teachable_head(config, source.learn_motion)
     aligned = alignments(source, rigs, config)
     feed = _feed(fabric, rigs, source, config, aligned)
 
@@ -124,14 +125,21 @@ def train(
         steps = config.steps
         if minutes is not None:
             seconds = 60 * minutes - (time.monotonic() - started)
-            learner, optimizers = _start(fabric, config, rigs, source.learn_motion, aligned)
-            steps = steps_within(fabric, learner, optimizers, feed, seconds)
+            steps = _steps_within(fabric, rigs, aligned, feed, seconds)
         command = shlex.join(['selfdepth', *sys.argv[1:]])
         told = tuple(map(str, bags))
         plan = Plan(config, steps, told, paths, command, scale, topics, minutes)
     if fabric.is_global_zero:
         save_rigs(out, rigs, given, fresh=state is None)
     return _run(fabric, plan, rigs, aligned, feed, out, state)
+
+
+def _steps_within(
+    fabric: Fabric, rigs: list[Rig], aligned: Alignments, feed: Feed, seconds: float
+) -> int:
+    """How many steps fit; what they are measured with is gone afterwards."""
+    learner, optimizers = _start(fabric, feed.config, rigs, feed.source.learn_motion, aligned)
+    return steps_within(fabric, learner, optimizers, feed, seconds)
 
 
 def _run(

@@ -61,7 +61,7 @@ class ReaderPool:
         with self.lend() as reader:
             links = [link for link in reader.connections if link.topic in topics]
             for link, log_ns, data in reader.messages(links, since_ns) if links else ():
-                yield RawMessage(link.topic, link.msgtype, log_ns, data)
+                yield _decompressed(RawMessage(link.topic, link.msgtype, log_ns, data))
 
     def unpacked(self) -> list[Path]:
         """Return the data files that rosbags has unpacked for its open reader.
@@ -117,7 +117,7 @@ class DataFile:
             try:
                 for raw in self._readers.messages(topics, since_ns):
                     since_ns = raw.log_ns + 1
-                    yield _decompressed(raw)
+                    yield raw
                 return
             except Exception as error:  # what was delivered came in log order
                 self._damage(f'{self.path.name} is unreadable in part ({error})')
@@ -140,9 +140,10 @@ class DataFile:
 
 
 def _decompressed(raw: RawMessage) -> RawMessage:
-    """Decompress what the recorder compressed message by message, which only the bag tells.
+    """Decompress what the recorder compressed message by message, as metadata.yaml may not tell.
 
-    What cannot be is left, and is refused where it is decoded.
+    There is none, or `ros2 bag reindex` made it anew. What cannot be is left, and is refused
+    where it is decoded.
     """
     if not raw.data.startswith(_ZSTD):
         return raw

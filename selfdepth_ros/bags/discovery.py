@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from selfdepth_ros.bags.errors import BagError
-from selfdepth_ros.bags.frames import TF_STATIC, tf_static_among
+from selfdepth_ros.bags.frames import TF_STATIC, tf_beside, tf_static_among
 from selfdepth_ros.bags.preferences import (
     DEPTH_WORDS,
     FirstMessage,
@@ -76,8 +76,7 @@ class BagTopics:
     @property
     def tf(self) -> str:
         """Topic of the frames that may move."""
-        fixed = self.tf_static
-        return fixed.removesuffix('_static') if fixed.endswith(TF_STATIC) else '/tf'
+        return tf_beside(self.tf_static)
 
 
 def discover(
@@ -125,6 +124,29 @@ def discover(
         tf_static=tf_static_among(topics, counts),
         notes=(*others, *(note for note in (odometry.note, lidar.note) if note)),
     )
+
+
+def cameras_of_rig(
+    cameras: Sequence[CameraTopics], names: Sequence[str]
+) -> dict[str, CameraTopics]:
+    """Return the cameras of a rig by its names for them, as far as they are there.
+
+    Names depend on what else there is: `front` in a rig is `sensors_front` beside other cameras.
+    So a name may also be that of the end of a namespace, of one camera that has no other.
+    """
+    found = {camera.name: camera for camera in cameras if camera.name in names}
+    for name in names:
+        others = (camera for camera in cameras if camera not in found.values())
+        ends = [camera for camera in others if name in _ends(_namespace(camera.image))]
+        if name not in found and len(ends) == 1:
+            found[name] = ends[0]
+    return found
+
+
+def _ends(namespace: str) -> set[str]:
+    """Return `front` and `sensors_front` of `/sensors/front`."""
+    parts = namespace.strip('/').split('/')
+    return {'_'.join(parts[first:]) for first in range(len(parts))}
 
 
 def depth_truth_topic(camera: CameraTopics) -> str:

@@ -25,6 +25,11 @@ def tf_static_among(topics: Collection[str], counts: Mapping[str, int]) -> str:
     return found[0] if len(found) == 1 else TF_STATIC
 
 
+def tf_beside(fixed: str) -> str:
+    """Return the topic of the frames that may move, by that of the fixed ones."""
+    return fixed.removesuffix('_static') if fixed.endswith(TF_STATIC) else '/tf'
+
+
 class Mounts:
     """What /tf tells of each frame over a recording: where it was first, and whether it moved."""
 
@@ -45,6 +50,11 @@ class Mounts:
                     self._first[child] = stamped
             elif not _same(self._first[child], stamped):
                 self.moving.add(child)
+
+    @property
+    def heard(self) -> set[str]:
+        """Every frame heard of, moving or not, and what it first hung on."""
+        return {*self._first, *(s.header.frame_id.lstrip('/') for s in self._first.values())}
 
     @property
     def still(self) -> list[Any]:
@@ -77,6 +87,7 @@ class FrameTree:
         self._parents: dict[str, tuple[str, SE3]] = {}
         self._topic = self._topics = topic
         self._moving: frozenset[str] = frozenset()
+        self._heard: frozenset[str] = frozenset()
 
     @property
     def names(self) -> list[str]:
@@ -120,7 +131,7 @@ class FrameTree:
         between these frames and the body."""
         tree, whole = FrameTree(self._topic), self.with_moving(mounts.still)
         tree._parents |= self._parents
-        tree._moving = frozenset(mounts.moving)
+        tree._moving, tree._heard = frozenset(mounts.moving), frozenset(mounts.heard)
         for frame in frames:
             chains = [
                 [name for name, _ in whole._ascend(end.lstrip('/'))] for end in (frame, body)
@@ -141,6 +152,14 @@ class FrameTree:
         for ancestor, ancestor_from_target in self._ascend(target.lstrip('/')):
             if ancestor in up_from_source:
                 return ancestor_from_target.inverse() @ up_from_source[ancestor]
+        known = {*self.names, *self._heard}
+        if known and target.lstrip('/') not in known:
+            raise BagError(
+                f'no chain of transforms from {source!r} to {target!r}: no frame {target!r}, '
+                f"found {', '.join(sorted(known))}. Where the robot's body is called otherwise, "
+                'set body_frame in a mapping file; else record the whole of /tf_static (it is '
+                'latched: start the recorder with its QoS).'
+            )
         if (root := self.root(source)) in self._moving:
             raise BagError(
                 f'no fixed chain of transforms from {source!r} to {target!r}: {root!r} moves in '

@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE, ODOMETRY, BagTopics
+from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE, ODOMETRY, POINT_CLOUD, BagTopics
+from selfdepth_ros.bags.frames import TF_STATIC, tf_beside
 
-_FIXED = ('/tf', '/tf_static')
 NONE = 'none'
 """For the odometry of a robot without; `ros2 launch` takes no empty argument."""
 
@@ -25,6 +25,10 @@ class Wanted(NamedTuple):
     """Or raw."""
     odometry: str = '/odom'
     """Topic, or none."""
+    tf_static: str = TF_STATIC
+    """Topic of the fixed frames; those that may move are on its neighbour, without _static."""
+    lidar: str = NONE
+    """Topic, or none: training does without, evaluation measures by it."""
 
     @property
     def suffix(self) -> str:
@@ -34,7 +38,8 @@ class Wanted(NamedTuple):
 
 def topics_to_record(wanted: Wanted) -> str:
     """Return the regular expression of the topics to record."""
-    others = [re.escape(topic) for topic in (*_FIXED, wanted.odometry) if topic not in ('', NONE)]
+    every = (tf_beside(wanted.tf_static), wanted.tf_static, wanted.odometry, wanted.lidar)
+    others = [re.escape(topic) for topic in every if topic not in ('', NONE)]
     of_camera = f'({wanted.cameras})/({re.escape(wanted.image)}{wanted.suffix}|camera_info)'
     return f'^({"|".join([of_camera, *others])})$'
 
@@ -67,8 +72,16 @@ def what_is_missing(wanted: Wanted, kinds: Mapping[str, str]) -> list[str]:
             f'no {wanted.odometry}: found {_of_kinds(kinds, (ODOMETRY,))}; give '
             f'odometry:=<topic>, or odometry:={NONE} for a robot without'
         )
-    if '/tf_static' not in kinds:
-        missing.append('no /tf_static: training needs to know where the cameras are')
+    if wanted.lidar not in ('', NONE, *kinds):
+        missing.append(
+            f'no {wanted.lidar}: found {_of_kinds(kinds, (POINT_CLOUD,))}; give lidar:=<topic>'
+        )
+    if wanted.tf_static not in kinds:
+        there = ', '.join(sorted(topic for topic in kinds if topic.endswith(TF_STATIC)))
+        missing.append(
+            f'no {wanted.tf_static}: found {there or "none"}; training needs to know where the '
+            'cameras are: give tf_static:=<topic> for another one'
+        )
     return missing
 
 
@@ -78,26 +91,28 @@ def _of_kinds(kinds: Mapping[str, str], wanted: Collection[str]) -> str:
 
 
 def recording_call(topics: BagTopics, there: Collection[str]) -> str:
-    """Return the call that records these cameras and this odometry, of the topics that there are.
+    """Return the call that records these cameras, TF and odometry, of the topics that there are.
 
     JPEGs where all cameras have them. It is that of record.launch.py where cameras differ by
-    their namespaces only, as there.
+    their namespaces only, as there. The LiDAR is left out: it may be the larger part of a bag.
     """
     images = [camera.image.removesuffix('/compressed') for camera in topics.cameras]
     jpeg = all(f'{image}/compressed' in there for image in images)
     transport = 'compressed' if jpeg else 'raw'
     spaces, names = zip(*(image.rsplit('/', 1) for image in images), strict=True)
     infos = [camera.info for camera in topics.cameras]
-    wanted = Wanted(_one_of(spaces), names[0], transport, topics.odometry or NONE)
+    odometry, fixed = topics.odometry or NONE, topics.tf_static
+    wanted = Wanted(_one_of(spaces), names[0], transport, odometry, fixed)
     as_usual = infos == [f'{space}/camera_info' for space in spaces]
-    if as_usual and all(spaces) and len(set(names)) == 1:
+    of_cameras = [f'{image}{wanted.suffix}' for image in images]
+    of_one_kind = {*of_cameras} <= {*there}
+    if as_usual and all(spaces) and len(set(names)) == 1 and of_one_kind:
         given = zip(Wanted._fields, wanted, Wanted(), strict=True)
         own = [f'{name}:={value}' for name, value, default in given if value != default]
         return shlex.join(['ros2', 'launch', 'selfdepth_ros', 'record.launch.py', *own])
-    of_cameras = [camera.image for camera in topics.cameras]
-    if jpeg:
-        of_cameras = [f'{image}/compressed' for image in images]
-    every = [*of_cameras, *infos, *_FIXED, *filter(None, [topics.odometry])]
+    if not of_one_kind:
+        of_cameras = [camera.image for camera in topics.cameras]
+    every = [*of_cameras, *infos, topics.tf, fixed, *filter(None, [topics.odometry])]
     return shlex.join(['ros2', 'bag', 'record', '-s', 'mcap', '-o', 'drive', *every])
 
 

@@ -89,6 +89,7 @@ def _caches(
             raise ConfigError(
                 f'Found the cameras {", ".join(cache.rig.names)} in {cache.source}, expected '
                 f'{", ".join(caches[0].rig.names)} as in {caches[0].source}. Calibrate recordings '
-                'of one rig together, others on their own.'
+                'of one rig together, others on their own. A mapping file (--mapping) names the '
+                'same cameras alike.'
             )
     return [with_rig(cache, rig) for cache in caches], config

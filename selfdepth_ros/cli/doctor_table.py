@@ -24,7 +24,7 @@ def describe(checkup: Checkup) -> str:
         *aligned(rows, left=(0, 2, 13)),
         *_sets(checkup),
         f'motion: {_motion(checkup.motion)}',
-        *([f'LiDAR: {checkup.lidar}'] if checkup.lidar else []),
+        *([f'LiDAR: {checkup.lidar}{_unrecorded(checkup)}'] if checkup.lidar else []),
         *_rig(checkup),
         *(f'warning: {text}' for text in checkup.warnings),
         *([f'record with: {checkup.record}'] if checkup.record else []),
@@ -74,6 +74,14 @@ def _motion(moves: MotionFigures | None) -> str:
         f'{moves.speed_max_m_s:.2f} at most, turns by {moves.turning_max_deg_s:.0f} deg/s at '
         f'most, {still} ({moves.source})'
     )
+
+
+def _unrecorded(checkup: Checkup) -> str:
+    """How to record the LiDAR, too, where a call is told."""
+    if not checkup.record:
+        return ''
+    more = f'lidar:={checkup.lidar}' if 'record.launch.py' in checkup.record else checkup.lidar
+    return f', not recorded by the call below; with {more} at its end it is'
 
 
 def _rig(checkup: Checkup) -> Iterator[str]:

@@ -114,6 +114,12 @@ class Rig:
                 'as the recording has them. Transform its poses, or correct body_frame where only '
                 'the name is wrong.'
             )
+        if not set(self.names) <= set(known.names):
+            raise CalibrationError(
+                f'Found a rig file of {", ".join(known.names)}, expected the cameras of the '
+                f'recording: {", ".join(self.names)}. Where they are the same ones, a mapping '
+                'file (--mapping) names them as the rig file does.'
+            )
         cameras = (
             known[entry.name].scaled(entry.camera.width, entry.camera.height)
             for entry in self.cameras

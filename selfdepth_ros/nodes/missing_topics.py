@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Warns once of what record.launch.py is to record and nobody publishes; started by it."""
+"""Warns once of what record.launch.py is to record and nobody publishes yet; started by it."""
 
 import sys
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def main(args: Sequence[str]) -> int:
             spin(_DISCOVERY_S)
             kinds = {name: found[0] for name, found in node.get_topic_names_and_types()}
             for text in what_is_missing(Wanted(*args), kinds):
-                node.get_logger().warning(f'not recorded: {text}')
+                node.get_logger().warning(f'not published yet: {text}')
     except KeyboardInterrupt:
         pass
     return 0

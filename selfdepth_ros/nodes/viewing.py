@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
-from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE, discover
+from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE, cameras_of_rig, discover
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.messages import (
@@ -83,10 +83,11 @@ class ViewerNode(Node):
             topics = discover(there, {name: self.count_publishers(name) for name in there})
         except BagError:  # not one camera yet
             return
-        for camera in topics.cameras:
-            if self._rig and camera.name in self._rig.names and camera.name not in self._heard:
-                self._heard.add(camera.name)
-                take = functools.partial(self._take_image, camera.name)
+        of_rig = cameras_of_rig(topics.cameras, self._rig.names) if self._rig else {}
+        for name, camera in of_rig.items():
+            if name not in self._heard:
+                self._heard.add(name)
+                take = functools.partial(self._take_image, name)
                 kind = _KINDS[there[camera.image]]
                 self.create_subscription(kind, camera.image, take, _NEWEST)
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The frame cache holds what the bag holds, is built once, and never stays half-built."""
 
+import hashlib
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.core.rig import save_rig
 from selfdepth_ros.core.se3 import interpolate_poses
 from selfdepth_ros.resizing import resized
 from selfdepth_training.data.cache import CacheError, FrameCache, build_cache
@@ -213,14 +216,21 @@ def test_about_that_is_no_mapping_or_empty_is_built_again(record, tmp_path, capl
     assert 'it is built again' in caplog.text
 
 
+def write_about(folder, about):
+    """Write what a cache says of itself, its digest anew."""
+    about.pop('digest')
+    about['digest'] = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    (folder / 'about.json').write_text(json.dumps(about))
+
+
 def test_about_without_an_identity_is_built_again(record, tmp_path, caplog):
     cache = build(record(frames=2), tmp_path / 'cache')
     about = json.loads((cache.folder / 'about.json').read_text())
-    del about['identity'], about['digest']  # as of before digests
-    (cache.folder / 'about.json').write_text(json.dumps(about))
+    del about['identity']
+    write_about(cache.folder, about)
     with caplog.at_level(logging.WARNING):
         build(cache.source, tmp_path / 'cache')
-    assert 'it is built again' in caplog.text
+    assert "('identity'): remove it" in caplog.text
 
 
 @pytest.mark.parametrize('save', [np.savez, np.savez_compressed])
@@ -241,14 +251,22 @@ def test_whichever_third_bit_is_damaged_what_is_kept_beside_is_made_again(tmp_pa
         np.testing.assert_array_equal(kept(path, read, write), values)
 
 
-def test_a_cache_from_before_checksums_is_used_as_it_is(record, tmp_path, caplog):
-    cache = build(record(frames=2), tmp_path / 'cache')
-    about = json.loads((cache.folder / 'about.json').read_text())
-    del about['checksums'], about['digest']
-    (cache.folder / 'about.json').write_text(json.dumps(about))
+def test_a_cache_of_before_nested_cameras_had_short_names_is_built_again(
+    recording, tmp_path, caplog
+):
+    nested = tuple((name, f'/sensors/{name}') for name in recording.LOOKS)
+    bag = recording.Recording(frames=2, rename=nested).write(tmp_path / 'drive')
+    cache = build(bag, tmp_path / 'cache')
+    named = [replace(camera, name=f'sensors_{camera.name}') for camera in cache.rig.cameras]
+    save_rig(replace(cache.rig, cameras=tuple(named)), cache.folder / 'rig.yaml')
+    about = json.loads((cache.folder / 'about.json').read_text()) | {'format': 1}
+    about['checksums']['rig.yaml'] = hashlib.sha256(
+        (cache.folder / 'rig.yaml').read_bytes()
+    ).hexdigest()
+    write_about(cache.folder, about)
     with caplog.at_level(logging.WARNING):
-        build(cache.source, tmp_path / 'cache')
-    assert caplog.text == ''
+        assert build(bag, tmp_path / 'cache').rig.names == cache.rig.names
+    assert 'format 1, expected 2' in caplog.text
 
 
 BUILD = """

@@ -3,6 +3,7 @@
 """Bags that the recorder compressed, whole files or message by message: healthy and damaged."""
 
 import gc
+import re
 import resource
 import sqlite3
 import tempfile
@@ -94,6 +95,20 @@ def test_compressed_messages_are_read_without_metadata(compress):
     bag = compress(CompressionMode.MESSAGE)
     (bag / 'metadata.yaml').unlink()
     assert read(BagStorage(bag, BagReport(bag))) == list(range(0, MESSAGES, 2))
+
+
+@pytest.mark.parametrize('storage', list(StoragePlugin))
+def test_compressed_messages_are_read_with_the_metadata_of_a_reindex(compress, storage):
+    """It does not see that they are compressed."""
+    bag = compress(CompressionMode.MESSAGE, storage)
+    metadata = bag / 'metadata.yaml'
+    text = metadata.read_text('utf-8')
+    whole = re.sub(r'(compression_(?:mode|format)): .*', r"\1: ''", text)
+    assert whole != text
+    metadata.write_text(whole, 'utf-8')
+    opened = BagStorage(bag, BagReport(bag))
+    assert not opened.damaged
+    assert read(opened) == list(range(0, MESSAGES, 2))
 
 
 def test_a_damaged_compressed_message_costs_itself_only(compress):

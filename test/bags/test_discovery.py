@@ -3,6 +3,7 @@
 """Which of a graph's topics are taken for cameras, odometry and LiDAR."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from selfdepth_ros.bags.discovery import (
     ODOMETRY,
     POINT_CLOUD,
     BagTopics,
+    cameras_of_rig,
     discover,
     topic_patterns,
 )
@@ -245,6 +247,15 @@ def test_a_mount_that_moves_is_said_to(record):
         BagReader(record(moving=('camera_left',), mounted=('camera_right',)))
 
 
+def test_a_body_of_another_name_is_no_mount_that_moves(record):
+    bag = record(mounted=('camera_left',))  # odom -> base_link moves
+    topics = replace(BagReader(bag).topics, body_frame='body')
+    with pytest.raises(BagError, match="no frame 'body', found base_link, .*set body_frame") as it:
+        BagReader(bag, topics)
+    assert 'moves in' not in str(it.value)
+    assert ', odom.' in str(it.value)  # of /tf alone
+
+
 def cameras_at(*images):
     """Discover cameras by their image topics."""
     topics = dict.fromkeys(images, IMAGE)
@@ -280,6 +291,27 @@ def test_cameras_are_named_by_what_tells_them_apart(images, names, pattern):
         for camera in cameras:
             assert image.replace('{camera}', camera.name) == camera.image
             assert info.replace('{camera}', camera.name) == camera.info
+
+
+@pytest.mark.parametrize(
+    ('names', 'images', 'found'),
+    [
+        (['a', 'b'], ['/s/a/image', '/s/b/image'], {'a': 0, 'b': 1}),
+        # Beside another camera names are longer, and without it shorter.
+        (['a', 'b'], ['/s/a/image', '/s/b/image', '/x/image'], {'a': 0, 'b': 1}),
+        (['s_a', 's_b'], ['/s/a/image', '/s/b/image'], {'s_a': 0, 's_b': 1}),
+        (['a', 's_a'], ['/t/s/a/image', '/x/image'], {'a': 0}),
+        # One camera alone, none of this rig, and two that both might be it.
+        (['front', 'back'], ['/s/back/image'], {'back': 0}),
+        (['front'], ['/s/front_left/image', '/s/left_front/image'], {}),
+        (['front'], ['/s/front/image', '/t/front/image'], {}),
+        (['front'], ['/front/image', '/t/front/image'], {'front': 0}),
+    ],
+)  # fmt: skip
+def test_cameras_of_a_rig_are_known_beside_others(names, images, found):
+    cameras = {camera.image: camera for camera in cameras_at(*images)}
+    expected = {name: cameras[images[index]] for name, index in found.items()}
+    assert cameras_of_rig(list(cameras.values()), names) == expected
 
 
 @given(st.lists(st.lists(st.sampled_from('abc'), min_size=1, max_size=4), min_size=1, max_size=5))

@@ -4,6 +4,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,10 @@ from selfdepth_ros.bags.what_to_record import (
     topics_to_record,
     what_is_missing,
 )
+from selfdepth_ros.cli.doctor_table import describe
+from selfdepth_ros.core.parallax import ParallaxLimits
+from selfdepth_ros.doctor.examination import examine
+from selfdepth_ros.doctor.observation import Observation
 
 TYPES = {
     'image_raw': 'sensor_msgs/msg/Image',
@@ -120,6 +125,40 @@ def test_jpegs_are_recorded_where_all_cameras_have_them(graph) -> None:
     assert '/camera_b/image_raw' in recorded_by(recording_call(found, graph), graph)
 
 
+def test_no_camera_is_left_out_where_one_has_jpegs_only_and_another_raw_images_only() -> None:
+    there = robot('/camera_a', '/camera_b')
+    del there['/camera_a/image_raw']
+    there['/camera_a/image_raw/compressed'] = TYPES['image_raw/compressed']
+    call = recording_call(discover(there, dict.fromkeys(there, 1)), there)
+    assert recorded_by(call, there) == {*there} - {'/points'}
+
+
+@pytest.mark.parametrize('spaces', [('/robot1/camera_a', '/robot1/camera_b'), ('',)])
+def test_tf_of_a_namespace_is_recorded(spaces) -> None:
+    there = robot(*spaces) | {'/robot1/tf': 'tf2_msgs/msg/TFMessage', '/tf': 'other'}
+    there['/robot1/tf_static'] = there.pop('/tf_static')
+    found = discover(there, dict.fromkeys(there, 1))
+    recorded = recorded_by(recording_call(found, there), there)
+    assert recorded == {*there} - {'/points', '/tf'}
+    read = discover({topic: there[topic] for topic in recorded}, dict.fromkeys(recorded, 1))
+    assert (read.tf, read.tf_static) == ('/robot1/tf', '/robot1/tf_static')
+
+
+@pytest.mark.parametrize('spaces', [('/camera_a', '/camera_b'), ('',)])
+def test_the_lidar_is_said_not_to_be_recorded_and_how_it_would(spaces) -> None:
+    there = robot(*spaces) | {'/points': 'sensor_msgs/msg/PointCloud2'}
+    found = discover(there, dict.fromkeys(there, 1))
+    call = recording_call(found, there)
+    assert found.lidar == '/points' and '/points' not in recorded_by(call, there)
+    checkup = examine(
+        Observation(found), 'the live graph', ParallaxLimits(0.1, 1.0, 1, 1.0), there, size_bytes=0
+    )
+    assert 'LiDAR: /points\n' in describe(checkup)  # of a bag
+    told = describe(replace(checkup, record=call))
+    more = re.search(r'LiDAR: /points, not recorded by the call below; with (\S+) at its', told)
+    assert '/points' in recorded_by(f'{call} {more[1]}', there)
+
+
 def test_cameras_of_a_mapping_are_recorded_by_their_topics() -> None:
     cameras = (CameraTopics('a', '/x/picture/compressed', '/info/x'),)
     there = ['/x/picture/compressed', '/info/x']
@@ -136,4 +175,9 @@ def test_what_matches_no_topic_is_told() -> None:
     del there['/cam_front/camera_info'], there['/tf_static']
     info, tf = what_is_missing(Wanted('/cam_.*', transport='raw', odometry='none'), there)
     assert info.startswith('no /cam_front/camera_info beside')
-    assert tf.startswith('no /tf_static')
+    assert tf.startswith('no /tf_static: found none')
+    there['/robot1/tf_static'] = 'tf2_msgs/msg/TFMessage'
+    wanted = Wanted('/cam_.*', transport='raw', odometry='none', lidar='/l')
+    _, lidar, tf = what_is_missing(wanted, there)
+    assert tf.startswith('no /tf_static: found /robot1/tf_static;')
+    assert lidar == 'no /l: found none; give lidar:=<topic>'

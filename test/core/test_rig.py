@@ -249,6 +249,15 @@ def test_a_rig_without_overlap_says_what_to_do():
         ring(2).require_overlap()
 
 
+def test_a_calibration_of_cameras_of_other_names_names_both():
+    rig, long = ring(2), Rig(tuple(replace(c, name=f's_{c.name}') for c in ring(2).cameras))
+    with pytest.raises(
+        CalibrationError,
+        match='rig file of s_camera_0, s_camera_1, .*: camera_0, camera_1. .* mapping file',
+    ):
+        rig.calibrated_as(long)
+
+
 def test_cameras_are_found_by_name():
     rig = ring(3)
     assert rig['camera_2'] is rig.cameras[2]

@@ -66,7 +66,9 @@ def test_clouds_and_images_are_shown_also_of_a_publisher_that_came_anew(
     view, listener, tmp_path
 ) -> None:
     node = listener.node
-    images = node.create_publisher(Image, '/front/image_raw', qos_profile_sensor_data)
+    # Beside the other camera it is called sensors_front, and front in the rig.
+    images = node.create_publisher(Image, '/sensors/front/image_raw', qos_profile_sensor_data)
+    other = node.create_publisher(Image, '/spare/image_raw', qos_profile_sensor_data)
     blue = np.full((48, 64, 3), BLUE, np.uint8)
     with Browser(tmp_path) as browser:
         browser.open(view.url)
@@ -84,6 +86,7 @@ def test_clouds_and_images_are_shown_also_of_a_publisher_that_came_anew(
             assert f'stamp {stamp // SECOND}' in browser.evaluate('document.body.innerText')
             node.destroy_publisher(clouds)
         node.destroy_publisher(images)
+        node.destroy_publisher(other)
     assert view.stop() == 0
     assert 'Traceback' not in ''.join(view.lines)
 

@@ -231,7 +231,9 @@ def test_a_robot_that_stands_or_has_no_odometry_is_one_clear_error(
 
 
 def test_a_rig_without_a_camera_is_refused(street):
-    with pytest.raises(Exception, match='Found no camera'):
+    had, lacks = (', '.join(street.rig.names[:n]) for n in (3, None))
+    told = f'Found a rig file of {had}, expected .* recording: {lacks}. .* mapping file'
+    with pytest.raises(CalibrationError, match=told):
         with_rig(street.cache, replace(street.rig, cameras=street.rig.cameras[:3]))
 
 

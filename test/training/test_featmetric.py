@@ -199,7 +199,7 @@ def test_the_encoders_own_features_are_taken_as_they_are(street):
     learner, _ = learner_of(street, 'loss.features=encoder')
     before = {name: value.clone() for name, value in learner.depth.state_dict().items()}
     images = torch.rand(3, 6, 3, 96, 160)
-    found = learner.features(images, learner.depth)
+    found = learner.features(images, torch.ones(6, dtype=torch.bool), learner.depth)
     assert found.loss is None and not found.maps.requires_grad
     assert found.maps.shape == (3, 6, 8, 48, 80)
     assert all(torch.equal(value, before[n]) for n, value in learner.depth.state_dict().items())

@@ -37,9 +37,15 @@ def test_stages_follow_one_another_from_hints_to_full_size():
     assert config.loss.images_from in {end for _, end in found}
 
 
-@pytest.mark.parametrize(('first_s', 'settled_s', 'taken'), [(0.6, 0.45, 18), (5.0, 5.0, 6)])
-def test_a_step_is_timed_until_the_machine_has_settled(monkeypatch, first_s, settled_s, taken):
-    """Eight slow ones at the beginning are no measure; of steps that take long a few must do."""
+@pytest.mark.parametrize(
+    ('first_s', 'settled_s', 'within_s', 'taken'),
+    [(0.6, 0.45, 8.0, 18), (5.0, 5.0, 8.0, 6), (0.6, 0.6, 0.5, 5)],
+)
+def test_a_step_is_timed_until_the_machine_has_settled(
+    monkeypatch, first_s, settled_s, within_s, taken
+):
+    """Eight slow ones at the beginning are no measure; of steps that take long, and where there
+    is little time, a few must do."""
     clock, steps = [0.0], []
 
     def one_step():
@@ -47,7 +53,6 @@ def test_a_step_is_timed_until_the_machine_has_settled(monkeypatch, first_s, set
         clock[0] += steps[-1]
 
     monkeypatch.setattr(pace, 'time', SimpleNamespace(monotonic=lambda: clock[0]))
-    assert pace._settled_seconds(Fabric(accelerator='cpu', devices=1), one_step) == pytest.approx(
-        settled_s
-    )
+    fabric = Fabric(accelerator='cpu', devices=1)
+    assert pace._settled_seconds(fabric, one_step, within_s) == pytest.approx(settled_s)
     assert len(steps) == taken

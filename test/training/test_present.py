@@ -24,6 +24,7 @@ RECIPES = {
     'mirror images': ('superdepth',),
     'learned motion': ('sfm', 'loss.explainability=0'),
     'and its mask': ('sfm',),
+    'learned features': ('featmetric',),
 }
 
 pytestmark = pytest.mark.usefixtures('one_thread')

@@ -76,6 +76,19 @@ def test_a_recipe_that_is_said_again_says_neither_steps_nor_seed_of_their_own_op
     require_same_plan(asked_again(state, 'lite', []), None, state)
 
 
+def test_steps_that_a_time_came_to_stand_in_no_recipe(tmp_path):
+    """A recipe file of the user may name some."""
+    recipe = tmp_path / 'mine.yaml'
+    recipe.write_text('name: fsm\nsteps: 2000\n')
+    state = {'config': to_dict(load_recipe(str(recipe), [])), 'steps': 731, 'minutes': 5.0}
+    require_same_plan(asked_again(state, str(recipe), []), None, state)
+    with pytest.raises(TrainingError, match='steps=9, .* began with: steps=731'):
+        require_same_plan(asked_again(state, str(recipe), ['steps=9']), None, state)
+    state['minutes'] = None
+    with pytest.raises(TrainingError, match='steps=2000, .* began with: steps=731'):
+        require_same_plan(asked_again(state, str(recipe), []), None, state)
+
+
 def test_minutes_replace_the_steps_of_the_recipe():
     """The checkpoint has those that fitted, its settings those of the recipe."""
     config = load_recipe('fsm', [])

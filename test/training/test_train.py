@@ -20,6 +20,7 @@ from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.core.rig import load_rig
+from selfdepth_training.beginning import TrainingError
 from selfdepth_training.checkpoint import load_checkpoint, save_checkpoint
 from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.samples import DataError
@@ -27,7 +28,7 @@ from selfdepth_training.evaluate import EvaluationConfig, evaluate
 from selfdepth_training.loaded import load_model
 from selfdepth_training.metrics import DepthMetrics
 from selfdepth_training.networks import DepthNetwork
-from selfdepth_training.train import TrainingError, train
+from selfdepth_training.train import train
 
 TINY = (
     'network.encoder=[8, 8, 16, 32, 64]',

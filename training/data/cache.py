@@ -38,8 +38,11 @@ from selfdepth_training.data.images import Choose, write_images
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-"""Raised whenever the meaning of a cache's files changes: older ones are then built again."""
+FORMAT = 2
+"""Raised whenever the meaning of a cache's files changes: older ones are then built again.
+
+2: cameras of nested namespaces have short names, and another odometry may be taken.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,11 +82,11 @@ class FrameCache:
     @classmethod
     def _described(cls, folder: Path, about: Mapping[str, Any]) -> FrameCache:
         """Open what `about` tells of; anything may be raised where it is not so."""
-        if about.get('checksums', {}) != _checksums(folder, about.get('checksums', {})):
-            raise ValueError('a file is not as it was written')
-        small = {name: np.load(folder / f'{name}.npy') for name in about['arrays']}
         if about['format'] != FORMAT:
             raise ValueError(f'format {about["format"]}, expected {FORMAT}')
+        if about['checksums'] != _checksums(folder, about['checksums']):
+            raise ValueError('a file is not as it was written')
+        small = {name: np.load(folder / f'{name}.npy') for name in about['arrays']}
         shape = (about['frames'], small['present'].shape[1])
         if any(array.shape[:2] != shape for array in small.values()):
             raise ValueError('arrays of different lengths')
@@ -204,8 +207,7 @@ def _read_about(folder: Path) -> dict[str, Any]:
     about = json.loads((folder / 'about.json').read_text(encoding='utf-8'))
     if not isinstance(about, dict):
         raise ValueError(f'about.json holds {type(about).__name__}, expected a mapping')
-    digest = about.pop('digest', None)  # caches of before have none
-    if digest not in (None, _digest(about)):
+    if about.pop('digest', None) != _digest(about):
         raise ValueError('about.json is not as it was written')
     return about
 

@@ -51,12 +51,18 @@ class Drive:
             for now in _key_frames(cache.world_from_body[:, 0])
         ]
         drive = cls(caches, tuple(frames))
-        if len(drive) < LEAST_FRAMES or drive.length_m < LEAST_M or not drive.judged:
+        if len(drive) < LEAST_FRAMES or drive.length_m < LEAST_M:
             raise ExtrinsicsError(
                 f'Found a robot that moved {drive.length_m:.1f} m in {len(caches)} recording(s), '
                 f'expected {LEAST_M:.0f} m or more, {LEAST_FRAMES} frames {MOVED_M} m apart: a '
                 'robot that stands does not tell how its cameras sit. Record while driving, with '
                 'some turns.'
+            )
+        if not drive.judged:
+            raise ExtrinsicsError(
+                f'Found no three key frames {MOVED_M} m apart, one after the other, in any of '
+                f'{len(caches)} recording(s), expected some to judge the rig by. Record longer '
+                'drives.'
             )
         return drive
 
