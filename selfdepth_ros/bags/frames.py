@@ -118,7 +118,7 @@ class FrameTree:
         for stamped in transforms:
             with suppress(CalibrationError):
                 tree._add(stamped)
-                tree._topics = f'{self._topic} or {self._topic.removesuffix("_static")}'
+                tree._topics = f'{self._topic} or {tf_beside(self._topic)}'
         tree._parents |= self._parents
         return tree
 
@@ -163,7 +163,7 @@ class FrameTree:
         if (root := self.root(source)) in self._moving:
             raise BagError(
                 f'no fixed chain of transforms from {source!r} to {target!r}: {root!r} moves in '
-                f'{self._topic.removesuffix("_static")}, expected a mount that does not. Keep it '
+                f'{tf_beside(self._topic)}, expected a mount that does not. Keep it '
                 'still while you record, or leave the camera out with a mapping file.'
             )
         raise BagError(

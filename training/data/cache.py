@@ -102,7 +102,7 @@ class FrameCache:
             rig=rig,
             source=Path(about['source']),
             folder=folder,
-            topics=topics_from_dict(about['topics']) if about['mapping'] != repr(None) else None,
+            topics=topics_from_dict(about['topics']),
         )
 
 

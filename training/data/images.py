@@ -23,6 +23,8 @@ from selfdepth_ros.resizing import resized
 from selfdepth_training.data.folder import npy_header, require_space
 
 Odometry = tuple[Any, Any]
+Shape = tuple[int, int, int, int]
+"""Cameras, rows, columns, colours."""
 _UNREACHED = 'sets: odometry does not reach them'
 Choose = Callable[[Float[np.ndarray, 'f c 4 4'] | None], Int[np.ndarray, ' n']]
 """Says of which frames images are wanted, by the body's poses; None without odometry."""
@@ -44,25 +46,25 @@ def write_images(
     Where `choose` leaves frames out, no camera is present there, and the file has a hole: it is as
     long as ever, but takes the room of what was chosen. The bag is then read twice.
     """
+    lens = rig.cameras[0].camera
+    shape = len(rig.cameras), lens.height, lens.width, 3
     odometry = reader.odometry()
     dropped = reader.report.begin('poses')
     if choose is None:
-        rows = _write_all(reader, path, rig, odometry, dropped, progress)
+        rows = _write_all(reader, path, shape, odometry, dropped, progress)
     else:
-        rows = _write_some(reader, path, rig, odometry, dropped, choose, progress)
+        rows = _write_some(reader, path, shape, odometry, dropped, choose, progress)
     if not rows:
         raise _no_poses(reader, odometry)
     return rows
 
 
 def _write_all(
-    reader: BagReader, path: Path, rig: Rig, odometry: Odometry | None, dropped: Any,
+    reader: BagReader, path: Path, shape: Shape, odometry: Odometry | None, dropped: Any,
     progress: bool,
 ) -> list[Row]:  # fmt: skip
-    width, height = rig.cameras[0].camera.width, rig.cameras[0].camera.height
-    shape = (len(rig.cameras), height, width, 3)
     require_space(path.parent, reader.most_frames * math.prod(shape))
-    frames = reader.surround_frames(lambda _, image: resized(image, width, height))
+    frames = reader.surround_frames(lambda _, image: resized(image, shape[2], shape[1]))
     rows: list[Row] = []
     with path.open('wb') as file:
         file.write(npy_header((0, *shape)))
@@ -81,11 +83,9 @@ def _write_all(
 
 
 def _write_some(
-    reader: BagReader, path: Path, rig: Rig, odometry: Odometry | None, dropped: Any,
+    reader: BagReader, path: Path, shape: Shape, odometry: Odometry | None, dropped: Any,
     choose: Choose, progress: bool,
 ) -> list[Row]:  # fmt: skip
-    width, height = rig.cameras[0].camera.width, rig.cameras[0].camera.height
-    shape = (len(rig.cameras), height, width, 3)
     found: list[Row | None] = []
 
     def look(stamp_ns: int, stamps_ns: Sequence[int | None]) -> bool:
@@ -103,7 +103,7 @@ def _write_some(
     places = np.flatnonzero([row is not None for row in found])[chosen].tolist()
     turn, those = itertools.count(), set(places)
     frames = reader.surround_frames(
-        lambda _, image: resized(image, width, height), wanted=lambda *_: next(turn) in those
+        lambda _, image: resized(image, shape[2], shape[1]), wanted=lambda *_: next(turn) in those
     )
     header = npy_header((len(rows), *shape))
     with path.open('wb') as file:
