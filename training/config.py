@@ -39,8 +39,8 @@ class NetworkConfig:
     pose_width: int = knob(16, low=8, high=64)
     """Channels of the first stage of the ego motion network, used where odometry is missing."""
     refinements: int = knob(0, low=0, high=10)
-    """Gauss-Newton steps on features that refine what the ego motion network says, and that
-    gradients pass (Tang and Tan, "BA-Net", 2019); 0: none."""
+    """Gauss-Newton steps on features that refine what the ego motion network says, or odometry
+    (data.with_odometry), and that gradients pass (Tang and Tan, "BA-Net", 2019); 0: none."""
     decoder: tuple[int, int, int, int] = knob((16, 32, 64, 128), low=1, high=4096)
     """Channels of the decoder at 1/2, 1/4, 1/8 and 1/16 of the input size."""
     head: Literal['histogram', 'sigmoid', 'laplace'] = 'histogram'
@@ -101,9 +101,11 @@ class DataConfig:
     """How the robot moved where the recording does not say: 'visual' tracks corners before the
     training, with metres from the overlaps; 'learned' trains an ego motion network with it;
     'still' is for recipes that compare images of one moment, or none."""
-    with_odometry: Literal['known', 'learned'] = 'known'
-    """What becomes of the recording's odometry: 'known' takes its poses for true; 'learned' trains
-    an ego motion network all the same, which loss.velocity may hold to odometry's distances."""
+    with_odometry: Literal['known', 'refined', 'learned'] = 'known'
+    """What becomes of the recording's odometry, or of motion that was estimated before: 'known'
+    takes its poses for true; 'refined' takes their distances for true, and network.refinements
+    correct directions and turns in each step; 'learned' trains an ego motion network all the same,
+    which loss.velocity may hold to odometry's distances."""
     witnesses: int = knob(0, low=0, high=4)
     """How many views of the frames around must agree with a sweep's hint. In dense traffic most
     chance matches have none; on streets that mostly stand it drops more right hints than wrong."""
@@ -138,6 +140,11 @@ class DataConfig:
     et al. 2019); not for steps on hints alone. Steps take up to twice as long."""
     jitter: float = knob(0.05, low=0.0, high=0.5)
     """Strength of the random brightness, contrast and colour of the network's input."""
+
+    def learns_motion(self, odometry: Iterable[bool]) -> bool:
+        """Whether a network says how the robot moved; `odometry`: which recordings have some."""
+        missing = not all(odometry) and self.without_odometry == 'learned'
+        return self.with_odometry == 'learned' or missing
 
     def __post_init__(self) -> None:
         sides = self.width, self.height
@@ -294,17 +301,23 @@ class TrainConfig:
                 'loss.explainability: found a mask, which the network of a learned motion says, '
                 'expected data.with_odometry and data.without_odometry to be learned.'
             )
-        if self.network.refinements and 'learned' not in (
-            data.with_odometry, data.without_odometry,
-        ):  # fmt: skip
+        refined = data.with_odometry == 'refined'
+        learned = 'learned' in (data.with_odometry, data.without_odometry)
+        if network.refinements and not (refined or learned):
             raise ConfigError(
-                'network.refinements: found steps that refine a learned motion, expected '
-                'data.with_odometry or data.without_odometry to be learned.'
+                'network.refinements: found steps that refine a motion that is known, expected '
+                "data.with_odometry 'refined', or a learned one."
             )
-        if loss.feature_metric and loss.hint and loss.images_from:
+        if refined and not network.refinements:
             raise ConfigError(
-                'loss.feature_metric: found features with steps on hints alone, which compare no '
-                'images, expected loss.images_from 0 or loss.hint 0.'
+                "data.with_odometry: found 'refined' and network.refinements 0, expected steps "
+                "that refine it, such as 4, or 'known'."
+            )
+        if (loss.feature_metric or refined) and loss.hint and loss.images_from:
+            raise ConfigError(
+                'loss.images_from: found steps on hints alone, which compare no images, with '
+                'features to compare (loss.feature_metric, data.with_odometry refined), expected '
+                'loss.images_from 0 or loss.hint 0.'
             )
         if loss.hint_where == 'better' and (
             loss.images_from or not (loss.temporal or loss.spatial)

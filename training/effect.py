@@ -8,18 +8,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from selfdepth_ros.core.config import flat
-from selfdepth_training.config import RECIPES, DataConfig, LossConfig, TrainConfig, load_recipe
+from selfdepth_training.config import RECIPES, LossConfig, TrainConfig, load_recipe
 
 log = logging.getLogger(__name__)
 
 # What tells trainings apart for their user, or what `tune` sets itself: no network differs by it.
 _ASIDE = {'name', 'steps', 'checkpoint_seconds'}
-
-
-def learns_motion(data: DataConfig, odometry: Sequence[bool]) -> bool:
-    """Whether a network says how the robot moved; `odometry`: which recordings have some."""
-    missing = not all(odometry) and data.without_odometry == 'learned'
-    return data.with_odometry == 'learned' or missing
 
 
 def alone_until(loss: LossConfig, learn_motion: bool) -> float:
@@ -44,7 +38,7 @@ class _Training:
 
     @property
     def learned(self) -> bool:
-        return learns_motion(self.config.data, self.odometry)
+        return self.config.data.learns_motion(self.odometry)
 
     @property
     def images(self) -> bool:
@@ -58,7 +52,11 @@ class _Training:
 
     @property
     def refined(self) -> bool:
-        return self.learned and self.config.network.refinements > 0
+        return self.refinable and self.config.network.refinements > 0
+
+    @property
+    def refinable(self) -> bool:
+        return self.learned or self.config.data.with_odometry == 'refined'
 
 
 class _Rule(NamedTuple):
@@ -78,7 +76,11 @@ _RULES = (
     ),
     _Rule(
         lambda t: not t.learned, 'the motion of all recordings is known',
-        ('loss.motion_from', 'loss.agreement', 'network.refinements', 'network.pose_width'),
+        ('loss.motion_from', 'network.pose_width'),
+    ),
+    _Rule(
+        lambda t: not t.refinable, 'the motion of all recordings is known',
+        ('loss.agreement', 'network.refinements'),
     ),
     _Rule(
         lambda t: t.config.data.with_odometry != 'learned' or not any(t.odometry),
@@ -143,7 +145,7 @@ _RULES = (
 def without_part(config: TrainConfig, odometry: Sequence[bool]) -> dict[str, str]:
     """Settings that no step of a training looks at, and why; `odometry`: which recordings have
     some."""
-    taught = with_teachable_head(config, learns_motion(config.data, odometry))
+    taught = with_teachable_head(config, config.data.learns_motion(odometry))
     training = _Training(taught, odometry)
     found: dict[str, str] = {}
     for rule in _RULES:
@@ -165,7 +167,7 @@ def alike(first: TrainConfig, second: TrainConfig, odometry: Sequence[bool]) -> 
     """Why two recipes would train the same network; None if they would not."""
     counting = []
     for config in (first, second):
-        taught = with_teachable_head(config, learns_motion(config.data, odometry))
+        taught = with_teachable_head(config, config.data.learns_motion(odometry))
         aside = _ASIDE | without_part(taught, odometry).keys()
         counting.append({name: v for name, v in flat(taught).items() if name not in aside})
     if counting[0] != counting[1]:

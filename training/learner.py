@@ -74,7 +74,8 @@ class SurroundLearner(nn.Module):
             if learn_motion
             else None
         )
-        self.refinements = config.network.refinements if learn_motion else 0
+        refinable = learn_motion or config.data.with_odometry == 'refined'
+        self.refinements = config.network.refinements if refinable else 0
         self.features = (
             FEATURES[config.loss.features](config.loss, self.refinements > 0)
             if config.loss.feature_metric or self.refinements
@@ -135,10 +136,10 @@ class SurroundLearner(nn.Module):
             name: sum(loss[name] for loss in losses if name in loss) / len(losses)
             for name in names
         }
-        known = self.config.data.with_odometry == 'known'
+        taken = self.config.data.with_odometry != 'learned'
         if (
             self.ego_motion is not None
-            and known
+            and taken
             and all(sample.world_from_body is not None for sample in samples)
         ):
             # Data-parallel training wants a gradient for every parameter in every step.
@@ -252,7 +253,7 @@ class SurroundLearner(nn.Module):
             motion, NOW, progress, self.level_at(progress), loss, self.depth,
             lambda level: self.reprojection(sample.source, level, images.device), features,
         )  # fmt: skip
-        if self.refinements and motion.learned:
+        if self.refinements and motion.refinable:
             scene = refined(scene, self.refinements)
         if loss.rigidity and loss.temporal and progress >= loss.automask_from:
             scene = replace(scene, neighbours=self._neighbours(sample, focal))
@@ -285,8 +286,11 @@ class SurroundLearner(nn.Module):
         says where the body was when each camera exposed. Its world is the body at the middle
         frame's mean stamp.
         """
-        if sample.world_from_body is not None and self.config.data.with_odometry == 'known':
-            return Motion(SE3(sample.world_from_body), learned=False)
+        odometry, how = sample.world_from_body, self.config.data.with_odometry
+        if odometry is not None and how == 'known':
+            return Motion(SE3(odometry), learned=False)
+        if odometry is not None and how == 'refined':
+            return Motion(SE3(_from_middle(odometry)), learned=False, refinable=True)
         if self.ego_motion is None:
             return Motion(SE3(sample.at_rest), learned=False)
         images = _planes(sample)
@@ -303,7 +307,14 @@ class SurroundLearner(nn.Module):
             poses = SE3.exp(rates[[0, 1, 1], None, :] * offsets[..., None])
         # The middle frame is the later one of the first pair and the earlier one of the second.
         explained = None if masks is None else torch.stack([masks[0, :, 1], masks[1, :, 0]], 1)
-        return Motion(poses, learned=True, explained=explained)
+        return Motion(poses, learned=True, refinable=True, explained=explained)
+
+
+def _from_middle(world_from_body: Float[Tensor, 't c 4 4']) -> Float[Tensor, 't c 4 4']:
+    """The same poses in a world that is the body at the middle frame, where it was on average."""
+    here = world_from_body[NOW, 0].clone()
+    here[:3, 3] = world_from_body[NOW, :, :3, 3].mean(0)
+    return SE3(here).inverse().matrix @ world_from_body
 
 
 def _planes(sample: RigSample) -> Float[Tensor, 't c 3 h w']:

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A learned motion, refined by a few damped Gauss-Newton steps on features, which gradients pass.
+"""A motion, refined by a few damped Gauss-Newton steps on features, which gradients pass.
 
 After Tang and Tan, "BA-Net: dense bundle adjustment networks", ICLR 2019. Theirs refines a depth
-of 128 learned maps beside the motion; here each camera's depth has one factor.
+of 128 learned maps beside the motion; here each camera's depth has one factor. The motion to begin
+with is odometry's, whose distances are kept, or what a network says.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from torch import Tensor
 from selfdepth_ros.core.cameras import Camera
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.losses.motion import distances
 from selfdepth_training.losses.surround import AFTER, BEFORE, NOW, Views
 from selfdepth_training.scene import Refinement, Scene
 from selfdepth_training.warp import sample, seen_by
@@ -30,6 +32,8 @@ DEPTH_PRIOR = 0.1
 LEAST_GAIN = 0.03
 # A motion is not better because fewer pixels are there to be judged.
 STILL_SEEN = 0.8
+# A motion that has become longer or shorter than by this factor is not given odometry's length.
+LONGEST_STRETCH = 2.0
 
 
 class Normal(NamedTuple):
@@ -209,7 +213,10 @@ def _either(
 
 
 def refined(scene: Scene, steps: int) -> Scene:
-    """The scene with its learned motion refined; what the network said of it is kept beside."""
+    """The scene with its motion refined; what the network or odometry said is kept beside.
+
+    Images know no metres: where odometry said it, motion and depths found keep its distances.
+    """
     with torch.autocast(scene.images.device.type, enabled=False):
         depth = scene.depth(0, LEVEL)
         views = scene.views(LEVEL)
@@ -219,7 +226,24 @@ def refined(scene: Scene, steps: int) -> Scene:
             views, depth if scene.motion_teaches else depth.detach(), scene.tables(LEVEL).geometry
         )
         found = aligned(alignment, steps)
-        said = scene.motion.world_from_body.matrix
+        said = scene.motion.world_from_body.matrix.to(depth)
         poses = torch.stack([found.pose[0] @ said[BEFORE], said[NOW], found.pose[1] @ said[AFTER]])
+        if not scene.motion.learned:
+            poses, found = as_far(poses, found, said)
     motion = scene.motion._replace(world_from_body=SE3(poses), said=SE3(said), refinement=found)
     return replace(scene, motion=motion, _views={})
+
+
+def as_far(
+    poses: Float[Tensor, '3 c 4 4'], found: Refinement, said: Float[Tensor, '3 c 4 4']
+) -> tuple[Float[Tensor, '3 c 4 4'], Refinement]:
+    """What was refined, stretched until the body moves as far from frame to frame as was said.
+
+    In a world where the body is at the origin in the middle frame.
+    """
+    stretch = (distances(said) / distances(poses)).to(poses)
+    stretch = stretch.clamp(1 / LONGEST_STRETCH, LONGEST_STRETCH)
+    factor = torch.cat([stretch[:1], torch.ones_like(stretch[:1]), stretch[1:]])[:, None, None]
+    last = torch.cat([factor * poses[..., :3, 3], poses[..., 3:, 3]], -1)
+    log_factor = found.log_factor + stretch.log()[:, None]
+    return torch.cat([poses[..., :3], last[..., None]], -1), found._replace(log_factor=log_factor)

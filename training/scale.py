@@ -82,7 +82,7 @@ def _has_metres(cache: FrameCache, rig: Rig, config: TrainConfig) -> bool:
         return True
     compared = loss.temporal or loss.feature_metric or loss.hint
     over_time = compared or (loss.spatial and loss.spatial_times == 'both')
-    if odometry and data.with_odometry == 'known' and over_time:
+    if odometry and data.with_odometry != 'learned' and over_time:
         return True
     estimated = not odometry and data.without_odometry == 'visual' and over_time
     return bool((loss.spatial or estimated) and rig.overlap_pairs())

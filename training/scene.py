@@ -37,10 +37,12 @@ class Motion(NamedTuple):
     """Batch (3, C): at each image's own stamp."""
     learned: bool
     """An ego motion network says so."""
+    refinable: bool = False
+    """Steps on features may correct it."""
     explained: Float[Tensor, 'c 2 y x'] | None = None
     """How much of each image before and after explains (0..1), as the network says it."""
     said: SE3 | None = None
-    """What the network said, where that was refined, and by what:"""
+    """What the network or odometry said, where that was refined, and by what:"""
     refinement: Refinement | None = None
 
 

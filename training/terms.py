@@ -24,6 +24,7 @@ from selfdepth_training.losses.rigidity import inconsistency, rigid_weight
 from selfdepth_training.losses.surround import (
     AFTER,
     BEFORE,
+    NOW,
     SurroundReprojection,
     Views,
     reprojection_loss,
@@ -37,11 +38,15 @@ Term = Callable[[Scene], Tensor | None]
 
 
 def _smoothness(scene: Scene) -> Tensor:
-    """Edge-aware smoothness; a scale of half the size counts half (Godard et al. 2019)."""
+    """Edge-aware smoothness of what cameras that are present see; a scale of half the size counts
+    half (Godard et al. 2019)."""
+    present = scene.sample.present[NOW]
+    shown = present if present.any() and not present.all() else slice(None)
+    images = scene.images[shown]
     total: list[Tensor] = []
     for scale, inverse in enumerate(scene.inverse):
-        small = functional.avg_pool2d(scene.images, 2 << scale)
-        total.append(edge_aware_smoothness(inverse, small) / (1 << scale))
+        small = functional.avg_pool2d(images, 2 << scale)
+        total.append(edge_aware_smoothness(inverse[shown], small) / (1 << scale))
     return scene.loss.smoothness * _mean(total)
 
 
@@ -200,6 +205,7 @@ def _agreement(scene: Scene) -> Tensor | None:
         return None
     better = motion.world_from_body.matrix.detach()
     apart = (motion.said.matrix - better)[[BEFORE, AFTER], :, :3].abs().mean()
+    apart = apart if motion.learned else 0 * apart  # odometry does not learn
     log_depth = scene.depth(0, 1).log()
     if not scene.motion_teaches:
         log_depth = log_depth.detach()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which frames of a drive can be learned from: those with parallax to frames before and after."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -65,6 +66,7 @@ def triplets(
     stamps_ns: Int64[np.ndarray, ' f'],
     motion: Motion,
     limits: ParallaxLimits,
+    watched: Callable[[list[int]], Iterable[int]] = iter,
 ) -> Triplets:
     """Find, for each usable frame, neighbours on either side between which the robot moved.
 
@@ -72,17 +74,19 @@ def triplets(
     (`present`): others show other places. Where the robot is too slow for that, so that more than
     half of the frames that could have neighbours have none there, a side without takes as many
     steps as `max_offset`, each to the nearest frame that moved enough, within `max_seconds`.
+    `watched` goes through the frames, once or twice: a progress bar.
     """
     drive = _Drive(present, stamps_ns, np.maximum.accumulate(stamps_ns), motion, limits)
     frames = np.flatnonzero(usable).tolist()
-    sides = {now: (drive.near(now, -1), drive.near(now, 1)) for now in frames}
+    sides = {now: (drive.near(now, -1), drive.near(now, 1)) for now in watched(frames)}
     near = _with_both(sides)
     if 2 * len(near) >= len(frames):
         return near
-    far = _with_both({
-        now: (before or drive.stepped(now, -1), after or drive.stepped(now, 1))
-        for now, (before, after) in sides.items()
-    })  # fmt: skip
+    stepped = {}
+    for now in watched(frames):
+        before, after = sides[now]
+        stepped[now] = before or drive.stepped(now, -1), after or drive.stepped(now, 1)
+    far = _with_both(stepped)
     # Drives that do without stay as they are, frames of a halt or of a slow moment included.
     return near if 2 * len(near) >= len(far) else far
 

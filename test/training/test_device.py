@@ -24,7 +24,7 @@ SMALL = (
     'precision=32-true',
 )  # fmt: skip
 # Derivatives of the refinement (torch.func.jvp) do not pass through tensors that hold others.
-SETTINGS = {'ba': ['network.refinements=0']}
+SETTINGS = {'ba': ['network.refinements=0', 'data.with_odometry=known']}
 # The slim one and `monodepth2` have all that these have.
 ALIKE = {'packnet', 'monocular'}
 NAMES = sorted({path.stem for path in RECIPES.glob('*.yaml')} - ALIKE)

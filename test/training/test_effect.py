@@ -15,7 +15,6 @@ from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.effect import (
     alike,
     alone_until,
-    learns_motion,
     with_teachable_head,
     without_part,
 )
@@ -122,7 +121,7 @@ def test_recipes_are_alike_that_differ_in_vain_only():
 def test_the_motion_and_the_steps_on_hints_are_as_they_are_fed(street, path, odometry):
     """Where motion is not estimated before the training."""
     config = load_recipe(path.stem)
-    learn = learns_motion(config.data, [odometry])
+    learn = config.data.learns_motion([odometry])
     if odometry or config.data.without_odometry == 'learned':
         cache = street.cache if odometry else replace(street.cache, world_from_body=None)
         source = SampleSource([cache], config.data)

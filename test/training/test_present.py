@@ -7,13 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.samples import SampleBatch, SampleSource
 from selfdepth_training.learner import SurroundLearner
+from selfdepth_training.losses import edge_aware_smoothness
 from selfdepth_training.losses.surround import AFTER, BEFORE, NOW
 from selfdepth_training.networks import EgoMotionNetwork
 from selfdepth_training.present import of_present
+from selfdepth_training.terms import TERMS
 
 SMALL = (
     'network.encoder=[8, 8, 16, 16, 16]', 'network.decoder=[8, 8, 8, 8]', 'network.pose_width=8',
@@ -25,6 +28,7 @@ RECIPES = {
     'learned motion': ('sfm', 'loss.explainability=0'),
     'and its mask': ('sfm',),
     'learned features': ('featmetric',),
+    'refined odometry': ('ba',),
 }
 
 pytestmark = pytest.mark.usefixtures('one_thread')
@@ -102,3 +106,14 @@ def test_the_mask_of_a_camera_that_is_not_looked_at_explains_all(street):
     poses = type(rig)(torch.from_numpy(np.asarray(rig.matrix)))
     _, masks = network.explained(images[0], images[1], poses, present)
     assert (masks[0, 5] == 1).all() and (masks[0, :5] < 1).all()
+
+
+def test_smoothness_is_the_mean_over_the_cameras_that_are_there(street, sample):
+    learner = SurroundLearner(load_recipe('fsm', SMALL), [street.rig], learn_motion=False)
+    (scene,) = learner.scenes([sample], 0.5, np.random.default_rng(0))
+    found = TERMS['smoothness'](replace(scene, sample=without(sample, 0, [(NOW, 2)])))
+    seen = [0, 1, 3, 4, 5]
+    small = functional.avg_pool2d(scene.images[seen], 2)
+    weight = scene.loss.smoothness
+    assert found == weight * edge_aware_smoothness(scene.inverse[0][seen], small)
+    assert found != TERMS['smoothness'](scene)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which frames a step sees: a function of (seed, step), of frames with parallax only."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from selfdepth_training.config import DataConfig
 from selfdepth_training.data.samples import DataError, RigSample, SampleSource, jitter
+from selfdepth_training.data.stillness import ImageMotion
 
 CONFIG = DataConfig(width=160, height=96)
 
@@ -130,10 +132,27 @@ def test_a_robot_that_stands_teaches_nothing_and_is_told_so(street, odometry):
         SampleSource([cache if odometry else without_odometry(cache)], CONFIG)
 
 
+def test_without_odometry_each_pair_is_compared_once_and_progress_is_shown(
+    street, monkeypatch, capsys
+):
+    compared = Counter()
+    moved = ImageMotion._moved
+
+    def counted(self, first, second):
+        compared[first, second] += 1
+        return moved(self, first, second)
+
+    monkeypatch.setattr(ImageMotion, '_moved', counted)
+    SampleSource([without_odometry(street.cache)], replace(CONFIG, without_odometry='learned'))
+    assert len(compared) > 3 * 30 and set(compared.values()) == {1}
+    assert f'neighbours {street.cache.source.name}: 100%' in capsys.readouterr().err
+
+
 def test_motion_is_learned_when_one_recording_has_no_odometry(street):
     bare = without_odometry(street.cache)
-    assert not SampleSource([street.cache], CONFIG).learn_motion
-    source = SampleSource([street.cache, bare], CONFIG)
+    config = replace(CONFIG, without_odometry='learned')
+    assert not SampleSource([street.cache], config).learn_motion
+    source = SampleSource([street.cache, bare], config)
     assert source.learn_motion
     found = {s.source: s.world_from_body is None for s in (source.draw(0, i) for i in range(40))}
     assert found == {0: False, 1: True}

@@ -60,7 +60,7 @@ def test_it_says_nothing_of_the_direction(driven):
 
 def test_distances_wait_until_images_have_told_the_direction(street):
     """An untrained network says mostly straight up or down, which distances alone lengthen."""
-    config = load_recipe('ba', SMALL)
+    config = load_recipe('packnet-slim', SMALL)
     learner = SurroundLearner(config, [street.rig], learn_motion=True)
     sample = SampleSource([street.cache], config.data).load(0, (6, 8, 10))
     begins = config.loss.velocity_from
@@ -72,7 +72,7 @@ def test_distances_wait_until_images_have_told_the_direction(street):
 def test_a_motion_that_goes_backwards_is_shortened_not_lengthened(street):
     """The street's true depths and drive, and the drive the other way: images tell which is which,
     so that a distance that is right holds the one and turns the other."""
-    config = load_recipe('ba', [*SMALL, 'loss.coarse_until=[0, 0, 0]'])
+    config = load_recipe('packnet-slim', [*SMALL, 'loss.coarse_until=[0, 0, 0]'])
     learner = SurroundLearner(config, [street.rig], learn_motion=True)
     sample = SampleSource([street.cache], config.data).load(0, (6, 8, 10))
     (scene,) = learner.scenes([sample], 0.5, np.random.default_rng(0))

@@ -8,13 +8,14 @@ it would have had, and no loader state needs saving.
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
+from tqdm import tqdm
 
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.parallax import (
@@ -140,11 +141,8 @@ class SampleSource:
 
     @property
     def learn_motion(self) -> bool:
-        """Whether a network says how the robot moved: where some recording lacks odometry, or the
-        recipe has it so."""
-        config = self.config
-        missing = any(cache.world_from_body is None for cache in self.caches)
-        return config.with_odometry == 'learned' or missing and config.without_odometry != 'still'
+        """Whether a network says how the robot moved."""
+        return self.config.learns_motion(c.world_from_body is not None for c in self.caches)
 
     def around(self, source: int, now: int, reach: int) -> list[int]:
         """Frames of the same recording within `reach` places of `now`, of those learned from."""
@@ -214,7 +212,11 @@ def _triplets(cache: FrameCache, config: DataConfig) -> Triplets:
     first = _first_held_out(cache, config.held_out)
     present, stamps_ns = cache.present, cache.stamps_ns.min(1)
     shown, judged = present.any(1), np.arange(len(cache)) >= first
-    how = _motion(cache, config), _limits(config)
+    motion = _motion(cache, config)
+    watched = iter
+    if isinstance(motion, ImageMotion):  # hundredths of a second for each pair
+        watched = partial(tqdm, desc=f'neighbours {cache.source.name}', unit='frame')
+    how = motion, _limits(config), watched
     learned = triplets(shown[:first], present[:first], stamps_ns[:first], *how)
     return learned | triplets(shown & judged, present, stamps_ns, *how)
 
