@@ -101,7 +101,7 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
-        *(share_files(folder) for folder in ('launch', 'config', 'rviz')),
+        *(share_files(folder) for folder in ('launch', 'config', 'rviz', 'docs/systemd')),
     ],
     install_requires=[
         'array-api-compat>=1.8',

@@ -87,7 +87,7 @@ ARGUMENTS = (
         'fastdds_profile',
         str(SHARE / 'config' / 'fastdds.xml'),
         'Fast DDS profile with room for images and clouds, used unless one is set already; '
-        'empty: none',
+        "'none': leave the middleware as it is",
         None,
     ),
 )
@@ -100,7 +100,7 @@ def middleware(context: LaunchContext) -> list[Action]:
     which those of the profile would still speak to the network.
     """
     profile = LaunchConfiguration('fastdds_profile').perform(context)
-    if not profile or any(name in os.environ for name in PROFILE_VARIABLES):
+    if profile in ('', 'none') or any(name in os.environ for name in PROFILE_VARIABLES):
         return []
     if os.environ.get('ROS_LOCALHOST_ONLY') == '1':
         return [LogInfo(msg=LOCALHOST_ONLY)]

@@ -135,7 +135,8 @@ def load(name: str, command: Command) -> ModuleType:
             raise
         raise SelfdepthError(
             f'`selfdepth {name}` needs the Python module {missing!r}, which is not installed: '
-            f"in the sources of selfdepth_ros, pip install -e '.[{command.extra}]'"
+            f"in the sources of selfdepth_ros, pip install -e '.[{command.extra}]'; beside ROS "
+            "from apt, whose cv_bridge wants apt's NumPy and OpenCV, the module alone"
         ) from error
 
 

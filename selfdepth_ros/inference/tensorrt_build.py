@@ -35,13 +35,13 @@ def vendor() -> Any:
     except (ImportError, OSError) as cause:
         raise EngineError(
             f'TensorRT cannot be imported ({cause}); the tensorrt backend needs TensorRT '
-            f'{OLDEST} or newer with its Python module: it comes with JetPack 6 and newer, '
+            f'{OLDEST} or newer with its Python module: it comes with JetPack 6.1 and newer, '
             'elsewhere pip install tensorrt; without it the backend onnx runs the same model'
         ) from cause
     if int(tensorrt.__version__.partition('.')[0]) < OLDEST:
         raise EngineError(
             f'found TensorRT {tensorrt.__version__}, expected {OLDEST} or newer: upgrade it '
-            '(JetPack 6 and newer have it), or use the backend onnx'
+            '(JetPack 6.1 and newer have it), or use the backend onnx'
         )
     return tensorrt
 
