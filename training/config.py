@@ -89,8 +89,7 @@ class DataConfig:
     """Surround frames that are learned from, spread evenly over the recordings; all frames serve
     as their neighbours. Each costs a plane sweep, and frames half a metre apart are much alike."""
     held_out: float = knob(0.0, low=0.0, high=0.5)
-    """Share of each recording's frames, the last of it, that is not learned from, not as
-    neighbours either: what `selfdepth tune` judges on."""
+    """Share of each recording's frames, its last, not learned from: what `tune` judges on."""
     max_offset: int = knob(3, unit='frames', low=1, high=20)
     """Temporal neighbours are at most this many frames away. Where most frames have none there,
     since the robot is slow for its frame rate, they are at most this many steps away, each to the
@@ -102,10 +101,9 @@ class DataConfig:
     training, with metres from the overlaps; 'learned' trains an ego motion network with it;
     'still' is for recipes that compare images of one moment, or none."""
     with_odometry: Literal['known', 'refined', 'learned'] = 'known'
-    """What becomes of the recording's odometry, or of motion that was estimated before: 'known'
-    takes its poses for true; 'refined' takes their distances for true, and network.refinements
-    correct directions and turns in each step; 'learned' trains an ego motion network all the same,
-    which loss.velocity may hold to odometry's distances."""
+    """What becomes of odometry, or of motion that was estimated before: 'known' takes it for true;
+    'refined' only its distances, and network.refinements correct the rest in each step; 'learned'
+    trains an ego motion network all the same, which loss.velocity may hold to these distances."""
     witnesses: int = knob(0, low=0, high=4)
     """How many views of the frames around must agree with a sweep's hint. In dense traffic most
     chance matches have none; on streets that mostly stand it drops more right hints than wrong."""
@@ -303,21 +301,15 @@ class TrainConfig:
             )
         refined = data.with_odometry == 'refined'
         learned = 'learned' in (data.with_odometry, data.without_odometry)
-        if network.refinements and not (refined or learned):
+        if not refined <= bool(network.refinements) <= (refined or learned):
             raise ConfigError(
-                'network.refinements: found steps that refine a motion that is known, expected '
-                "data.with_odometry 'refined', or a learned one."
-            )
-        if refined and not network.refinements:
-            raise ConfigError(
-                "data.with_odometry: found 'refined' and network.refinements 0, expected steps "
-                "that refine it, such as 4, or 'known'."
+                f'network.refinements: found {network.refinements} with data.with_odometry '
+                f"{data.with_odometry!r}, expected steps with 'refined', none with 'known' motion."
             )
         if (loss.feature_metric or refined) and loss.hint and loss.images_from:
             raise ConfigError(
-                'loss.images_from: found steps on hints alone, which compare no images, with '
-                'features to compare (loss.feature_metric, data.with_odometry refined), expected '
-                'loss.images_from 0 or loss.hint 0.'
+                'loss.images_from: found steps on hints alone, beside loss.feature_metric or '
+                'refined motion, which compare images, expected loss.images_from 0 or loss.hint 0.'
             )
         if loss.hint_where == 'better' and (
             loss.images_from or not (loss.temporal or loss.spatial)

@@ -215,5 +215,5 @@ def test_only_a_recipe_that_compares_features_has_a_network_for_them(street):
 
 
 def test_features_without_images_are_one_clear_error():
-    with pytest.raises(ConfigError, match=r'feature_metric.*images_from'):
+    with pytest.raises(ConfigError, match=r'images_from.*feature_metric'):
         load_recipe('fsm', ['loss.feature_metric=0.1'])

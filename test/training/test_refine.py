@@ -256,5 +256,5 @@ def test_odometry_that_slips_is_put_right(street):
 def test_known_motion_is_not_refined(street):
     learner, scene = scene_of(street, 'monodepth2')
     assert learner.refinements == 0 and scene.motion.refinement is None
-    with pytest.raises(ConfigError, match=r'refinements.*known.*learned'):
+    with pytest.raises(ConfigError, match=r'refinements.*found 3.*none with .known'):
         load_recipe('fsm', ['network.refinements=3'])
