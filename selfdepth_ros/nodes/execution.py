@@ -109,11 +109,16 @@ def run(
     """Make a node, start it, spin it until it has finished or a signal comes, and clean up.
 
     Returns the exit status of the process: 0 when it was asked to end or has finished. An error
-    on purpose (or a bad parameter) is one FATAL line and EXIT_CONFIG.
+    on purpose (or a bad parameter, or arguments that ROS cannot read) is one FATAL line and
+    EXIT_CONFIG.
     """
     keep_memory()
-    # rclpy's own handlers end the context at once, while the worker may still be publishing.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        # rclpy's own handlers end the context at once, while the worker may still be publishing.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # of all kinds that rclpy has for this
+        _give_up(name, f'ROS refuses what the node was started with: {error}')
+        return EXIT_CONFIG
     stop = Stop()
     node = None
     try:
@@ -127,7 +132,7 @@ def run(
             return 0  # a signal in the middle of an import comes out as "not installed"
         if isinstance(error, StartError):
             return error.status
-        get_logger(name).fatal(str(error))
+        _give_up(name, str(error))
         return EXIT_CONFIG
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
@@ -137,6 +142,11 @@ def run(
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _give_up(name: str, why: str) -> None:
+    """Say why in one line, whatever the reason is made of."""
+    get_logger(name).fatal(' '.join(why.split()))
 
 
 @contextmanager

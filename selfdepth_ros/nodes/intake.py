@@ -17,6 +17,7 @@ from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.sync import JUMP_BACK_NS, SetReady, SurroundSync
 from selfdepth_ros.messages import stamp_from_ns, stamp_ns
 from selfdepth_ros.nodes.parameters import SurroundDepthConfig
+from selfdepth_ros.nodes.qos import overridden_qos
 from selfdepth_ros.nodes.sets import SetQueue
 
 _STOCK_QUEUE = 10
@@ -168,12 +169,12 @@ class Intake:
         }
 
     def _own(self) -> list[Any]:
-        return [
-            self._node.create_subscription(
-                self._kind, topic, functools.partial(self._take, name), **self._options()
-            )
-            for name, topic in self.topics.items()
-        ]
+        return [self._subscribe(name, topic) for name, topic in self.topics.items()]
+
+    def _subscribe(self, camera: str, topic: str) -> Any:
+        take = functools.partial(self._take, camera)
+        with overridden_qos(self._node, topic):
+            return self._node.create_subscription(self._kind, topic, take, **self._options())
 
     def _take(self, camera: str, msg: Any) -> None:
         self._receive(camera, msg)
@@ -193,10 +194,12 @@ class Intake:
                 'sync: message_filters needs the Python package message_filters, which is not '
                 'installed (ros-<distro>-message-filters); sync: surround works without it'
             ) from cause
-        filters = [
-            message_filters.Subscriber(self._node, self._kind, topic, **self._options())
-            for topic in self.topics.values()
-        ]
+        filters = []
+        for topic in self.topics.values():
+            with overridden_qos(self._node, topic):
+                filters.append(
+                    message_filters.Subscriber(self._node, self._kind, topic, **self._options())
+                )
         for index, (item, name) in enumerate(zip(filters, self.topics, strict=True)):
             item.registerCallback(functools.partial(self._receive, name))
             item.registerCallback(functools.partial(self._forget_after_jump, index))

@@ -18,6 +18,7 @@ from selfdepth_ros.core.motion import PoseGapConfig, PoseTrack, Track, motion_be
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import stamp_ns
+from selfdepth_ros.nodes.qos import overridden_qos
 from selfdepth_ros.nodes.tf import STATIC_NS, Tf, TfTrack
 
 _QUEUE = 50
@@ -73,13 +74,14 @@ class OdometryPoses:
         self._track, self._lock = PoseTrack(), threading.Lock()
         self._refused = ''
         qos = QoSProfile(depth=_QUEUE, reliability=QoSReliabilityPolicy.BEST_EFFORT)
-        self._subscription = node.create_subscription(
-            Odometry,
-            topic,
-            self._take,
-            qos,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+        with overridden_qos(node, topic):
+            self._subscription = node.create_subscription(
+                Odometry,
+                topic,
+                self._take,
+                qos,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
         self.name = self._subscription.topic_name
 
     def _take(self, msg: Any) -> None:

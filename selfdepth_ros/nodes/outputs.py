@@ -25,6 +25,7 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.scan import Scanner
 from selfdepth_ros.messages import pack_xyz, scan_fields
 from selfdepth_ros.nodes.parameters import SurroundDepthConfig
+from selfdepth_ros.nodes.qos import overridden_qos
 from selfdepth_ros.nodes.to_ros import cloud_message, image_message, scan_message
 from selfdepth_ros.packing import pack_result, thinned
 from selfdepth_ros.pipeline import SurroundResult
@@ -77,9 +78,10 @@ class Outputs:
     def _publisher(self, kind: type, topic: str) -> Any:
         qos = QoSProfile(depth=2, reliability=QoSReliabilityPolicy.RELIABLE)
         options = QoSOverridingOptions.with_default_policies()
-        return self._node.create_lifecycle_publisher(
-            kind, topic, qos, qos_overriding_options=options
-        )
+        with overridden_qos(self._node, topic):
+            return self._node.create_lifecycle_publisher(
+                kind, topic, qos, qos_overriding_options=options
+            )
 
     @property
     def wanted(self) -> bool:

@@ -17,6 +17,13 @@ from selfdepth_ros.nodes.to_ros import byte_array, header
 TOPICS = {'a': 'own/a/camera_info', 'b': 'own/b/camera_info'}
 """Nobody else publishes there."""
 EX_CONFIG = 78
+QOS = 'qos_overrides./{}'
+BAD_ARGUMENTS = [
+    (('--params-file', '{folder}/half.yaml'), 'half.yaml'),
+    (('--params-file', '/nowhere/params.yaml'), '/nowhere/params.yaml'),
+    (('-r', 'no rule'), "remap rule: '-r no rule'"),
+    (('--no-such-option',), '--no-such-option'),
+]
 FROM_A_ROS_INSTALLATION = {
     'tf2_ros': ({'rig': 'topics'}, 'tf2_ros is not installed'),
     'message_filters': ({'sync': 'message_filters'}, 'message_filters, which is not installed'),
@@ -50,6 +57,12 @@ def bad_starts():
     yield {'save.name': "'../up'"}, "save: name: found '../up'"
     yield {'backend': 'magic'}, "backend: found 'magic'"
     yield {'build_only': 'true', 'model': '{folder}/broken.onnx'}, 'cannot be loaded as an ONNX'
+    publisher, subscription = QOS.format('surround_depth/points.publisher'), 'subscription'
+    yield {f'{publisher}.reliability': 'best-effort'}, f'found {publisher}.reliability: best-eff'
+    yield {f'{publisher}.depth': 'many'}, "'many' of type 'STRING'"
+    yield {f'{publisher}.depth': '-3'}, 'depth: a whole number from 1 on'
+    yield {QOS.format(f'odom.{subscription}.history'): '3'}, 'history: keep_last or keep_all'
+    yield {QOS.format(f'a/image_raw.{subscription}.reliability'): 'yes'}, 'a/image_raw'
     for package, case in FROM_A_ROS_INSTALLATION.items():
         if importlib.util.find_spec(package) is None:
             yield case
@@ -70,6 +83,21 @@ def test_a_node_that_cannot_work_says_why_once_and_ends(
     assert len(fatal) == 1, node.log
     assert words in fatal[0]
     assert 'Traceback' not in node.log
+
+
+@pytest.mark.parametrize(('arguments', 'words'), BAD_ARGUMENTS, ids=str)
+def test_arguments_that_ros_refuses_are_said_in_one_line(
+    cameras, tmp_path, arguments, words
+) -> None:
+    (tmp_path / 'half.yaml').write_text('surround_depth:\n  ros__parameters:\n    cameras: [a, 1')
+    given = tuple(part.format(folder=tmp_path) for part in arguments)
+    for module in ('surround_depth', 'save_cloud'):
+        command = ('-m', f'selfdepth_ros.nodes.{module}')
+        node = type(cameras)(tmp_path / f'{module}.log', *command, ros_arguments=given)
+        assert node.status() == EX_CONFIG, node.log
+        (fatal,) = node.lines('FATAL')
+        assert words in fatal
+        assert 'Traceback' not in node.log
 
 
 def test_a_slip_in_a_parameter_name_is_noticed(scene, surround, listener) -> None:
