@@ -54,7 +54,7 @@ def _options(args: argparse.Namespace, path: Path) -> BuildOptions:
         raise EngineError(f'--images is {args.images}; expected at least 1')
     if args.mapping and not args.check:
         raise EngineError('--mapping without a bag; expected --check BAG beside it')
-    options = BuildOptions(args.precision, args.images, args.cache)
+    options = BuildOptions(args.precision, args.images, args.cache, must_store=True)
     if args.check is None:
         return options
     _, manifest = key_of(path, options)

@@ -123,11 +123,15 @@ class EngineCache:
         write_file(path, seal({'key': key.parts(), 'notes': notes}, plan))
         return CachedEngine(path, plan, notes, built=True)
 
-    def get_or_build(self, name: str, key: EngineKey, build: Callable[[], Built]) -> CachedEngine:
+    def get_or_build(
+        self, name: str, key: EngineKey, build: Callable[[], Built], must_store: bool = False
+    ) -> CachedEngine:
         """The engine of a key, built when it is not there; a second process waits for the first.
 
-        Where the file system has no locks, both build, and the last one stays. Raises EngineError
-        and whatever `build` raises; then nothing is stored.
+        Where the file system has no locks, both build, and the last one stays. One that cannot be
+        stored is there for this time, with a warning; with `must_store` that is an EngineError,
+        before anything is built where the folder already refuses. Raises whatever `build` raises;
+        then nothing is stored.
         """
         if found := self.find(name, key):
             return found
@@ -135,13 +139,28 @@ class EngineCache:
         with self._locked(path):
             with suppress(OSError, DamagedError):
                 return _read(path, key)  # built by another process meanwhile
-            return self.store(name, key, *build())
+            if must_store:
+                self._try_writing()
+            built = build()
+            try:
+                return self.store(name, key, *built)
+            except EngineError as cause:
+                if must_store:
+                    raise
+                log.warning('%s; the engine is used now, and built anew at the next start', cause)
+                return CachedEngine(path, *built, built=True)
 
     def discard(self, engine: CachedEngine, why: str) -> None:
         """Take out an engine that the vendor's runtime refuses, with a warning."""
         log.warning('%s cannot be used (%s); the engine is built anew', engine.path, why)
         with suppress(OSError):
             engine.path.unlink()
+
+    def _try_writing(self) -> None:
+        """Raise EngineError where nothing can be written."""
+        probe = self.folder / f'.{os.getpid()}.probe'
+        write_file(probe, b'0')
+        probe.unlink()
 
     def _warn_of_relatives(self, path: Path, key: EngineKey) -> None:
         """Say why an engine of the same name that is there does not do."""

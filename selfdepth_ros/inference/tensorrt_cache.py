@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +35,8 @@ class BuildOptions:
     """Whether runs are replayed as a CUDA graph."""
     check: Batch | None = None
     """Images and focal lengths of the self-check, instead of made-up ones."""
+    must_store: bool = False
+    """Whether a cache that cannot be written is an error; else the engine is used all the same."""
 
 
 class Prepared(NamedTuple):
@@ -52,12 +54,12 @@ def prepare(path: Path, options: BuildOptions) -> Prepared:
     says; then nothing is stored.
     """
     key, manifest = key_of(path, options)
-    cache = EngineCache(options.cache)
+    cache, stored = EngineCache(options.cache), options.must_store
 
     def build() -> Built:
         return _build(path, manifest, key, cache.folder, options)
 
-    cached = cache.get_or_build(manifest.name, key, build)
+    cached = cache.get_or_build(manifest.name, key, build, stored)
     try:
         engine = TensorRtEngine(cached.plan, manifest, options.cuda_graph)
     except DeviceError:  # another engine would not fit either, after minutes
@@ -66,14 +68,14 @@ def prepare(path: Path, options: BuildOptions) -> Prepared:
         if cached.built:
             raise
         cache.discard(cached, str(cause))
-        cached = cache.get_or_build(manifest.name, key, build)
+        cached = cache.get_or_build(manifest.name, key, build, stored)
         engine = TensorRtEngine(cached.plan, manifest, options.cuda_graph)
     return Prepared(engine, key, cached)
 
 
 def build_only(path: Path, options: BuildOptions) -> CachedEngine:
     """Make sure that the engine of an .onnx file is in the cache. Raises EngineError."""
-    return prepare(path, options).cached
+    return prepare(path, replace(options, must_store=True)).cached
 
 
 def key_of(path: Path, options: BuildOptions) -> tuple[EngineKey, Manifest]:

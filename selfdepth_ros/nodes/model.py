@@ -5,6 +5,7 @@
 from pathlib import Path
 
 from selfdepth_ros.inference import DepthEngine, EngineError, load_engine
+from selfdepth_ros.inference.load import model_file
 from selfdepth_ros.inference.self_check import require_depths
 from selfdepth_ros.nodes.parameters import SurroundDepthConfig
 from selfdepth_ros.shipped import shipped
@@ -44,3 +45,15 @@ def load_checked_model(config: SurroundDepthConfig, cameras: int = 0) -> DepthEn
     engine = load_model(config)
     require_depths(engine, cameras or len(engine.manifest.cameras) or 1)
     return engine
+
+
+def build_model(config: SurroundDepthConfig) -> DepthEngine:
+    """Load and check the model for other times; what TensorRT compiles for them must be kept.
+
+    Raises EngineError.
+    """
+    if config.backend == 'tensorrt':
+        from selfdepth_ros.inference.tensorrt_cache import BuildOptions, build_only
+
+        build_only(model_file(model_path(config)), BuildOptions())
+    return load_checked_model(config, len(config.cameras))

@@ -25,7 +25,7 @@ from selfdepth_ros.nodes.diagnostics import Condition
 from selfdepth_ros.nodes.intake import Intake, make_queue, stamp_offsets_ns, topic_of
 from selfdepth_ros.nodes.live import LiveParameters
 from selfdepth_ros.nodes.live_rig import LiveRig, RigOfFile, RigOfTopics
-from selfdepth_ros.nodes.model import load_checked_model, load_model, rig_path
+from selfdepth_ros.nodes.model import build_model, load_checked_model, load_model, rig_path
 from selfdepth_ros.nodes.monitor import Monitor
 from selfdepth_ros.nodes.motion import EgoMotion, OdometryPoses, Poses, TfPoses
 from selfdepth_ros.nodes.outputs import Outputs
@@ -146,7 +146,7 @@ class SurroundDepthNode(LifecycleNode):
         """
         config = read(self, SurroundDepthConfig)
         if config.build_only:
-            engine = load_checked_model(config, len(config.cameras))
+            engine = build_model(config)
             self.get_logger().info(f'{engine.manifest.name!r} is ready on {engine.device}')
             self.finished = True
             return

@@ -152,10 +152,26 @@ def test_a_discarded_engine_is_built_anew(cache, caplog):
     assert cache.get_or_build('street', KEY, Builder()).built
 
 
-def test_a_folder_that_cannot_be_written_says_so(tmp_path):
+def test_an_engine_that_cannot_be_stored_is_used_all_the_same(tmp_path, caplog):
     (tmp_path / 'file').write_text('')
+    build = Builder()
+    engine = EngineCache(tmp_path / 'file').get_or_build('street', KEY, build)
+    assert (engine.plan, engine.notes, engine.built) == (PLAN, NOTES, True)
+    assert 'cannot be written' in warnings_of(caplog)[-1]
+    assert 'is used now' in warnings_of(caplog)[-1]
+
+
+def test_what_must_be_stored_is_not_built_where_it_cannot_be(tmp_path):
+    (tmp_path / 'file').write_text('')
+    build = Builder()
     with pytest.raises(EngineError, match='cannot be written'):
-        EngineCache(tmp_path / 'file').get_or_build('street', KEY, Builder())
+        EngineCache(tmp_path / 'file').get_or_build('street', KEY, build, must_store=True)
+    assert build.calls == 0
+
+
+def test_what_must_be_stored_leaves_nothing_else_behind(cache):
+    assert cache.get_or_build('street', KEY, Builder(), must_store=True).built
+    assert sorted(path.suffix for path in cache.folder.iterdir()) == ['.engine', '.lock']
 
 
 def test_the_header_can_be_read_alone(cache):

@@ -16,13 +16,15 @@ import torch
 from cuda_stand_in import PretendedTorch
 from tensorrt_stand_in import Called, module
 
+from selfdepth_ros.cli import main as cli
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference import EngineError, load_engine, tensorrt_cache, torch_graph
 from selfdepth_ros.inference.cuda import DeviceError
+from selfdepth_ros.inference.engine_cache import Built
 from selfdepth_ros.inference.graph import read_model
 from selfdepth_ros.inference.onnx_engine import OnnxEngine
 from selfdepth_ros.inference.tensorrt_build import compile_engine, process_logger
-from selfdepth_ros.inference.tensorrt_cache import BuildOptions, prepare
+from selfdepth_ros.inference.tensorrt_cache import BuildOptions, build_only, prepare
 from selfdepth_ros.inference.tensorrt_engine import TensorRtEngine
 from selfdepth_ros.inference.torch_engine import TorchEngine
 from selfdepth_ros.shipped import shipped
@@ -182,6 +184,38 @@ def test_a_stored_engine_is_kept_when_the_gpu_has_no_room(
     with pytest.raises(DeviceError, match='memory'):
         prepare(path, options)
     assert stored.path.exists()
+
+
+@pytest.fixture
+def unwritable(pretended, manifest, tmp_path, monkeypatch):
+    """A model whose engine cannot be stored; how often it is compiled is counted."""
+    pretended()
+    monkeypatch.setattr(tensorrt_cache, 'read_manifest', lambda path: manifest)
+    (tmp_path / 'file').write_text('')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
+    found = SimpleNamespace(path=shipped('model.onnx'), compiled=0)
+
+    def build(*_) -> Built:
+        found.compiled += 1
+        return Built(b'plan', {})
+
+    monkeypatch.setattr(tensorrt_cache, '_build', build)
+    return found
+
+
+def test_an_engine_that_cannot_be_stored_runs(unwritable, caplog):
+    with caplog.at_level(logging.WARNING):
+        run(prepare(unwritable.path, BuildOptions('fp32', 2)).engine)
+    assert unwritable.compiled == 1
+    assert 'cannot be written' in caplog.text
+
+
+def test_what_is_built_for_later_says_first_that_it_cannot_be_kept(unwritable, capsys):
+    with pytest.raises(EngineError, match='cannot be written'):
+        build_only(unwritable.path, BuildOptions('fp32', 2))
+    assert cli.main(['engine', str(unwritable.path)]) == cli.EXIT_ERROR
+    assert 'cannot be written' in capsys.readouterr().err
+    assert unwritable.compiled == 0
 
 
 @pytest.mark.parametrize('refusal', [NO_MEMORY, NO_KERNEL])
