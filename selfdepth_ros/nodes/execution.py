@@ -27,6 +27,8 @@ EXIT_BUG = 1
 """What Python itself ends with: an error that nobody foresaw."""
 EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h: as it is set up it cannot work, and starting again does not help."""
+EXIT_BROKEN = 71
+"""EX_OSERR of sysexits.h: what it works with broke meanwhile, and starting again may help."""
 # Waiting without a limit makes the EventsExecutor of the PyPI wheels spin with the GIL held (its
 # deadline overflows in their older C++ library); with a limit it works everywhere.
 _PATIENCE_S = 0.25
@@ -40,6 +42,10 @@ class StartError(SelfdepthError):
     def __init__(self, name: str, status: int = EXIT_CONFIG) -> None:
         super().__init__(f'{name} could not start')
         self.status = status
+
+
+class BrokenError(SelfdepthError):
+    """A node that worked and cannot go on in this process: EXIT_BROKEN."""
 
 
 class Stop:
@@ -110,7 +116,7 @@ def run(
 
     Returns the exit status of the process: 0 when it was asked to end or has finished. An error
     on purpose (or a bad parameter, or arguments that ROS cannot read) is one FATAL line and
-    EXIT_CONFIG.
+    EXIT_CONFIG; BrokenError, which `finished` may raise, EXIT_BROKEN.
     """
     keep_memory()
     try:
@@ -133,7 +139,7 @@ def run(
         if isinstance(error, StartError):
             return error.status
         _give_up(name, str(error))
-        return EXIT_CONFIG
+        return EXIT_BROKEN if isinstance(error, BrokenError) else EXIT_CONFIG
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:

@@ -19,6 +19,7 @@ from selfdepth_ros.core.frames import PointCloud, SurroundFrame
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.core.sync import SetReady
 from selfdepth_ros.messages import MessageError, Picture, decode_at_least
+from selfdepth_ros.nodes.engine_failures import EngineFailures
 from selfdepth_ros.nodes.health_watch import HealthWatch
 from selfdepth_ros.nodes.monitor import Monitor, Record
 from selfdepth_ros.nodes.motion import STEADY_M, STEADY_RAD, EgoMotion, MovingMounts
@@ -56,6 +57,8 @@ class Processor:
         """Decodes pictures side by side."""
         self.calibrated: Calibrated | None = None
         """None until the calibration is complete; sets are let go until then."""
+        self.failures = EngineFailures()
+        """Of the engine, in a row."""
         self._wishes: deque[Future[PointCloud]] = deque()
 
     def next_cloud(self) -> 'Future[PointCloud]':
@@ -79,7 +82,8 @@ class Processor:
         stages_s['decode'] = time.perf_counter() - begin
         motion = functools.partial(self._now_from_then, frame, moved)
         trust = self._watch.trust
-        result = pipeline(frame, motion, trust)
+        with self.failures.counted():
+            result = pipeline(frame, motion, trust)
         kind = pipeline.engine.manifest.depth_kind
         doubted = {i for i, pose in moved.items() if not pose.is_within(STEADY_M, STEADY_RAD)}
         if trust is not None:

@@ -67,17 +67,11 @@ class SurroundDepthNode(LifecycleNode):
         self._processor: Processor | None = None
         self._exit_status = execution.EXIT_CONFIG
         self._own_timers: list[Any] = []
-        self._rig_problem = ''
-        self.finished = False
-        """Whether all that was asked for is done, and the process may end."""
+        self._rig_problem, self._finished = '', False
         super().__init__(NAME)
         declare(self, SurroundDepthConfig, surround_when)
         LiveParameters(
-            self,
-            SurroundDepthConfig,
-            surround_when,
-            lambda: self._processor is not None,
-            self._apply,
+            self, SurroundDepthConfig, surround_when, lambda: bool(self._processor), self._apply
         )
         self._service_desk = Services(self, self)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -148,7 +142,7 @@ class SurroundDepthNode(LifecycleNode):
         if config.build_only:
             engine = build_model(config)
             self.get_logger().info(f'{engine.manifest.name!r} is ready on {engine.device}')
-            self.finished = True
+            self._finished = True
             return
         if not self.get_parameter('autostart').value:
             self.get_logger().info('autostart is false: waiting for a lifecycle manager')
@@ -156,6 +150,12 @@ class SurroundDepthNode(LifecycleNode):
         for trigger in (self.trigger_configure, self.trigger_activate):
             if trigger() != TransitionCallbackReturn.SUCCESS:
                 raise execution.StartError(NAME, self._exit_status)
+
+    def finished(self) -> bool:
+        """Whether all that was asked for is done. Raises BrokenError when the engine is broken."""
+        if self._processor:
+            self._processor.failures.check()
+        return self._finished
 
     def destroy_node(self) -> None:
         """Stop the threads first: they publish and answer."""
@@ -342,7 +342,7 @@ class SurroundDepthNode(LifecycleNode):
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of the process."""
     return execution.run(
-        NAME, SurroundDepthNode, SurroundDepthNode.start, args, finished=lambda node: node.finished
+        NAME, SurroundDepthNode, SurroundDepthNode.start, args, finished=SurroundDepthNode.finished
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,12 +48,12 @@ def rig_of(names: tuple[str, ...]) -> Rig:
     return Rig(tuple(cameras))
 
 
-def write_model(folder: Path, size: tuple[int, int] = NETWORK, gain: float = 1.0) -> Path:
-    """The small model of size (width, height), its depths times `gain`; a manifest beside it."""
+def write_model(folder: Path, size: tuple[int, int] = NETWORK, **graph: Any) -> Path:
+    """The small model of size (width, height), and a manifest; `graph`: see small_model."""
     import small_model  # the cameras' process does not find it, nor need it
 
     manifest = Manifest('brightness', *size, 'z_depth', 0.1, 100.0, CAMERAS)
-    return small_model.write_model(folder, manifest, embed=False, gain=gain)
+    return small_model.write_model(folder, manifest, embed=False, **graph)
 
 
 @dataclass(frozen=True)

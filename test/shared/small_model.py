@@ -23,10 +23,11 @@ def luminance_graph(
     depth_name: str = 'depth',
     confidence: bool = False,
     gain: float = 1.0,
+    dies_of_light: bool = False,
 ) -> onnx.ModelProto:
     """Cast, mean over colours, scale by focal: written node by node; size is (height, width).
 
-    `gain` multiplies the depths.
+    `gain` multiplies the depths; `dies_of_light`: it runs on black images and fails on others.
     """
     constants = {
         'ten': np.float32(gain / 10),
@@ -44,6 +45,15 @@ def luminance_graph(
         helper.make_node('Mul', ['more', 'focals'], ['large']),
         helper.make_node('Mul', ['large', 'ten'], [depth_name]),
     ]
+    if dies_of_light:
+        constants['unit'] = np.ones(1, np.float32)
+        nodes[-1].output[0] = 'metres'
+        nodes += [
+            helper.make_node('ReduceMax', ['float'], ['lightest'], keepdims=0),
+            helper.make_node('Cast', ['lightest'], ['place'], to=TensorProto.INT64),
+            helper.make_node('Gather', ['unit', 'place'], ['alive']),  # there is place 0 only
+            helper.make_node('Mul', ['metres', 'alive'], [depth_name]),
+        ]
     outputs = [helper.make_tensor_value_info(depth_name, TensorProto.FLOAT, [batch, *size])]
     if confidence:
         nodes.append(helper.make_node('Identity', ['bright'], ['confidence']))
