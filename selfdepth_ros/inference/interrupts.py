@@ -10,6 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_elsewhere: list[Callable[[], None]] = []
+"""Notes of what is at work in other threads than the main one."""
+
+
+def interrupt_other_threads() -> None:
+    """Call the notes of what is at work there now: no signal reaches it, and all is to end."""
+    for note in list(_elsewhere):
+        note()
+
 
 @contextmanager
 def held_interrupts(note: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -17,10 +26,15 @@ def held_interrupts(note: Callable[[], None] = lambda: None) -> Iterator[None]:
 
     Python runs a handler in whatever it does next: in a callback of the C++ code, which catches
     its KeyboardInterrupt and goes on. `note` is called at once. Only signals that have a handler
-    in Python are held, and in the main thread only: no handler runs in others.
+    in Python are held, and in the main thread only: no handler runs in others, whose `note` is for
+    `interrupt_other_threads`.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        _elsewhere.append(note)
+        try:
+            yield
+        finally:
+            _elsewhere.remove(note)
         return
     usual: dict[int, Callable[[int, FrameType | None], object]] = {
         number: handler

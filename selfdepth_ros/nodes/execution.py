@@ -4,6 +4,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ EXIT_BROKEN = 71
 _PATIENCE_S = 0.25
 _AGAIN_S = 0.1
 _STOP = (signal.SIGINT, signal.SIGTERM)
+_left_behind: list[threading.Thread] = []
 
 
 class StartError(SelfdepthError):
@@ -105,6 +107,14 @@ def make_executor() -> Executor:
     return EventsExecutor()
 
 
+def leave_behind(thread: threading.Thread) -> None:
+    """Say of a daemon thread that it could not be ended: `run` ends the process without it.
+
+    C++ code that calls Python while the interpreter cleans up aborts the process.
+    """
+    _left_behind.append(thread)
+
+
 def run(
     name: str,
     make_node: Callable[[], NodeT],
@@ -116,8 +126,24 @@ def run(
 
     Returns the exit status of the process: 0 when it was asked to end or has finished. An error
     on purpose (or a bad parameter, or arguments that ROS cannot read) is one FATAL line and
-    EXIT_CONFIG; BrokenError, which `finished` may raise, EXIT_BROKEN.
+    EXIT_CONFIG; BrokenError, which `finished` may raise, EXIT_BROKEN. Where a thread had to be
+    left behind it does not return, but ends the process with that status.
     """
+    status = _run(name, make_node, start, args, finished)
+    if any(thread.is_alive() for thread in _left_behind):
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(status)
+    return status
+
+
+def _run(
+    name: str,
+    make_node: Callable[[], NodeT],
+    start: Callable[[NodeT], None],
+    args: Sequence[str] | None,
+    finished: Callable[[NodeT], bool],
+) -> int:
     keep_memory()
     try:
         # rclpy's own handlers end the context at once, while the worker may still be publishing.

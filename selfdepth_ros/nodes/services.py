@@ -23,11 +23,14 @@ from std_srvs.srv import Trigger
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.inference import DepthEngine
+from selfdepth_ros.inference.interrupts import interrupt_other_threads
+from selfdepth_ros.nodes.execution import leave_behind
 from selfdepth_ros.nodes.saving import SaveConfig, SaveError, save
 
 PATIENCE_S = 5.0
 """How long ~/save_cloud waits for a set of images; cameras slower than that are not live."""
 _FAREWELL_S = 1.0
+_FAREWELLS = 20
 
 
 class NotReadyError(SelfdepthError):
@@ -83,11 +86,15 @@ class Services:
         self._thread.start()
 
     def close(self) -> None:
-        """End, but do not wait for a model that is being compiled."""
+        """End, and the compiling of a model, too, if it does so soon."""
         self._closing = True
         self._executor.wake()
-        self._thread.join(_FAREWELL_S)
-        if not self._thread.is_alive():
+        for _ in range(_FAREWELLS):  # it may be on its way to the compiler yet
+            interrupt_other_threads()
+            self._thread.join(_FAREWELL_S / _FAREWELLS)
+        if self._thread.is_alive():
+            leave_behind(self._thread)
+        else:
             self._executor.shutdown()
             self._desk.destroy_node()
 
@@ -113,7 +120,7 @@ class Services:
         # Two lines: rclpy ties a place in the code to one severity.
         if response.success:
             self._node.get_logger().info(response.message)
-        else:
+        elif not self._closing:
             self._node.get_logger().error(response.message)
         return response
 

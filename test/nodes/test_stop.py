@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tensorrt_stand_in import Called, handlers, module
@@ -74,3 +75,15 @@ def test_a_signal_while_tensorrt_compiles_interrupts(
     assert called.lost == []
     assert stop.asked
     ask(number)
+
+
+@pytest.mark.parametrize('does', ['compiles', 'hangs'])
+def test_a_reload_at_work_does_not_outlive_the_end(cameras, tmp_path, does) -> None:
+    """TensorRT would call Python while that cleans up, and the process would abort."""
+    timing = tmp_path / 'timing'
+    command = (str(Path(__file__).parent / 'busy.py'), does, str(timing))
+    node = type(cameras)(tmp_path / 'busy.log', *command)
+    assert node.status() == 0, node.log
+    assert 'Traceback' not in node.log
+    assert not node.lines('ERROR')
+    assert not timing.exists(), 'a build that is interrupted stores nothing'

@@ -7,13 +7,14 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tensorrt_stand_in import Called, handlers, module
 
 from selfdepth_ros.core.manifest import Manifest
 from selfdepth_ros.inference import EngineError
-from selfdepth_ros.inference.interrupts import held_interrupts
+from selfdepth_ros.inference.interrupts import held_interrupts, interrupt_other_threads
 from selfdepth_ros.inference.tensorrt_build import compile_engine
 from selfdepth_ros.inference.tensorrt_engine import TensorRtEngine
 from selfdepth_ros.shipped import shipped
@@ -100,6 +101,33 @@ def test_two_signals_interrupt_once_and_both_work_again():
     assert came == [signal.SIGTERM]
     os.kill(os.getpid(), signal.SIGINT)
     assert came == [signal.SIGTERM, signal.SIGINT]
+
+
+def test_a_build_in_another_thread_ends_when_it_is_asked_to(monkeypatch, tmp_path):
+    raised: list[BaseException] = []
+
+    class AskedAtAStep(Called):
+        def __call__(self, callback, *values):
+            if callback.__name__ == 'step_complete':
+                main.submit(interrupt_other_threads).result()
+            return super().__call__(callback, *values)
+
+    monkeypatch.setitem(sys.modules, 'tensorrt', module(AskedAtAStep({})))
+
+    def work() -> None:
+        try:
+            compile_engine(b'', {'images': (1, 2, 2, 3)}, tmp_path / 'timing', 'drive')
+        except EngineError as error:
+            raised.append(error)
+
+    with ThreadPoolExecutor(1) as main:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    (error,) = raised
+    assert "'drive' was interrupted" in str(error)
+    assert not (tmp_path / 'timing').exists()
+    interrupt_other_threads()  # nothing is there any more
 
 
 def test_another_thread_leaves_signals_alone():
