@@ -179,7 +179,7 @@ def _placed(
     """Return how moving mounts have moved since the tables were made, and the frame without the
     cameras whose place on the body is not known. Raises CalibrationError when none is left.
     """
-    moved = mounts.since_the_tables(frame.stamps_ns) if mounts else {}
+    moved = mounts.since_the_tables(frame.stamp_ns, frame.stamps_ns) if mounts else {}
     known = {index: pose for index, pose in moved.items() if pose is not None}
     frame = frame.without(moved.keys() - known)
     if not any(frame.present):
