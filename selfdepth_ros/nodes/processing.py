@@ -94,7 +94,9 @@ class Processor:
             points=len(result.cloud),
         )
         self._monitor.add(record)
-        if not mounts:  # a camera that moves on the body is no bumped one
+        if mounts:  # a camera that moves on the body is no bumped one
+            self._watch.rest()
+        else:
             self._watch.offer(pipeline, frame, result, config.health)
         if told := self._start_times.first_cloud(record):
             self._logger.info(told)
