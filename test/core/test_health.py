@@ -249,6 +249,17 @@ def test_a_problem_is_told_after_some_looks_with_its_age_and_goes(
     assert last[2].describe(40.0) == ''
 
 
+def test_after_a_long_pause_only_what_is_usual_counts(rig: Rig, wallpaper: np.ndarray) -> None:
+    health, seen = RigHealth(rig, 'z_depth'), see(rig, wallpaper)
+    dark = seen._replace(images=seen.images // np.array([1, 1, 20, 1])[:, None, None, None])
+    dark = dark._replace(images=dark.images.astype(np.uint8))
+    for second, now in enumerate([seen] * 4 + [dark] * 8):
+        found = health.look(now, float(second), HealthConfig())
+    assert found[2].problem
+    health.forget()
+    assert health.look(seen, 3600.0, HealthConfig())[2].problem == ''
+
+
 def test_a_look_sees_brightness_and_detail() -> None:
     flat = np.full((48, 64, 3), 90, np.uint8)
     stripes = flat.copy()
