@@ -8,7 +8,7 @@ and a camera is named when several looks in a row say so.
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,6 +26,8 @@ LOOKS = 3
 """So many looks in a row must say the same."""
 _SHARE, _SHARE_OF_USUAL = 0.4, 0.02
 """What one look counts in the means: over two or three looks, and over some fifty."""
+_PLAIN = 0.5
+"""Below this share of the detail that it had when it matched, a picture may match nothing."""
 
 
 @dataclass(frozen=True)
@@ -83,28 +85,57 @@ class _Pair:
     spectrum: Any = None
     disagreement: float = math.nan
     turn_deg: float = math.nan
-    matched: bool = False
-    """Whether the pictures ever matched."""
+    detail: Any = None
+    """(2,): detail of the two pictures; None: not known."""
+    usual_detail: Any = None
+    """(2,): what they had when they matched; None: they never did."""
+    lost: bool = False
+    """Whether pictures that once matched do not, though they have the detail for it."""
 
     @property
     def cameras(self) -> tuple[int, int]:
         return self.overlap.first, self.overlap.second
 
     def look(self, seen: Seen) -> None:
-        found = self.overlap.compare(seen.images, seen.depths, seen.now_from_then)
+        found = None
+        if all(seen.present[camera] for camera in self.cameras):
+            found = self.overlap.compare(seen.images, seen.depths, seen.now_from_then)
         if found is None:
+            self.detail = None
             return
+        self.detail = _mean(self.detail, found.detail)
         self.spectrum = _mean(self.spectrum, found.spectrum)
         if not math.isnan(found.disagreement):
             self.disagreement = _mean(self.disagreement, found.disagreement)
-        self.turn_deg = self.overlap.turn_deg(self.spectrum)
-        self.matched |= self.turn_deg == self.turn_deg
+        turn_deg = self.overlap.turn_deg(self.spectrum)
+        if not math.isnan(turn_deg):
+            self.turn_deg, self.lost = turn_deg, False
+            self.usual_detail = _mean(self.usual_detail, found.detail, _SHARE_OF_USUAL)
+        elif not self.plain.any():  # where there is nothing to match, nothing new is known
+            self.turn_deg, self.lost = math.nan, self.usual_detail is not None
 
-    def bad(self, config: HealthConfig) -> bool:
-        """Whether one of the two cameras must have a problem."""
-        lost = self.matched and math.isnan(self.turn_deg)
+    def forget(self) -> None:
+        """Begin anew; what is usual stays known."""
+        self.spectrum = self.detail = None
+        self.disagreement = self.turn_deg = math.nan
+        self.lost = False
+
+    @property
+    def plain(self) -> Any:
+        """(2,): which picture lacks the detail that it had when it matched."""
+        if self.detail is None or self.usual_detail is None:
+            return np.zeros(2, bool)
+        return self.detail < _PLAIN * self.usual_detail
+
+    def sees_more(self, camera: int, least: float) -> bool:
+        """Whether the other camera has the detail that this one lacks, where both look."""
+        own = self.cameras.index(camera)
+        return bool(self.detail[own] < least * self.detail[1 - own] and not self.plain[1 - own])
+
+    def measured(self, config: HealthConfig) -> bool:
+        """Whether the figures say that one of the two cameras has a problem."""
         turned = self.turn_deg > config.max_turn_deg
-        return lost or turned or self.disagreement > config.max_disagreement
+        return turned or self.disagreement > config.max_disagreement
 
 
 @dataclass
@@ -120,14 +151,24 @@ class _Camera:
     """Looks in a row that found a problem."""
     since_s: float = math.nan
 
-    def look(self, brightness: float, sharpness: float, least: float) -> str:
-        """Take in brightness and sharpness relative to the rig; say what is wrong with them."""
+    def look(self, brightness: float, sharpness: float, least: float, excused: bool) -> str:
+        """Take in brightness and sharpness relative to the rig; say what is wrong with them.
+
+        `excused`: what it looks at has nothing to see.
+        """
         self.brightness = _mean(self.brightness, brightness)
         self.sharpness = _mean(self.sharpness, sharpness)
         if self.sharpness < 0.6 * least or self.sharpness < least * self.usual_sharpness:
+            if excused:
+                return ''
             return 'dark or covered' if self.brightness < least else 'blurred or dirty'
         self.usual_sharpness = _mean(self.usual_sharpness, sharpness, _SHARE_OF_USUAL)
         return ''
+
+    def forget(self) -> None:
+        """Begin anew; what is usual stays known."""
+        self.curve, self.suspected = None, 0
+        self.sharpness = self.brightness = self.since_s = math.nan
 
 
 class RigHealth:
@@ -156,15 +197,12 @@ class RigHealth:
         With an earlier moment and the motion (c, 4, 4) from the body at each of its images to the
         body at the stamp of `seen`, the scale of the depths is looked at as well.
         """
-        problems = self._pictures(seen, config.min_sharpness)
         for pair in self._pairs:
-            if all(seen.present[camera] for camera in pair.cameras):
-                pair.look(seen)
+            pair.look(seen)
+        problems = self._pictures(seen, config.min_sharpness)
         if before is not None and now_from_before is not None:
             self._scales(seen, before, now_from_before)
-        bad = [pair.cameras for pair in self._pairs if pair.bad(config)]
-        unexplained = [pair for pair in bad if not problems.keys() & set(pair)]
-        for camera in culprits(unexplained, [pair.cameras for pair in self._pairs]):
+        for camera in self._culprits(problems.keys(), config):
             problems[camera] = self._disagreement(camera)
         for camera in range(len(self._cameras)):
             factor = self._factor(camera)
@@ -177,6 +215,13 @@ class RigHealth:
             for camera in range(len(self._cameras))
         )
 
+    def forget(self) -> None:
+        """Begin anew after a long time without looks: who was bad then may be repaired."""
+        for pair in self._pairs:
+            pair.forget()
+        for camera in self._cameras:
+            camera.forget()
+
     def _pictures(self, seen: Seen, least: float) -> dict[int, str]:
         """Say which cameras are dark or blurred, compared with the rig and with themselves."""
         given = np.flatnonzero(seen.present).tolist()
@@ -185,9 +230,33 @@ class RigHealth:
         found = {}
         for camera, look in zip(given, looks, strict=True):
             brightness, sharpness = (np.array(look) / usual).tolist()
-            if problem := self._cameras[camera].look(brightness, sharpness, least):
+            excused = self._sees_nothing(camera, least)
+            if problem := self._cameras[camera].look(brightness, sharpness, least, excused):
                 found[camera] = problem
         return found
+
+    def _sees_nothing(self, camera: int, least: float) -> bool:
+        """Whether its neighbours see as little as it does where they look at the same.
+
+        Then the scene is dark or plain there (a wall). Without a neighbour nothing tells that.
+        """
+        own = [p for p in self._pairs if camera in p.cameras and p.detail is not None]
+        return bool(own) and not any(pair.sees_more(camera, least) for pair in own)
+
+    def _culprits(self, explained: Collection[int], config: HealthConfig) -> list[int]:
+        """Cameras to blame for what pairs show, beside those whose problem is known.
+
+        Most of a rig is not bumped at once: where most would be to blame for pictures that no
+        longer match, it is the scene (a tunnel, fog), and only what was measured counts. Of two
+        cameras that have only each other, both are named.
+        """
+        pairs = [pair for pair in self._pairs if not set(explained) & set(pair.cameras)]
+        every = [pair.cameras for pair in self._pairs]
+        measured = [pair.cameras for pair in pairs if pair.measured(config)]
+        bad = [pair.cameras for pair in pairs if pair.lost or pair.measured(config)]
+        found = culprits(bad, every)
+        scene = len(found) > max(2, len(self._cameras) / 2)
+        return culprits(measured, every) if scene else found
 
     def _scales(self, seen: Seen, before: Seen, now_from_before: SE3) -> None:
         for index, camera in enumerate(self._cameras):

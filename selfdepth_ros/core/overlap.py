@@ -40,6 +40,8 @@ class Comparison(NamedTuple):
     """Phases of the cross-correlation of the pictures; spectra of several moments add up."""
     disagreement: float
     """Median of |log| of the ratio of the depths; NaN where too few have one."""
+    detail: Float[np.ndarray, '2']
+    """Mean size of the detail of both pictures, in grey levels."""
 
 
 class Overlap:
@@ -90,8 +92,11 @@ class Overlap:
         near &= (other > 0) & (other < FARTHEST_M)
         ratio = np.log(other[near] / own[near])
         enough = near.sum() > 50
+        detail = np.stack([_detail(image) * weight for image in (shown, there)])
         return Comparison(
-            _phases(shown, there, weight), float(np.median(np.abs(ratio))) if enough else math.nan
+            _phases(detail),
+            float(np.median(np.abs(ratio))) if enough else math.nan,
+            np.abs(detail).sum((1, 2)) / weight.sum(),
         )
 
     def turn_deg(self, spectrum: Complex128[np.ndarray, 'h w']) -> float:
@@ -148,17 +153,12 @@ class Overlap:
         return pixels, seen & (depth > 0.1), np.maximum(depth, 0.1)
 
 
-def _phases(
-    first: Float[np.ndarray, 'h w'],
-    second: Float[np.ndarray, 'h w'],
-    weight: Float[np.ndarray, 'h w'],
-) -> Complex128[np.ndarray, 'h v']:
+def _phases(detail: Float[np.ndarray, '2 h w']) -> Complex128[np.ndarray, 'h v']:
     """Cross-power spectrum of two pictures with all amplitudes 1: brightness does not count.
 
     Of their detail only: what changes slowly ends at the same border in both, which would match
     where it is.
     """
-    detail = [_detail(image) * weight for image in (first, second)]
     product = np.fft.rfft2(detail[0]) * np.conj(np.fft.rfft2(detail[1]))
     size = np.abs(product)
     return product / (size + 1e-6 * float(size.max()) + 1e-12)

@@ -20,6 +20,8 @@ DISTRUST = 0.5
 """What the confidence of a camera with a problem is multiplied by."""
 _LEAST_M, _MOST_M = 0.3, 2.0
 """The scale of depths is told by two sets so far apart."""
+_NEWS_S, _NEWS_PERIODS = 30.0, 10
+"""What a look found is forgotten after so long without another: after the longer of both."""
 
 
 class _Taken(NamedTuple):
@@ -44,7 +46,7 @@ class HealthWatch:
         self._job: Future[None] | None = None
         self._health: RigHealth | None = None
         self._before: _Taken | None = None
-        self._due_s = 0.0
+        self._due_s = self._looked_s = 0.0
 
     @property
     def trust(self) -> Any:
@@ -66,7 +68,7 @@ class HealthWatch:
         Costs the worker two copies a period, and looking up poses.
         """
         if not config.period_s:
-            self._monitor.health = {}
+            self.rest()
             return
         if self._job and not self._job.done():
             return
@@ -88,13 +90,22 @@ class HealthWatch:
         self._before = None
         self._job = self._thread.submit(self._look, kept(), config, *earlier)
 
+    def rest(self) -> None:
+        """Not to look at this set, and to distrust nobody."""
+        self._before = None
+        self._monitor.add_health({})
+
     def _look(self, now: _Taken, config: HealthConfig, *earlier: Any) -> None:
         try:
             if self._health is None or self._health.rig is not now.pipeline.rig:
                 kind = now.pipeline.engine.manifest.depth_kind
                 self._health = RigHealth(now.pipeline.rig, kind)
+            news_s = max(_NEWS_S, _NEWS_PERIODS * config.period_s)
+            if now.taken_s - self._looked_s > news_s:
+                self._health.forget()
+            self._looked_s = now.taken_s
             found = self._health.look(now.seen, now.taken_s, config, *earlier)
-            self._monitor.health = dict(zip(self._cameras, found, strict=True))
+            self._monitor.add_health(dict(zip(self._cameras, found, strict=True)), news_s)
         except Exception:  # nobody waits for the result: say it here
             self._logger.error(f'health of the cameras: {traceback.format_exc()}')
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What becomes of the sets: counts, rate, latency by stage, and what was wrong with the last."""
 
+import math
 import statistics
 import threading
 import time
@@ -41,12 +42,24 @@ class Monitor:
     failures: int = 0
     problem: str = ''
     """What went wrong with the last set, empty once one went well."""
-    health: Mapping[str, CameraHealth] = field(default_factory=dict)
-    """Camera -> how it was at the last look; empty before the first one."""
     unusable: Mapping[str, str] = field(default_factory=dict)
     """Camera -> why its image of the last set that was looked at could not be used."""
     _records: deque[Record] = field(default_factory=lambda: deque(maxlen=WINDOW))
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _health: tuple[Mapping[str, CameraHealth], float] = field(default=({}, math.inf))
+
+    @property
+    def health(self) -> Mapping[str, CameraHealth]:
+        """Camera -> how it was at the last look; empty before the first one, and when that is old.
+
+        Nobody looks while nobody listens, and a camera may be repaired meanwhile.
+        """
+        found, until_s = self._health
+        return found if time.monotonic() <= until_s else {}
+
+    def add_health(self, found: Mapping[str, CameraHealth], for_s: float = math.inf) -> None:
+        """Say how the cameras are, and for how long that is news."""
+        self._health = found, time.monotonic() + for_s
 
     def add(self, record: Record) -> None:
         """A set became a cloud."""
@@ -58,10 +71,11 @@ class Monitor:
             self._records.append(record)
 
     def add_idle(self) -> None:
-        """A set came and nobody wanted it. Rates are not measured over such pauses."""
+        """A set came and nobody wanted it. Rates are not measured over such pauses, and what was
+        wrong with the images of the last cloud may be so no longer."""
         with self._lock:
             self.idle += 1
-            self.problem = ''
+            self.problem, self.unusable = '', {}
             self._records.clear()
 
     def add_failure(self, problem: str) -> bool:

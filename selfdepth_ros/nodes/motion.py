@@ -48,6 +48,10 @@ class Poses(Protocol):
         """What diagnostics call it."""
         ...
 
+    def begin_set(self, stamp_ns: int) -> None:
+        """A set of this stamp is about to be moved: a stamp that goes back starts a bag again."""
+        ...
+
     def around(self, stamps_ns: Sequence[int]) -> Track:
         """Return the poses fixed_from_body that tell those at some stamps; empty: none."""
         ...
@@ -106,6 +110,9 @@ class OdometryPoses:
             self._node.get_logger().warning(f'{problem}; images are not moved by it')
         self._refused = problem
 
+    def begin_set(self, stamp_ns: int) -> None:
+        """Nothing: odometry tells by its own stamps that a bag starts again."""
+
     def around(self, stamps_ns: Sequence[int]) -> Track:
         """Return the poses that tell those at some stamps; empty: none."""
         with self._lock:
@@ -133,6 +140,10 @@ class TfPoses(TfTrack):
     def __init__(self, tf: Tf, fixed_frame: str, body_frame: str) -> None:
         super().__init__(tf, fixed_frame, body_frame)
         self.name = f'TF ({fixed_frame} to {body_frame})'
+
+    def begin_set(self, stamp_ns: int) -> None:
+        """See Tf."""
+        self._tf.begin_set(stamp_ns)
 
     def absence(self) -> str:
         """Say that TF does not know the body's pose, if so."""
@@ -162,6 +173,8 @@ class EgoMotion:
 
     def between(self, now_ns: int, then_ns: Sequence[int | None]) -> SE3 | None:
         """Return body at a set's stamp from body at its images' (n, 4, 4); None when not known."""
+        if self._poses:
+            self._poses.begin_set(now_ns)
         given = [stamp for stamp in then_ns if stamp is not None]
         if all(stamp == now_ns for stamp in given):
             self._say('not needed: one stamp' if self._poses else _OFF)
@@ -208,7 +221,7 @@ class MovingMounts:
     """
 
     def __init__(self, tf: Tf, rig: Rig, max_gap_ns: int) -> None:
-        self._max_gap_ns, self._rig = max_gap_ns, rig
+        self._tf, self._max_gap_ns, self._rig = tf, max_gap_ns, rig
         self._tracks = {
             index: TfTrack(tf, rig.body_frame, item.frame_id)
             for index, item in enumerate(rig.cameras)
@@ -225,8 +238,14 @@ class MovingMounts:
         """Cameras that move on the body."""
         return [self._rig.cameras[index].name for index in self._tracks]
 
-    def since_the_tables(self, then_ns: Sequence[int | None]) -> dict[int, SE3 | None]:
-        """Of moving mounts: body from the body that the tables were made for; None: unknown."""
+    def since_the_tables(
+        self, now_ns: int, then_ns: Sequence[int | None]
+    ) -> dict[int, SE3 | None]:
+        """Of moving mounts: body from the body that the tables were made for; None: unknown.
+
+        At the stamps of the images of a set, whose own stamp is `now_ns`.
+        """
+        self._tf.begin_set(now_ns)
         moved: dict[int, SE3 | None] = {}
         for index, track in self._tracks.items():
             stamp = then_ns[index]

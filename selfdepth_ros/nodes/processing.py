@@ -98,7 +98,9 @@ class Processor:
             points=len(result.cloud),
         )
         self._monitor.add(record)
-        if not mounts:  # a camera that moves on the body is no bumped one
+        if mounts:  # a camera that moves on the body is no bumped one
+            self._watch.rest()
+        else:
             self._watch.offer(pipeline, frame, result, config.health)
         if told := self._start_times.first_cloud(record):
             self._logger.info(told)
@@ -183,7 +185,7 @@ def _placed(
     """Return how moving mounts have moved since the tables were made, and the frame without the
     cameras whose place on the body is not known. Raises CalibrationError when none is left.
     """
-    moved = mounts.since_the_tables(frame.stamps_ns) if mounts else {}
+    moved = mounts.since_the_tables(frame.stamp_ns, frame.stamps_ns) if mounts else {}
     known = {index: pose for index, pose in moved.items() if pose is not None}
     frame = frame.without(moved.keys() - known)
     if not any(frame.present):

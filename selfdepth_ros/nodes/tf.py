@@ -36,7 +36,7 @@ class Tf:
             ) from cause
         self._node, self._unknown = node, tf2_ros.TransformException
         self._buffer = tf2_ros.Buffer()
-        self._newest_asked_ns = 0
+        self._newest_set_ns = 0
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         # A bag that starts again: TF would take no pose that is older than what it has.
         back = JumpThreshold(
@@ -50,16 +50,20 @@ class Tf:
         """Stamp (ns; STATIC_NS when static) and value of the newest target_from_source."""
         return self._look_up(target, source, 0)
 
-    def at(self, target: str, source: str, at_ns: int) -> SE3 | None:
-        """Return target_from_source at a stamp; None where TF does not know it.
+    def begin_set(self, stamp_ns: int) -> None:
+        """Say the stamp of the set that poses are about to be asked for; again does no harm.
 
-        Stamps that go back are a bag that starts again without a clock: TF would refuse all that
-        it then says, as older than what it has.
+        Sets whose stamps go back are a bag that starts again without a clock: TF would refuse all
+        that it then says, as older than what it has. Only sets tell it: questions may be about any
+        stamp, such as one a second ago, or where a slower chain of frames ends.
         """
-        if at_ns < self._newest_asked_ns - JUMP_BACK_NS:
+        if stamp_ns < self._newest_set_ns - JUMP_BACK_NS:
             self._buffer.clear()
-            self._newest_asked_ns = at_ns
-        self._newest_asked_ns = max(self._newest_asked_ns, at_ns)
+            self._newest_set_ns = stamp_ns
+        self._newest_set_ns = max(self._newest_set_ns, stamp_ns)
+
+    def at(self, target: str, source: str, at_ns: int) -> SE3 | None:
+        """Return target_from_source at a stamp; None where TF does not know it."""
         found = self._look_up(target, source, at_ns)
         return None if found is None else found[1]
 

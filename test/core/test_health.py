@@ -180,6 +180,61 @@ def test_dark_and_blurred_cameras_are_named_not_their_neighbours(
     assert watch(rig, seen._replace(images=blurred_bytes)) == {'c': 'blurred or dirty'}
 
 
+def noise(seen: Seen, sigma: float, where: np.ndarray | None = None) -> Seen:
+    """The same moment with grey and the noise of the sensors, in some pixels or in all."""
+    rng = np.random.default_rng(5)
+    grey = np.clip(rng.normal(90, sigma, seen.images.shape), 0, 255).astype(np.uint8)
+    images = grey if where is None else np.where(where[..., None], grey, seen.images)
+    return seen._replace(images=images)
+
+
+def watch_after(rig: Rig, usual: Seen, then: Seen) -> set[tuple[str, str]]:
+    """Problems by camera, whatever was told at any look at `then`."""
+    health, told = RigHealth(rig, 'z_depth'), set()
+    for second in range(24):
+        seen = usual if second < 4 else then
+        found = health.look(seen, float(second), HealthConfig())
+        told |= {(n, c.problem) for n, c in zip(rig.names, found, strict=True) if c.problem}
+    return told
+
+
+@pytest.mark.parametrize('sigma', [0.0, 2.0, 60.0])
+def test_where_nothing_is_to_be_seen_nobody_is_to_blame(
+    rig: Rig, wallpaper: np.ndarray, sigma: float
+) -> None:
+    """A tunnel, fog: noise of the sensors, in the end as strong as what was to be seen before."""
+    seen = see(rig, wallpaper)
+    assert watch_after(rig, seen, noise(seen, sigma)) == set()
+
+
+@pytest.mark.parametrize('at_once', [True, False])
+def test_a_camera_before_a_blank_wall_is_not_dirty(
+    rig: Rig, wallpaper: np.ndarray, at_once: bool
+) -> None:
+    seen, wall = see(rig, wallpaper), []
+    for entry in rig.cameras:
+        rays, _ = entry.camera.rays(pixel_grid(WIDTH, HEIGHT))
+        body = entry.body_from_camera.rotate(rays)
+        wall.append(np.abs(np.arctan2(body[..., 1], body[..., 0])) > math.radians(115))
+    before_wall = noise(seen, 1.0, np.array(wall))
+    assert watch_after(rig, before_wall if at_once else seen, before_wall) == set()
+    alone = before_wall.images.copy()
+    alone[[0, 1, 3]] = seen.images[[0, 1, 3]]
+    dirty = watch_after(rig, seen, before_wall._replace(images=alone))
+    assert dirty == {('c', 'blurred or dirty')}
+
+
+def test_a_camera_whose_picture_no_longer_matches_is_named(
+    rig: Rig, wallpaper: np.ndarray
+) -> None:
+    seen = see(rig, wallpaper)
+    other = seen.images.copy()
+    other[1] = other[1, ::-1, ::-1]
+    told = watch_after(rig, seen, seen._replace(images=other))
+    assert {name for name, _ in told} == {'b'}
+    assert any('picture not matched' in problem for _, problem in told)
+
+
 def test_a_problem_is_told_after_some_looks_with_its_age_and_goes(
     rig: Rig, wallpaper: np.ndarray
 ) -> None:
@@ -192,6 +247,17 @@ def test_a_problem_is_told_after_some_looks_with_its_age_and_goes(
     for second in range(20):
         last = health.look(seen, 20.0 + second, HealthConfig())
     assert last[2].describe(40.0) == ''
+
+
+def test_after_a_long_pause_only_what_is_usual_counts(rig: Rig, wallpaper: np.ndarray) -> None:
+    health, seen = RigHealth(rig, 'z_depth'), see(rig, wallpaper)
+    dark = seen._replace(images=seen.images // np.array([1, 1, 20, 1])[:, None, None, None])
+    dark = dark._replace(images=dark.images.astype(np.uint8))
+    for second, now in enumerate([seen] * 4 + [dark] * 8):
+        found = health.look(now, float(second), HealthConfig())
+    assert found[2].problem
+    health.forget()
+    assert health.look(seen, 3600.0, HealthConfig())[2].problem == ''
 
 
 def test_a_look_sees_brightness_and_detail() -> None:

@@ -4,12 +4,9 @@
 
 import numpy as np
 import pytest
-from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import PointCloud2
 
 from selfdepth_ros.messages import points_from_cloud_msg, stamp_ns
-from selfdepth_ros.nodes.tf import Tf
-from selfdepth_ros.nodes.to_ros import header
 
 POINTS = '/surround_depth/points'
 
@@ -173,43 +170,3 @@ def test_motion_of_a_bag_that_starts_again(scene, staggered, surround, listener,
         player.stamp_ns -= back_ms * staggered.MS
         clouds.clear()
         play_until(listener, player, enough, f'moved clouds, {back_ms} ms before')
-
-
-class OneFrame:
-    """tf2's buffer as far as it matters here: it refuses what is much older than its newest."""
-
-    def __init__(self) -> None:
-        self.stamps_ns: list[int] = []
-
-    def hear(self, at_ns: int) -> None:
-        if not self.stamps_ns or at_ns > max(self.stamps_ns) - 10_000_000_000:
-            self.stamps_ns.append(at_ns)
-
-    def clear(self) -> None:
-        self.stamps_ns.clear()
-
-    def lookup_transform(self, target, source, time):
-        if time.nanoseconds not in self.stamps_ns:
-            raise LookupError
-        return TransformStamped(header=header(time.nanoseconds, target))
-
-
-def test_tf_of_a_bag_that_starts_again_without_a_clock_is_heard_again() -> None:
-    """The node's clock does not jump then, which is what else empties the buffer."""
-    tf, buffer = object.__new__(Tf), OneFrame()  # its constructor wants tf2_ros
-    tf._buffer, tf._unknown, tf._newest_asked_ns = buffer, LookupError, 0
-    second, start_ns = 1_000_000_000, 1_700_000_000_000_000_000
-
-    def known(seconds: list[int]) -> int:
-        count = 0
-        for at in seconds:
-            buffer.hear(start_ns + at * second)
-            # A slower camera's stamp is a little older, and asked for later.
-            for at_ns in (start_ns + at * second, start_ns + at * second - second // 5):
-                count += tf.at('odom', 'base_link', at_ns) is not None
-        return count
-
-    drive = [*range(20)]
-    assert known(drive) == 20
-    assert known(drive) == 19  # the first one was refused before it was known why
-    assert known(drive) == 19

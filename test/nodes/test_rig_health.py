@@ -70,7 +70,7 @@ def test_a_camera_with_a_problem_is_a_warning_and_less_trusted(scene) -> None:
     monitor = Monitor(('a', 'b', 'c'))
     watch = HealthWatch(None, monitor.cameras, monitor, None)
     assert watch.trust is None
-    monitor.health = {'b': CameraHealth(problem='dark or covered', since_s=0.0)}
+    monitor.add_health({'b': CameraHealth(problem='dark or covered', since_s=0.0)})
     arrivals = {name: Arrivals(f'{name}/image_raw') for name in monitor.cameras}
     for item in arrivals.values():
         item.add()
@@ -97,3 +97,41 @@ def test_a_set_is_copied_and_looked_at_once_a_period(scene) -> None:
     before = monitor.health
     watch.offer(pipeline, frame, result, HealthConfig(period_s=60.0))
     assert monitor.health is before  # the next one is due in a minute
+
+
+def test_what_was_wrong_is_forgotten_while_nobody_looks(scene, monkeypatch) -> None:
+    """A camera is repaired while nobody listens, or begins to move on the body."""
+    clock = SimpleNamespace(now_s=100.0)
+    monkeypatch.setattr('selfdepth_ros.nodes.monitor.time.monotonic', lambda: clock.now_s)
+    pipeline = SurroundDepth(load_engine(scene.model), scene.rig)
+    good = SurroundFrame(1, tuple(scene.pictures.values()), (1, 1, 1))
+    dark = replace(good, images=(np.zeros_like(good.images[0]), *good.images[1:]))
+    monitor = Monitor(scene.rig.names)
+    watch = HealthWatch(
+        None, monitor.cameras, monitor, SimpleNamespace(back=lambda now_ns, then_ns: None)
+    )
+
+    def look(frame: SurroundFrame, looks: int) -> list[str]:
+        for _ in range(2 * looks):
+            watch.offer(pipeline, frame, pipeline(frame), HealthConfig())
+            if watch._job:
+                watch._job.result()
+            clock.now_s += 1.0
+        return [name for name, found in monitor.health.items() if found.problem]
+
+    name = scene.rig.names[0]
+    assert look(dark, 4) == [name]
+    assert watch.trust[0] == DISTRUST
+    monitor.unusable = {name: 'no such encoding'}
+    clock.now_s += 3600.0
+    monitor.add_idle()
+    arrivals = {name: Arrivals(f'{name}/image_raw')}
+    arrivals[name].add()
+    (status,) = camera_statuses('/n', arrivals, monitor)
+    assert (status.level, status.message) == (DiagnosticStatus.OK, 'images come')
+    assert monitor.camera_problems() == []
+    assert watch.trust is None
+    assert look(good, 1) == []  # what was seen an hour ago is not held against it
+    assert look(dark, 4) == [name]
+    watch.rest()
+    assert watch.trust is None
