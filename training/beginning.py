@@ -130,6 +130,18 @@ def require_same_weights(given: str, frozen: str) -> None:
         )
 
 
+def require_as_many_processes(given: int, state: Mapping[str, Any] | None) -> None:
+    """Refuse another number of processes: steps would have other images, and another count."""
+    kept = given if state is None else state.get('processes', given)  # older ones do not tell
+    if given != kept:
+        raise TrainingError(
+            f'Found --resume with {given} process{"es" if given > 1 else ""}, expected as many as '
+            f'this training began with: {kept}. Start it '
+            f'{f"by torchrun, with {kept} in all" if kept > 1 else "without torchrun"}, or choose '
+            'another --out.'
+        )
+
+
 def given_topics(mapping: GivenTopics, state: Mapping[str, Any] | None) -> BagTopics | None:
     """The topics of all recordings, by a mapping file; those of the first start, if resumed."""
     given = topics_of(mapping)

@@ -249,7 +249,7 @@ class OptimizerConfig:
     muon_rate: float = knob(0.04, low=0.0, high=1.0)
     """Peak learning rate of Muon (Jordan et al. 2024); 0 leaves every layer to AdamW."""
     weight_decay: float = knob(1e-2, low=0.0, high=1.0)
-    """Decoupled weight decay (Loshchilov and Hutter 2019)."""
+    """Decoupled weight decay (Loshchilov and Hutter 2019), of what AdamW moves."""
     warmup: float = knob(0.02, low=0.0, high=0.5)
     """Fraction of the steps in which the learning rates rise."""
     decay: float = knob(0.4, low=0.0, high=1.0)

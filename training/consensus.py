@@ -44,7 +44,7 @@ def averaged(
 
     All cameras of all moments are asked, those of `now` too. The error of a triangulated depth
     grows with its square: so falls the weight of a word with the depth it was found at. What fewer
-    than `witnesses` of the others agree with is sure no more.
+    than `witnesses` of the others agree with is sure no more; of fewer others, all must agree.
     """
     weights, words = torch.zeros_like(now.found.depth), torch.zeros_like(now.found.depth)
     agreed = torch.zeros_like(now.found.depth)
@@ -57,7 +57,7 @@ def averaged(
                 agreed += weight > 0
     mean = torch.exp(words / weights.clamp(min=1e-12))
     spoken = now.found.sure & (weights > 0)
-    sure = now.found.sure & (agreed >= witnesses)
+    sure = now.found.sure & (agreed >= min(witnesses, len(others)))
     return SureDepth(torch.where(spoken, mean, now.found.depth), sure)
 
 

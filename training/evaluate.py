@@ -14,7 +14,7 @@ from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.metrics import DepthMetrics, ErrorSums, mean_metrics, pooled
-from selfdepth_training.protocols import LEAST_M, EvaluationConfig
+from selfdepth_training.protocols import EvaluationConfig
 from selfdepth_training.scale import Scale
 from selfdepth_training.truth import CameraTruth, EvaluationError, frame_truths, truth_kind
 
@@ -166,11 +166,10 @@ def _image_scores(
     true = truth.z_depth_m[inside]
     predicted = depth[truth.v[inside], truth.u[inside]]
     scale = float(np.median(true) / np.median(predicted))
-    bounds = max(config.min_depth_m, LEAST_M), config.max_depth_m
-    bands = _band_sums(predicted.clip(*bounds), true)
+    bands = _band_sums(predicted.clip(*config.bounds_m), true)
     return ImageScores(
         pooled(bands).metrics(),
-        ErrorSums.of((predicted * scale).clip(*bounds), true).metrics(),
+        ErrorSums.of((predicted * scale).clip(*config.bounds_m), true).metrics(),
         scale,
         bands,
     )

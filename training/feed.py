@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 # An image with hints in a smaller share of its pixels has next to none: a plane sweep gives .71 to
 # .87 of a street's, a single scan line one row of 96.
 BARE = 0.002
+# Steps on images too whose hints are looked at before the first: as many as a minute has time for.
+LOOKED_AT = 12
 
 
 def hints_alone_until(source: SampleSource, config: TrainConfig) -> float:
@@ -41,14 +43,20 @@ class Feed:
     def prepare(self, steps: range, total: int) -> None:
         """Compute the hints of those of the steps, out of `total`, that learn from hints alone.
 
-        They take most of the time of the first steps, and would make nonsense of their pace.
+        They take most of the time of the first steps, and would make nonsense of their pace. Where
+        all steps have images too, only some are, so that a lack of them is told before the first.
         """
-        alone = hints_alone_until(self.source, self.config)
+        loss, alone = self.config.loss, hints_alone_until(self.source, self.config)
         frames: set[tuple[int, int]] = set()
         for step in steps:
             if step / total >= alone or len(frames) == len(self.source):
                 break
             frames.update((view.source, view.frame) for view in self._views_of(step))
+        if loss.hint and not alone:
+            for step in steps[:LOOKED_AT]:
+                if step / total < loss.hint_until:
+                    turns = self._rig_turns(step)
+                    frames.update(self.source.drawn(self.config.seed, turn) for turn in turns)
         shares = [np.zeros(0)]
         for source, now in tqdm(
             sorted(frames), 'hints', unit='frame', disable=not self.fabric.is_global_zero,
@@ -62,10 +70,9 @@ class Feed:
         """Return what a step at `progress` (0..1) of the training learns from."""
         if progress < hints_alone_until(self.source, self.config):
             return self._view_batch(self._views_of(step))
-        turn, count = self._turn(step), self.config.data.rigs_per_step
+        turns = self._rig_turns(step)
         samples = [
-            self.source.draw(self.config.seed, turn * count + index).to(self.fabric.device)
-            for index in range(count)
+            self.source.draw(self.config.seed, turn).to(self.fabric.device) for turn in turns
         ]
         if self.config.loss.hint and progress < self.config.loss.hint_until:
             samples = [replace(s, hint=self.hint(s.source, s.frames[NOW])) for s in samples]
@@ -78,6 +85,11 @@ class Feed:
     def _turn(self, step: int) -> int:
         """Every process has a turn of its own in every step."""
         return step * self.fabric.world_size + self.fabric.global_rank
+
+    def _rig_turns(self, step: int) -> range:
+        """Of the surround frames of a step."""
+        turn, count = self._turn(step), self.config.data.rigs_per_step
+        return range(turn * count, (turn + 1) * count)
 
     def _views_of(self, step: int) -> list[View]:
         count = self.config.data.rigs_per_step
@@ -100,7 +112,8 @@ def _warn_of_bare(shares: Float[np.ndarray, ' n']) -> None:
     if bare > len(shares) / 2:
         log.warning(
             'Found hints for less than %.1f %% of the pixels in %d of %d images, expected more in '
-            'most: little will be learned. Look whether cameras and odometry (or LiDAR) have one '
-            'clock, and whether the calibration is right (selfdepth doctor, selfdepth rig).',
+            'most: little will be learned from them. Look whether cameras and odometry (or LiDAR) '
+            'have one clock, and whether the calibration is right (selfdepth doctor, selfdepth '
+            'rig).',
             100 * BARE, bare, len(shares),
         )  # fmt: skip

@@ -54,13 +54,19 @@ class SweepHints:
         key = recording, now
         if key not in self._kept:
             moment = self._moment(recording, now, device)
-            around = [self._moment(*entry, device) for entry in self._around(recording, now)]
+            around = self._around(recording, now)
+            others = [self._moment(recording, other, device) for other in around]
+            # Nobody learns from these: they are not kept, which would take twice the memory.
+            others += [
+                self._found(recording, other, device)
+                for other in self._more_witnesses(recording, now, around)
+            ]
             self._kept[key] = averaged(
-                moment, around, self.geometries[recording], self.config.data.witnesses
+                moment, others, self.geometries[recording], self.config.data.witnesses
             )
         return self._kept[key]
 
-    def _around(self, recording: int, now: int) -> list[tuple[int, int]]:
+    def _around(self, recording: int, now: int) -> list[int]:
         """The frames that have a say; none where it is not known how the robot moved."""
         world_from_body = self.source.caches[recording].world_from_body
         if world_from_body is None:
@@ -68,7 +74,16 @@ class SweepHints:
         position = world_from_body[:, 0, :3, 3]
         away_m = np.linalg.norm(position - position[now], axis=1)
         around = self.source.around(recording, now, AROUND)
-        return [(recording, other) for other in around if away_m[other] < AROUND_M]
+        return [other for other in around if away_m[other] < AROUND_M]
+
+    def _more_witnesses(self, recording: int, now: int, around: list[int]) -> list[int]:
+        """Frames between those that are learned from, which lie far apart on a long drive, as far
+        as `around` are fewer than are asked to bear witness."""
+        lacking = self.config.data.witnesses - len(around)
+        if lacking <= 0 or self.source.caches[recording].world_from_body is None:
+            return []
+        beside = [other for other in self.source.beside(recording, now) if other not in around]
+        return beside[:lacking]
 
     def _moment(self, recording: int, now: int, device: torch.device) -> Moment:
         key = recording, now

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch.nn import functional
 
 from selfdepth_ros.bags.errors import BagError
@@ -90,7 +90,8 @@ class Judge:
             depth = _depth(predictors[recording], sample)
             photometric.append(self._photometric(recording, sample, depth))
             if self._lidar is not None:
-                relative += _relative(self._lidar[recording], now, depth)
+                visible = self._tables[recording].geometry.visible
+                relative += _relative(self._lidar[recording], now, depth, visible)
         abs_rel = float(np.mean(relative)) if relative else None
         return Verdict(float(np.mean(photometric)), abs_rel)
 
@@ -129,8 +130,13 @@ def _depth(predict: Predictor, sample: RigSample) -> Float[torch.Tensor, 'c h w'
     return 1 / functional.avg_pool2d(inverse[None], 1 << LABEL_LEVEL)[0]
 
 
-def _relative(lidar: LidarDepth, now: int, depth: Float[torch.Tensor, 'c h w']) -> list[float]:
-    """Mean relative error of a frame; nothing without a sweep near it."""
+def _relative(
+    lidar: LidarDepth, now: int, depth: Float[torch.Tensor, 'c h w'],
+    visible: Bool[torch.Tensor, 'c h w'],
+) -> list[float]:  # fmt: skip
+    """Mean relative error of a frame where the world is visible, not the robot itself; nothing
+    without a sweep near it."""
     truth, sure = lidar.of(now)
+    sure = sure & visible
     error = ((depth - truth).abs() / truth).clamp(max=MOST)
     return [error[sure].mean().item()] if sure.any() else []

@@ -25,6 +25,7 @@ from selfdepth_training.flip import flip_fused
 from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
 from selfdepth_training.losses.automask import AUTOMASKS
 from selfdepth_training.losses.combine import COMBINE
+from selfdepth_training.losses.labels import OF_IMAGES
 from selfdepth_training.losses.surround import (
     AFTER,
     BEFORE,
@@ -124,8 +125,12 @@ class SurroundLearner(nn.Module):
         terms = {'hint': sum((0 * each.sum() for each in coarser), hint)}
         if self.depth.learns_confidence:
             terms['sureness'] = against_hint(self.depth, logits, focal, batch.hint)
+        # By what the means are over: in processes together they are then what they are in one.
         share = share_of(batch.hint.sure.sum())
-        return {name: value * share for name, value in terms.items()}
+        shares = dict.fromkeys(terms, share)
+        if self.config.loss.hint_error in OF_IMAGES:
+            shares['hint'] = share_of(batch.hint.sure.flatten(1).any(1).sum())
+        return {name: value * shares[name] for name, value in terms.items()}
 
     def _surround_losses(
         self, samples: list[RigSample], progress: float, rng: np.random.Generator

@@ -10,7 +10,8 @@ process with all the samples when
   sample at a time, in one process too, so that its statistics are of that sample anywhere;
 - every loss is a mean whose parts count alike in all processes: those on surround frames are
   means over samples, of which each process has as many; that of steps on hints alone is a mean
-  over the pixels that have one, and counts by their number (`share_of`).
+  over the pixels that have one, or the images (`loss.hint_error: silog`), and counts by their
+  number (`share_of`).
 
 Augmentation is drawn anew in each process. `loss.hint_error: berhu` has its knee from each
 process's own errors.

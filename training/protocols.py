@@ -44,6 +44,11 @@ class EvaluationConfig:
     every: int = knob(1, unit='frames', low=1, high=1000)
     """Every n-th surround frame is evaluated."""
 
+    @property
+    def bounds_m(self) -> tuple[float, float]:
+        """What predictions are clamped to."""
+        return max(self.min_depth_m, LEAST_M), self.max_depth_m
+
     def __post_init__(self) -> None:
         if not self.min_depth_m < self.max_depth_m:
             raise ConfigError(

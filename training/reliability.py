@@ -55,7 +55,8 @@ class Reliability:
             inside = (truth.z_depth_m > low) & (truth.z_depth_m < high)
             at = truth.v[inside], truth.u[inside]
             factor = score.scale if self.scale == 'relative' else 1.0
-            self.count(confidence[at], factor * depth[at], truth.z_depth_m[inside])
+            clamped = (factor * depth[at]).clip(*self.config.bounds_m)
+            self.count(confidence[at], clamped, truth.z_depth_m[inside])
         self._heard = []
 
     def count(

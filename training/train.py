@@ -25,6 +25,7 @@ from selfdepth_training.beginning import (
     given_topics,
     initial_weights,
     require_a_beginning,
+    require_as_many_processes,
     require_same_bags,
     require_same_plan,
     save_rigs,
@@ -70,6 +71,8 @@ class Plan:
     """Of a mapping file; None: found by their names."""
     minutes: float | None
     """Whole time that was given, if one was."""
+    processes: int
+    """Each has images of its own in every step."""
 
 
 def train(
@@ -99,8 +102,7 @@ def train(
         config = with_absolute_paths(config)
     topics = given_topics(mapping, state)
     keep_memory()
-    fabric = fabric_of(config)
-    fabric.launch()
+    fabric = _launched(config, state)
     caches = _caches(fabric, bags, cache_root or out / 'cache', config, topics)
     given = given_rig(out, rig_file, resume)
     if given is not None:
@@ -120,7 +122,7 @@ def train(
     paths = tuple(str(bag.resolve()) for bag in bags)
     if state is not None:
         told, minutes = tuple(state['bags']), state.get('minutes', minutes)
-        plan = Plan(config, state['steps'], told, paths, state['command'], scale, topics, minutes)
+        steps, command = state['steps'], state['command']
     else:
         steps = config.steps
         if minutes is not None:
@@ -128,10 +130,17 @@ def train(
             steps = _steps_within(fabric, rigs, aligned, feed, seconds)
         command = shlex.join(['selfdepth', *sys.argv[1:]])
         told = tuple(map(str, bags))
-        plan = Plan(config, steps, told, paths, command, scale, topics, minutes)
+    plan = Plan(config, steps, told, paths, command, scale, topics, minutes, fabric.world_size)
     if fabric.is_global_zero:
         save_rigs(out, rigs, given, fresh=state is None)
     return _run(fabric, plan, rigs, aligned, feed, out, state)
+
+
+def _launched(config: TrainConfig, state: dict[str, Any] | None) -> Fabric:
+    fabric = fabric_of(config)
+    fabric.launch()
+    require_as_many_processes(fabric.world_size, state)
+    return fabric
 
 
 def _steps_within(
@@ -271,6 +280,7 @@ def _state(
         'scale': plan.scale,
         'topics': topics_to_dict(plan.topics),
         'minutes': plan.minutes,
+        'processes': plan.processes,
         'config': to_dict(plan.config),
         'cameras': list(learner.module.rigs[0].names),
         'depth_kind': learner.module.depth_kind,

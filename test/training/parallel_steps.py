@@ -30,6 +30,7 @@ COMMON = (
 CASES = {
     'hints': ('fsm', ()),
     'images': ('fsm', ('network.head=sigmoid', 'loss.images_from=0')),
+    'hints by image': ('fsm', ('network.head=sigmoid', 'loss.hint_error=silog')),
     'learned motion': ('sfm', ('data.max_offset=2',)),
 }
 

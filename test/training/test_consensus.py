@@ -136,3 +136,13 @@ def test_witnesses_keep_what_stands_and_drop_chance_matches(truth, geometry):
     assert kept > 0.8
     assert found.sure[now.found.sure & chance].float().mean() < 0.1
     assert averaged(now, others, geometry).sure[now.found.sure & chance].all()
+
+
+def test_no_more_witnesses_are_asked_for_than_there_are(truth, geometry):
+    """Alone, a frame keeps what it found; of one other, that one must agree."""
+    now, other = truth(NOW), truth(AROUND[1])
+    alone = averaged(now, [], geometry, witnesses=2)
+    assert torch.equal(alone.sure, now.found.sure) and alone.sure.any()
+    of_one = averaged(now, [other], geometry, witnesses=2)
+    assert torch.equal(of_one.sure, averaged(now, [other], geometry, witnesses=1).sure)
+    assert 0.3 < of_one.sure[now.found.sure].float().mean() < 0.99

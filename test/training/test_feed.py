@@ -17,7 +17,7 @@ from selfdepth_training.data.samples import (
     SureDepth,
     ViewBatch,
 )
-from selfdepth_training.feed import Feed
+from selfdepth_training.feed import LOOKED_AT, Feed
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
@@ -97,6 +97,75 @@ def test_images_without_hints_are_told_where_they_are_most(street, config, caplo
     feed.hints.of = lambda recording, now, _: SureDepth(torch.ones(6, 48, 80), sure)
     feed.prepare(range(3), 5)
     assert ('of the pixels' in caplog.text) == told
+
+
+@pytest.mark.parametrize('alone', [True, False])
+def test_a_lack_of_hints_is_told_with_and_without_steps_on_hints_alone(
+    street, config, caplog, alone
+):
+    recipe = replace(config, loss=replace(config.loss, images_from=0.6 if alone else 0.0))
+    feed = feed_of([street.cache], street, recipe)
+    asked = set()
+
+    def bare(recording, now, _):
+        asked.add(now)
+        return SureDepth(torch.ones(6, 48, 80), torch.zeros(6, 48, 80, dtype=torch.bool))
+
+    feed.hints.of = bare
+    feed.prepare(range(100), 100)
+    assert 'of the pixels' in caplog.text
+    if not alone:
+        prepared = asked.copy()
+        asked.clear()
+        for step in range(LOOKED_AT):
+            feed.batch(step, step / 100)
+        assert asked == prepared, 'no hint is computed for nothing'
+
+
+def test_where_no_hint_is_asked_for_none_is_looked_at(street, config, caplog):
+    for loss in ({'hint': 0.0}, {'images_from': 0.0, 'hint_until': 0.0}):
+        feed = feed_of([street.cache], street, replace(config, loss=replace(config.loss, **loss)))
+        feed.hints.of = None  # would be called
+        feed.prepare(range(100), 100)
+    assert not caplog.text
+
+
+def sparse(street, witnesses: int) -> TrainConfig:
+    """Two frames of the drive are learned from, farther apart than any has a say."""
+    settings = ['data.width=160', 'data.height=96', 'data.frames=2', 'data.held_out=0.1']
+    return load_recipe('fsm', [*settings, f'data.witnesses={witnesses}'])
+
+
+def test_frames_between_those_that_are_learned_from_bear_witness(street):
+    """On a long drive the others are too far off: without, not one hint would be left."""
+    feed = feed_of([street.cache], street, sparse(street, 2))
+    source, now = feed.source, feed.source.entries[1][1]
+    assert feed.hints._around(0, now) == []
+    more = feed.hints._more_witnesses(0, now, [])
+    assert len(set(more)) == 2 and now not in more
+    assert all(len(side) for frame in more for side in source.triplets[0][frame])
+    assert max(more) < 36, 'the last tenth is not learned from'
+    before, after = source.triplets[0][20]
+    assert source.beside(0, 20)[:2] == [after[-1], before[0]]
+    assert sorted(source.beside(0, 20)) == [*before, *after]
+    found = feed.hint(0, now)
+    alone = feed_of([street.cache], street, sparse(street, 0)).hint(0, now)
+    assert not (found.sure & ~alone.sure).any()
+    assert 0.5 < found.sure.sum() / alone.sure.sum() < 1
+
+
+def test_no_frame_beyond_those_learned_from_is_swept_unless_it_is_to_bear_witness(street):
+    """Nor where it is not known how the robot moved: views of another time say nothing."""
+    still = replace(street.cache, world_from_body=None)
+    feed = feed_of([street.cache], street, sparse(street, 0))
+    now = feed.source.entries[0][1]
+    assert feed.hints._more_witnesses(0, now, []) == []
+    unknown = feed_of([street.cache], street, sparse(street, 2))
+    unknown.source.caches = [still]
+    assert unknown.hints._more_witnesses(0, now, []) == []
+    enough = feed_of([street.cache], street, sparse(street, 2))
+    assert enough.hints._more_witnesses(0, now, [7, 8]) == []
+    assert len(enough.hints._more_witnesses(0, now, [7])) == 1
 
 
 def test_the_images_of_a_step_are_of_many_moments(feed):

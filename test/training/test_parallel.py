@@ -15,7 +15,7 @@ from torch import nn
 from selfdepth_training.parallel import SharedBatchNorm2d, share_norms, share_of
 
 SCRIPT = Path(__file__).with_name('parallel_steps.py')
-CASES = 'hints', 'images', 'learned motion'
+CASES = 'hints', 'hints by image', 'images', 'learned motion'
 
 
 @pytest.fixture(scope='module')

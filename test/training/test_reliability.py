@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 
+from selfdepth_training.evaluate import FrameScores, _image_scores
 from selfdepth_training.export import ExportError
 from selfdepth_training.platt import PlattScaling, fitted, scaled
 from selfdepth_training.protocols import EvaluationConfig
@@ -15,6 +16,7 @@ from selfdepth_training.reliability import (
     reliability_table,
     reliability_to_dict,
 )
+from selfdepth_training.truth import CameraTruth
 
 COUNT = 200_000
 
@@ -52,6 +54,22 @@ def test_who_is_always_as_sure_has_ten_equal_tenths():
         found.count(np.full(1000, said), np.full(1000, 11.0), np.full(1000, 10.0))
         assert len({tuple(np.round(d, 9)) for d in found.deciles()}) == 1
         assert found.deciles()[4] == pytest.approx((said, 1.0, 0.1))
+
+
+@pytest.mark.parametrize(('scale', 'factor'), [('metric', 1.0), ('relative', 4.0)])
+def test_depths_are_clamped_to_the_bounds_as_in_the_table(scale, factor):
+    """58 m for which 100 m are said are 60 m up to there: right, and off by 3 %."""
+    config = EvaluationConfig()
+    depth = np.array([[100.0, 0.2, 20.0]]) / factor
+    truth = CameraTruth(np.arange(3), np.zeros(3, int), np.array([58.0, 1.1, 20.0]))
+    score = _image_scores(depth, truth, config)._replace(scale=factor)
+    found = Reliability(config, scale)
+    found.hear([np.full((1, 3), 0.9)])
+    found.watch(FrameScores(None, [depth], [truth], [score]))
+    deciles = found.deciles()
+    assert deciles[0].right == pytest.approx(1.0)
+    assert deciles[0].abs_rel == pytest.approx((2 / 58 + 0.1 / 1.1) / 3)
+    assert scale == 'relative' or deciles[0].abs_rel == pytest.approx(score.metric.abs_rel)
 
 
 def test_nothing_counted_has_no_deciles():

@@ -12,6 +12,7 @@ from selfdepth_training.beginning import (
     TrainingError,
     asked_again,
     given_rig,
+    require_as_many_processes,
     require_same_plan,
     save_rigs,
     with_absolute_paths,
@@ -110,6 +111,24 @@ def test_a_head_that_the_training_chose_itself_is_no_other_plan():
     require_same_plan(asked, None, {'config': to_dict(taken), 'steps': asked.steps})
     with pytest.raises(TrainingError, match='network.head=sigmoid, .* network.head=histogram'):
         require_same_plan(taken, None, {'config': to_dict(asked), 'steps': asked.steps})
+
+
+def test_another_number_of_processes_is_refused(arguments, tmp_path, capsys):
+    """Its steps would have another number of images, and go on elsewhere in the epoch."""
+    assert main(arguments) == 0
+    path = tmp_path / 'run' / FILE_NAME
+    state = load_checkpoint(path)
+    assert state['processes'] == 1
+    save_checkpoint(path, {**state, 'processes': 4})
+    assert main([*arguments, '--resume']) == 2
+    told = capsys.readouterr().err
+    assert 'Found --resume with 1 process, expected as many as this training began with: 4' in told
+    assert 'torchrun, with 4 in all' in told
+    del state['processes']  # of before
+    save_checkpoint(path, state)
+    assert main([*arguments, '--resume']) == 0
+    with pytest.raises(TrainingError, match='with 2 processes, .* without torchrun'):
+        require_as_many_processes(2, {'processes': 1})
 
 
 def test_a_relative_path_means_the_same_recording_in_every_folder(

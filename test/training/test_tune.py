@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from selfdepth_ros.cli.main import main
 from selfdepth_training.checkpoint import load_checkpoint, save_checkpoint
@@ -128,6 +129,32 @@ def test_lidar_that_tells_nothing_of_the_judged_frames_does_not_count(street, mo
     assert verdict(1.0).error == verdict(1.0).photometric < verdict(1.2).error < math.inf
     monkeypatch.setattr(LidarDepth, 'of', until(held_out[0]))
     assert verdict(1.0).abs_rel == verdict(1.0).error < 0.1
+
+
+def test_the_robots_own_body_does_not_count(street, monkeypatch):
+    """A LiDAR sees the bonnet too, as one of ours; what is said of it is no matter."""
+    real = LidarDepth.of
+
+    def with_body(self, frame):
+        depth, sure = real(self, frame)
+        return SureDepth(torch.where(body, 0.5, depth), sure | body)
+
+    config = load_recipe('fsm', ['data.width=160', 'data.height=96', 'data.held_out=0.2'])
+    judge = Judge([street.cache], [street.rig], config)
+    body = ~judge._tables[0].geometry.visible
+    assert 0.01 < body.float().mean() < 0.5
+    held_out = [now for _, now in judge._source.held_out]
+
+    def error():
+        shown = iter(held_out)
+        # True depths, but for the body (0.5 m in `depth`), which is said to be far.
+        said = (street.depth(now) for now in shown)
+        far = (torch.where(depth == 0.5, 50.0, depth) for depth in said)
+        return judge.verdict([lambda _: list(next(far).numpy())]).abs_rel
+
+    before = error()
+    monkeypatch.setattr(LidarDepth, 'of', with_body)
+    assert error() == before < 0.1
 
 
 def test_a_lidar_without_a_transform_leaves_the_judging_to_the_images(

@@ -9,6 +9,7 @@ it would have had, and no loader state needs saving.
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,9 +151,21 @@ class SampleSource:
         near = self.entries[max(0, place - reach) : place + reach + 1]
         return [frame for recording, frame in near if recording == source and frame != now]
 
+    def beside(self, source: int, now: int) -> list[int]:
+        """Neighbours in time of `now` that have some themselves, those first that are farthest
+        before and after; the cameras moved between them, and none is held out."""
+        found = self.triplets[source]
+        before, after = found[now]
+        sides = zip_longest(after.tolist()[::-1], before.tolist())
+        return [frame for pair in sides for frame in pair if frame in found]
+
+    def drawn(self, seed: int, step: int) -> tuple[int, int]:
+        """Recording and frame of the sample of a step."""
+        return self.entries[_shuffled(seed, 1, len(self), step)]
+
     def draw(self, seed: int, step: int) -> RigSample:
         """Return the sample of a step: an epoch is a permutation, neighbours are drawn anew."""
-        source, now = self.entries[_shuffled(seed, 1, len(self), step)]
+        source, now = self.drawn(seed, step)
         rng = np.random.default_rng([seed, 2, step])
         before, after = (int(rng.choice(c)) for c in self.triplets[source][now])
         return self.load(source, (before, now, after))

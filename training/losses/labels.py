@@ -73,3 +73,5 @@ LABEL_ERRORS: dict[str, LabelError] = {
     'silog': scale_invariant,
     'berhu': berhu,
 }
+OF_IMAGES = frozenset({'silog'})
+"""Those that are means over images with labels; all others are over pixels with one."""
