@@ -111,10 +111,10 @@ class DataConfig:
     """Measure where each camera sees the robot itself, which never changes while it drives, and
     learn nothing from there. Without, only masks that the rig has already count."""
     labels: Literal['sweep', 'sgm', 'lidar', 'topic', 'onnx'] = 'sweep'
-    """Where the hints come from: 'sweep' and 'sgm' compare the images themselves, by a plane sweep
-    and by semi-global matching (OpenCV's); 'lidar' projects the recording's LiDAR; 'topic'
-    takes its depth images (data.label_topic), of a depth camera or another network; 'onnx' asks a
-    network (data.label_model)."""
+    """Where the hints come from: 'sweep' (of planes from 1.2 m on, whatever network.min_depth_m)
+    and 'sgm' (semi-global matching, OpenCV's) compare the images; 'lidar' projects the LiDAR;
+    'topic' takes depth images (data.label_topic) of a depth camera or another network; 'onnx'
+    asks a network (data.label_model)."""
     label_model: str = ''
     """Model of 'onnx': a folder or file as `selfdepth export` writes them."""
     label_topic: str = '/{camera}/depth'

@@ -59,6 +59,17 @@ class _Training:
         return self.learned or self.config.data.with_odometry == 'refined'
 
 
+def compares_times(config: TrainConfig, odometry: Sequence[bool]) -> bool:
+    """Whether a training looks at images before and after, or at how the robot moved; `odometry`:
+    which recordings have some."""
+    training, loss = _Training(config, odometry), config.loss
+    across = loss.spatial and loss.spatial_times == 'both'
+    compared = training.images and (loss.temporal or loss.feature_metric or across)
+    # A sweep looks before and after where the motion is known.
+    swept = training.swept or config.data.align_intensity
+    return bool(compared or swept or training.refinable)
+
+
 class _Rule(NamedTuple):
     holds: Callable[[_Training], bool]
     why: str

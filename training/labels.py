@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the depths that a network is told come from: a table of labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from selfdepth_ros.core.depth import FORWARD_LEAST
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.depth_topic import TopicDepth
-from selfdepth_training.data.lidar import LidarDepth
+from selfdepth_training.data.lidar import LidarDepth, forward, measured_per_metre
 from selfdepth_training.data.samples import SampleSource, SureDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.hints import SweepHints
@@ -26,46 +26,38 @@ class Labels(Protocol):
         """Depths of a frame of a recording, of the rig's kind, at `LABEL_LEVEL`."""
 
 
-@runtime_checkable
-class ZDepths(Protocol):
-    """Z-depths of the frames of one recording."""
-
-    def of(self, frame: int) -> SureDepth:
-        """Z-depths (c, h, w) at `LABEL_LEVEL`, on the CPU."""
-
-
-class StoredLabels:
-    """Z-depths that lie beside the frame caches, as depths of the rig's kind."""
-
-    def __init__(self, depths: Sequence[ZDepths], geometries: list[RigGeometry]) -> None:
-        self._depths = depths
-        # Metres of depth along one metre of z: 1 where the depth is the z-depth.
-        self._per_z = [1 / g.rays[..., 2].clamp(min=FORWARD_LEAST) for g in geometries]
-        self._visible = [geometry.visible for geometry in geometries]
-
-    def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
-        """See `Labels`."""
-        depth, sure = (part.to(device) for part in self._depths[recording].of(now))
-        return SureDepth(depth * self._per_z[recording], sure & self._visible[recording])
-
-
-class LidarLabels(StoredLabels):
+class LidarLabels:
     """What the LiDAR measured. Raises DataError when a recording has none."""
 
     def __init__(
         self, source: SampleSource, geometries: list[RigGeometry], config: TrainConfig
     ) -> None:
-        super().__init__([LidarDepth(cache) for cache in source.caches], geometries)
+        self._depths = [LidarDepth(cache) for cache in source.caches]
+        self._per_measured = [1 / measured_per_metre(g.cameras, g.rays) for g in geometries]
+        self._visible = [geometry.visible for geometry in geometries]
+
+    def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
+        """See `Labels`."""
+        depth, sure = (part.to(device) for part in self._depths[recording].measured(now))
+        return SureDepth(depth * self._per_measured[recording], sure & self._visible[recording])
 
 
-class TopicLabels(StoredLabels):
-    """What depth images of the recording say. Raises DataError when it has none."""
+class TopicLabels:
+    """What depth images of the recording say, except to the side. Raises DataError without any."""
 
     def __init__(
         self, source: SampleSource, geometries: list[RigGeometry], config: TrainConfig
     ) -> None:
         topic = config.data.label_topic
-        super().__init__([TopicDepth(cache, topic) for cache in source.caches], geometries)
+        self._depths = [TopicDepth(cache, topic) for cache in source.caches]
+        # Metres of depth along one metre of z: 1 where the depth is the z-depth.
+        self._per_z = [1 / g.rays[..., 2].clamp(min=FORWARD_LEAST) for g in geometries]
+        self._told = [g.visible & forward(g.rays) for g in geometries]
+
+    def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
+        """See `Labels`."""
+        depth, sure = (part.to(device) for part in self._depths[recording].of(now))
+        return SureDepth(depth * self._per_z[recording], sure & self._told[recording])
 
 
 LABELS: dict[str, Callable[[SampleSource, list[RigGeometry], TrainConfig], Labels]] = {

@@ -26,17 +26,20 @@ _FINE = 0.7
 
 def hidden_points(
     pixels: Float[np.ndarray, 'n 2'],
-    z_depth_m: Float[np.ndarray, ' n'],
+    depth_m: Float[np.ndarray, ' n'],
     width: int,
     height: int,
     focal_px: float,
 ) -> Bool[np.ndarray, ' n']:
-    """Which of the points (inside the image, in front of the camera) others hide from it."""
+    """Which of the points (inside the image) others hide from it.
+
+    Depths are above 0: z-depths of a pinhole, distances of a lens that sees to the side.
+    """
     cell_px = max(1.0, focal_px * CELL_RAD)
     grid = int(np.ceil(height / cell_px)), int(np.ceil(width / cell_px))
     x, y = np.floor((pixels + 0.5) / cell_px).astype(np.intp).T
     x, y = x.clip(0, grid[1] - 1), y.clip(0, grid[0] - 1)
-    inverse = (1 / z_depth_m).astype(np.float32)
+    inverse = (1 / depth_m).astype(np.float32)
     nearest = np.zeros(grid, np.float32)
     np.maximum.at(nearest, (y, x), inverse)
     fineness = focal_px * CELL_RAD / cell_px  # below 1: pixels are coarser than cells

@@ -9,6 +9,7 @@ from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache
+from selfdepth_training.effect import alone_until
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,11 @@ def scale_of(caches: list[FrameCache], rigs: list[Rig], config: TrainConfig) -> 
     A recipe with `scale: metric` wants metres in every recording, and overlaps where there is no
     odometry; CalibrationError and ScaleError say what lacks. With `scale: any` one recording that
     has metres gives them to the network that all share, unless others are tracked in units of
-    their own (training/landmarks.py): that is a ScaleError too.
+    their own (training/landmarks.py): that is a ScaleError too, as are labels in metres beside
+    such a unit.
     """
+    if _labelled(config):
+        _require_unit_of_labels(caches, rigs, config)
     metric = [_has_metres(cache, rig, config) for cache, rig in zip(caches, rigs, strict=True)]
     if config.scale == 'any':
         _require_one_unit(caches, metric, config)
@@ -61,6 +65,34 @@ def _require_one_unit(caches: list[FrameCache], metric: list[bool], config: Trai
             'of its own (the median of its first corners), so that depths are right up to factors '
             'that differ.', len(own),
         )  # fmt: skip
+
+
+def _require_unit_of_labels(
+    caches: list[FrameCache], rigs: list[Rig], config: TrainConfig
+) -> None:
+    """Images compared over a motion in a unit of its own would teach other depths than labels."""
+    data = config.data
+    if data.without_odometry != 'visual' or not _motion_counts(config):
+        return
+    learned = data.with_odometry == 'learned'
+    without = 'loss.velocity=0' if learned else 'data.without_odometry=learned'
+    for cache, rig in zip(caches, rigs, strict=True):
+        if cache.world_from_body is None and not rig.overlap_pairs():
+            raise ScaleError(
+                f'Found labels in metres (data.labels={data.labels}) beside {cache.source}, which '
+                'has neither odometry nor overlaps, so that its motion is found in a unit of its '
+                'own; expected one or the other. Record with odometry, or '
+                f'--set {without}.'
+            )
+
+
+def _motion_counts(config: TrainConfig) -> bool:
+    """Whether how far the robot moved tells a recipe with labels anything."""
+    data, loss = config.data, config.loss
+    if data.with_odometry == 'learned':
+        return loss.velocity > 0
+    compared = loss.temporal or loss.feature_metric or data.with_odometry == 'refined'
+    return bool(compared and alone_until(loss, learn_motion=False) < 1)
 
 
 def warn_of(scale: Scale) -> None:

@@ -17,6 +17,7 @@ from selfdepth_ros.inference import load_engine
 from selfdepth_ros.inference.engine import DepthPrediction
 from selfdepth_ros.resizing import resized
 from selfdepth_training.config import TrainConfig
+from selfdepth_training.data.lidar import forward
 from selfdepth_training.data.samples import SampleSource, SureDepth
 from selfdepth_training.geometry import RigGeometry
 
@@ -53,10 +54,12 @@ class TeacherLabels:
         said = self._engine.infer(images, np.array(focal, np.float32))
         depth, confidence = _halved(said, geometry.size)
         rays = geometry.rays.cpu()
-        along = rays[..., 2] if manifest.depth_kind == 'z_depth' else rays.norm(dim=-1)
+        z_depth = manifest.depth_kind == 'z_depth'
+        along = rays[..., 2] if z_depth else rays.norm(dim=-1)
+        told = forward(rays) if z_depth else along > 0
         present = torch.from_numpy(cache.present[now])[:, None, None]
         known = depth.isfinite() & (depth > 0)
-        sure = geometry.visible.cpu() & present & (along > 0) & (confidence >= LEAST_CONFIDENCE)
+        sure = geometry.visible.cpu() & present & told & (confidence >= LEAST_CONFIDENCE)
         depth = torch.where(known, depth, 1.0) / along.clamp(min=FORWARD_LEAST)
         return SureDepth(depth, sure & known)
 

@@ -35,7 +35,11 @@ from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_check
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.cache import FrameCache, build_cache, with_rig
 from selfdepth_training.data.samples import LABEL_LEVEL, SampleSource
-from selfdepth_training.effect import warn_of_settings_without_part, with_teachable_head
+from selfdepth_training.effect import (
+    compares_times,
+    warn_of_settings_without_part,
+    with_teachable_head,
+)
 from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
 from selfdepth_training.intensity import alignments
@@ -110,10 +114,10 @@ def train(
     rigs = rigs_of(caches, config.data.body_masks)
     scale = scale_of(caches, rigs, config)
     warn_of(scale)
-    warn_of_settings_without_part(config, [c.world_from_body is not None for c in caches])
-    if config.data.without_odometry == 'visual':
-        caches = _with_motion(fabric, caches, rigs, config)
-    source = SampleSource(caches, config.data)
+    odometry = [cache.world_from_body is not None for cache in caches]
+    warn_of_settings_without_part(config, odometry)
+    caches = _with_motion(fabric, caches, rigs, config)
+    source = SampleSource(caches, config.data, alone=not compares_times(config, odometry))
     if state is None:
         config = _with_teachable_head(config, source.learn_motion)
     aligned = alignments(source, rigs, config)
@@ -244,7 +248,10 @@ def _caches(
 def _with_motion(
     fabric: Fabric, caches: list[FrameCache], rigs: list[Rig], config: TrainConfig
 ) -> list[FrameCache]:
-    """The caches, all with poses; missing ones are estimated by the first process."""
+    """The caches, all with poses; missing ones are estimated by the first process, where the
+    recipe has it so."""
+    if config.data.without_odometry != 'visual':
+        return caches
     found = []
     with fabric.rank_zero_first():
         for cache, rig in zip(caches, rigs, strict=True):

@@ -179,24 +179,42 @@ def lidar_truth(
     odometry: tuple[np.ndarray, np.ndarray] | None,
     without_hidden: bool = True,
 ) -> CameraTruth:
-    """LiDAR points as the image of one camera sees them.
+    """LiDAR points as the image of one camera sees them, see `lidar_seen`."""
+    stamps_ns = sweep_ns, image_ns
+    return CameraTruth(
+        *lidar_seen(points_in_body, stamps_ns, entry, odometry, 'z_depth', without_hidden)
+    )
 
-    They are moved by the robot's motion between the two stamps, and of several points in a pixel
-    the nearest is kept: that is what the camera sees. `without_hidden` leaves out the others that
-    it cannot see.
+
+def lidar_seen(
+    points_in_body: Float[np.ndarray, 'n 3'],
+    stamps_ns: tuple[int, int],
+    entry: RigCamera,
+    odometry: tuple[np.ndarray, np.ndarray] | None,
+    kind: str,
+    without_hidden: bool = True,
+) -> tuple[Int[np.ndarray, ' m'], Int[np.ndarray, ' m'], Float[np.ndarray, ' m']]:
+    """Columns, rows and depths (metres, 'z_depth' or 'ray_distance') of LiDAR points in an image.
+
+    `stamps_ns`: of sweep and image. The points are moved by the robot's motion between them, and
+    of several in a pixel the nearest is kept: that is what the camera sees. `without_hidden`
+    leaves out the others that it cannot see. Beyond 90 degrees off axis there is no z-depth.
     """
+    sweep_ns, image_ns = stamps_ns
     image_from_sweep = _motion(odometry, sweep_ns, image_ns)
     camera_from_sweep = entry.body_from_camera.inverse() @ image_from_sweep
     points = camera_from_sweep.apply(points_in_body.astype(np.float64))
     pixels, valid = entry.camera.project(points)
-    pixels, z_depth_m = pixels[valid], points[valid, 2]
+    depth_m = points[:, 2] if kind == 'z_depth' else np.linalg.norm(points, axis=1)
+    valid &= depth_m > 0
+    pixels, depth_m = pixels[valid], depth_m[valid]
     width, height = entry.camera.width, entry.camera.height
     if without_hidden:
-        seen = ~hidden_points(pixels, z_depth_m, width, height, entry.camera.focal)
-        pixels, z_depth_m = pixels[seen], z_depth_m[seen]
+        seen = ~hidden_points(pixels, depth_m, width, height, entry.camera.focal)
+        pixels, depth_m = pixels[seen], depth_m[seen]
     u, v = np.rint(pixels).astype(np.int64).T.clip(0, [[width - 1], [height - 1]])
     nearest = np.full((height, width), np.inf, np.float32)
-    np.minimum.at(nearest, (v, u), z_depth_m.astype(np.float32))
+    np.minimum.at(nearest, (v, u), depth_m.astype(np.float32))
     return _all_pixels(nearest)
 
 

@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from selfdepth_ros.core.cameras import EquidistantCamera
+from selfdepth_ros.core.rig import Rig, RigCamera
+from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.cache import build_cache, with_rig
-from selfdepth_training.data.lidar import FILE_NAME, LidarDepth, nearest_sweeps
+from selfdepth_training.data.lidar import (
+    FILE_NAME,
+    LidarDepth,
+    _image,
+    nearest_sweeps,
+)
 from selfdepth_training.data.samples import DataError, SampleSource
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.labels import LABELS, LidarLabels
@@ -67,6 +75,44 @@ def test_labels_are_projected_with_the_lenses_of_a_corrected_rig(street, tmp_pat
     assert both.sum() > 0.9 * plain.sure[..., :-5].sum()
     same = (plain.depth[..., :-5] == found.depth[..., 5:])[both]
     assert same.float().mean() > 0.9
+
+
+FISHEYE = EquidistantCamera(160, 96, 48.0, 48.0, 79.5, 47.5)
+"""Of 190 degrees from left to right."""
+
+
+def test_labels_of_a_fisheye_are_distances_up_to_its_rim():
+    """In the middle of a sphere all are its radius; z-depths differ by 30 % within a pixel at 88
+    degrees, and beyond 90 there are none."""
+    angle, around = np.meshgrid(np.linspace(0, 1.95, 300), np.linspace(0, 2 * np.pi, 900))
+    sideways = np.sin(angle)
+    sphere = [sideways * np.cos(around), sideways * np.sin(around), np.cos(angle)]
+    points = 7.0 * np.stack(sphere, -1).reshape(-1, 3)
+    rig = Rig((RigCamera('fisheye', FISHEYE, SE3.identity(), 'fisheye_optical'),))
+    found = _image(points, (0, 0), rig, 0, None, (1, 48, 80))
+    assert found[:, 1] == pytest.approx(7.0)
+    rays, inside = FISHEYE.scaled(80, 48).pixel_rays()
+    there = np.isin(np.arange(48 * 80).reshape(48, 80), found[:, 0])
+    beyond = inside & (rays[..., 2] < -0.02)
+    assert beyond.sum() > 20 and there[beyond].mean() > 0.9
+    assert there[inside].mean() > 0.9
+
+
+def test_z_depths_of_a_fisheye_are_told_where_a_pixel_has_one(street, tmp_path):
+    cache = build_cache(street.bag, tmp_path, 160, 96, progress=False)
+    fisheyes = tuple(replace(entry, camera=FISHEYE) for entry in cache.rig.cameras)
+    cache = with_rig(cache, replace(cache.rig, cameras=fisheyes))
+    config = load_recipe('supervised', ['data.width=160', 'data.height=96'])
+    geometry = RigGeometry.of(cache.rig, 80, 48, 'ray_distance', CPU)
+    distance = LABELS['lidar'](SampleSource([cache], config.data), [geometry], config).of(
+        0, 8, CPU
+    )
+    forward = geometry.rays[..., 2]
+    assert (distance.sure & (forward < 0)).sum() > 20
+    z_depth = LidarDepth(cache, progress=False).of(8)
+    assert torch.equal(z_depth.sure, distance.sure & (forward > 0.1))
+    expected = (distance.depth * forward)[z_depth.sure]
+    assert torch.allclose(z_depth.depth[z_depth.sure], expected)
 
 
 def test_the_nearest_sweep_is_that_of_all_differences():

@@ -177,3 +177,41 @@ def test_who_wants_metres_is_refused_where_nothing_tells_them(street):
     config = load_recipe('monodepth2', ['scale=metric'])
     with pytest.raises(ScaleError, match='nothing in .* scale=any'):
         scale_of([cache], [street.rig], config)
+
+
+LABELS, FOUND = 'data.labels=lidar', 'data.without_odometry=visual'
+UNMASKED = 'loss.explainability=0'
+
+
+@pytest.mark.parametrize(
+    ('recipe', 'settings', 'refused'),
+    [
+        ('semi', (), True),
+        ('semi', ('data.labels=topic',), True),
+        ('monocular', (LABELS,), True),
+        ('hints-soft', (LABELS,), True),
+        ('ba', (LABELS, FOUND, 'loss.hint=1', 'loss.images_from=0'), True),
+        ('sfm', (LABELS, FOUND, 'loss.hint=1', UNMASKED, 'loss.velocity=0.1'), True),
+        # Motion in any unit tells these nothing.
+        ('supervised', (), False),
+        ('fsm', (LABELS,), False),
+        ('semi', ('data.without_odometry=learned',), False),
+        ('sfm', (LABELS, FOUND, 'loss.hint=1', UNMASKED), False),
+    ],
+)  # fmt: skip
+def test_labels_in_metres_and_motion_in_a_unit_of_its_own_do_not_mix(
+    street, recipe, settings, refused
+):
+    alone = replace(street.rig, cameras=street.rig.cameras[:1])
+    unknown = replace(street.cache, world_from_body=None)
+    config = load_recipe(recipe, settings)
+    if refused:
+        with pytest.raises(ScaleError, match='labels in metres .* unit of its own.*--set') as told:
+            scale_of([unknown], [alone], config)
+        advised = str(told.value).split('--set ')[1].rstrip('.')
+        config = load_recipe(recipe, (*settings, advised))
+    assert scale_of([unknown], [alone], config) == 'metric'
+    # Odometry or overlaps make the unit metres.
+    config = load_recipe(recipe, settings)
+    assert scale_of([street.cache], [alone], config) == 'metric'
+    assert scale_of([unknown], [street.rig], config) == 'metric'

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from selfdepth_ros.core.cameras import EquidistantCamera
 from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.depth_topic import TopicDepth
@@ -41,6 +42,21 @@ def test_labels_are_the_depth_images(street, kind):
         assert off[sure].max() < 2e-3
         known = corners.isfinite().all(0) & geometry.visible
         assert sure[known].all() and not sure[corners.isinf().all(0)].any()
+
+
+def test_a_z_depth_to_the_side_tells_no_distance(street):
+    """A pixel of a fisheye at 88 degrees has distances that differ by 30 %, one beyond 90 none."""
+    lens = EquidistantCamera(160, 96, 48.0, 48.0, 79.5, 47.5)
+    cameras = tuple(replace(entry, camera=lens) for entry in street.cache.rig.cameras)
+    config = load_recipe('supervised', ['data.width=160', 'data.height=96', *TRUTH])
+    geometry = RigGeometry.of(replace(street.rig, cameras=cameras), 80, 48, 'ray_distance', CPU)
+    labels = LABELS['topic'](SampleSource([street.cache], config.data), [geometry], config)
+    sure, known = (
+        labels.of(0, 5, CPU).sure,
+        TopicDepth(street.cache, '/{camera}/depth_truth').of(5).sure,
+    )
+    assert torch.equal(sure, known & geometry.visible & (geometry.rays[..., 2] > 0.1))
+    assert (known & geometry.visible & ~sure).any()
 
 
 def test_a_network_learns_from_them(street, tmp_path):

@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bag's LiDAR as depth labels of its cached frames, kept beside the cache."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Bool, Float, Int, Int64
 from tqdm import tqdm
 
+from selfdepth_ros.core.cameras import Camera, PinholeCamera
+from selfdepth_ros.core.depth import FORWARD_LEAST
 from selfdepth_ros.core.files import appearing
 from selfdepth_ros.core.rig import Rig
 from selfdepth_training.data.cache import FrameCache
@@ -18,25 +22,30 @@ from selfdepth_training.data.folder import as_cache_error, kept
 from selfdepth_training.data.samples import LABEL_LEVEL, DataError, SureDepth
 from selfdepth_training.truth import (
     SWEEP_TOLERANCE_NS,
-    lidar_truth,
+    lidar_seen,
     middle_ns,
     no_sweep_near,
 )
 
-FILE_NAME = 'lidar_3.npz'
+FILE_NAME = 'lidar_4.npz'
 """In the cache's folder; the number is raised whenever what is projected changes."""
+LEAST_FORWARD = 0.1
+"""Cosine of the angle off axis (84 degrees) below which the z-depth of a pixel tells nothing: its
+border has another."""
 
 
 class LidarDepth:
-    """Sparse z-depths of every frame of a cache, at the size of labels.
+    """Sparse depths of every frame of a cache, at the size of labels.
 
     Each image has the points that it can see, moved by the robot's motion between sweep and image;
-    of several in a pixel the nearest. Raises DataError when the bag has no LiDAR, or one that no
-    image has a point of.
+    of several in a pixel the nearest. For a pinhole z-depths are kept, for any other lens
+    distances: far off axis its z-depths differ a lot within a pixel, and beyond 90 degrees there
+    are none. Raises DataError when the bag has no LiDAR, or one that no image has a point of.
     """
 
     def __init__(self, cache: FrameCache, progress: bool = True) -> None:
         path = cache.folder / FILE_NAME
+        self._rig = cache.rig
         cameras, height, width = cache.images.shape[1:4]
         self._shape = cameras, height >> LABEL_LEVEL, width >> LABEL_LEVEL
         self._ends, self._pixels, self._depths = kept(
@@ -46,12 +55,41 @@ class LidarDepth:
         )
 
     def of(self, frame: int) -> SureDepth:
-        """Z-depths (c, h, w) in metres, and where there are any."""
+        """Z-depths (c, h, w) in metres, and where there are any: not to the side or behind."""
+        depth, sure = self.measured(frame)
+        z_per_measured, has_z = self._as_z
+        return SureDepth(depth * z_per_measured, sure & has_z)
+
+    @cached_property
+    def _as_z(self) -> tuple[Float[torch.Tensor, 'c h w'], Bool[torch.Tensor, 'c h w']]:
+        """How much z-depth a metre of what is kept is, and where that tells something."""
+        _, height, width = self._shape
+        cameras = [entry.camera for entry in self._rig.scaled(width, height).cameras]
+        rays = torch.from_numpy(np.stack([c.pixel_rays()[0] for c in cameras])).float()
+        z = rays[..., 2].clamp(min=FORWARD_LEAST)
+        return z / measured_per_metre(cameras, rays), forward(rays)
+
+    def measured(self, frame: int) -> SureDepth:
+        """What is kept (c, h, w), in metres, see `measured_per_metre`, and where there is any."""
         part = slice(self._ends[frame], self._ends[frame + 1])
         depth = np.zeros(int(np.prod(self._shape)), np.float32)
         depth[self._pixels[part]] = self._depths[part]
         found = torch.from_numpy(depth.reshape(self._shape))
         return SureDepth(found, found > 0)
+
+
+def measured_per_metre(
+    cameras: Sequence[Camera], rays: Float[torch.Tensor, 'c h w 3']
+) -> Float[torch.Tensor, 'c h w']:
+    """How much of what `LidarDepth` keeps a metre of depth is, that of `rays`."""
+    z, distance = rays[..., 2].clamp(min=FORWARD_LEAST), rays.norm(dim=-1)
+    flat = [isinstance(camera, PinholeCamera) for camera in cameras]
+    return torch.where(torch.tensor(flat, device=rays.device)[:, None, None], z, distance)
+
+
+def forward(rays: Float[torch.Tensor, '*b 3']) -> Bool[torch.Tensor, '*b']:
+    """Where the z-depth of a pixel, whose centre's ray is given, holds for all of it."""
+    return rays[..., 2] > LEAST_FORWARD * rays.norm(dim=-1)
 
 
 def _read(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -128,12 +166,12 @@ def _image(
 ) -> np.ndarray:
     """Indices into the flat (c, h, w) and depths of one image, as columns (n, 2)."""
     lens = rig.cameras[camera].camera
-    truth = lidar_truth(points, *stamps_ns, rig.cameras[camera], odometry)
+    kind = 'z_depth' if isinstance(lens, PinholeCamera) else 'ray_distance'
+    u, v, depth_m = lidar_seen(points, stamps_ns, rig.cameras[camera], odometry, kind)
     _, height, width = shape
-    u = _shrunk(truth.u, lens.width, width)
-    v = _shrunk(truth.v, lens.height, height)
+    u, v = _shrunk(u, lens.width, width), _shrunk(v, lens.height, height)
     depth = np.full((height, width), np.inf)
-    np.minimum.at(depth, (v, u), truth.z_depth_m)
+    np.minimum.at(depth, (v, u), depth_m)
     pixels = np.flatnonzero(np.isfinite(depth))
     return np.stack([pixels + camera * height * width, depth.ravel()[pixels]], 1)
 

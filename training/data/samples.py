@@ -117,12 +117,17 @@ class SampleBatch:
 
 
 class SampleSource:
-    """Draws samples from frame caches; recordings with more usable frames are drawn more often."""
+    """Draws samples from frame caches; recordings with more usable frames are drawn more often.
 
-    def __init__(self, caches: list[FrameCache], config: DataConfig) -> None:
+    With `alone` every frame is usable, with itself before and after: for recipes that look
+    at no other times (`effect.compares_times`). Raises DataError where no frame is.
+    """
+
+    def __init__(self, caches: list[FrameCache], config: DataConfig, alone: bool = False) -> None:
         self.caches = caches
         self.config = config
-        self.triplets = [_triplets(cache, config) for cache in caches]
+        find = _alone if alone else _triplets
+        self.triplets = [find(cache, config) for cache in caches]
         learned, self.held_out = _parted(self.triplets, caches, config.held_out)
         """Recordings and frames to learn from, and of what is kept back to be judged on."""
         self.entries = [learned[place] for place in spread(len(learned), config.frames)]
@@ -232,6 +237,11 @@ def _triplets(cache: FrameCache, config: DataConfig) -> Triplets:
     how = motion, _limits(config), watched
     learned = triplets(shown[:first], present[:first], stamps_ns[:first], *how)
     return learned | triplets(shown & judged, present, stamps_ns, *how)
+
+
+def _alone(cache: FrameCache, config: DataConfig) -> Triplets:
+    """Each frame that some camera saw, with itself instead of a frame before and after."""
+    return {now: (np.array([now]),) * 2 for now in np.flatnonzero(cache.present.any(1)).tolist()}
 
 
 def _nothing_usable(caches: list[FrameCache], config: DataConfig) -> DataError:
