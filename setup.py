@@ -57,7 +57,7 @@ EXTRAS = {
         'mypy>=1.11',
         'pytest>=8',
         'pytest-timeout>=2.3',
-        'pytest-xdist>=3.3',
+        'pytest-xdist>=3.8',
         'ruff>=0.6',
         'scipy>=1.7',
         # From 80 on, colcon --symlink-install silently becomes a copying install.

@@ -5,6 +5,8 @@
 - Shapes are types: the package is imported through jaxtyping's hook, so beartype checks every
   annotated array argument during the tests (and nowhere else).
 - No silent skips: a skip that test/skips_allowed.toml does not list fails the run.
+- No test passes or fails by the clock: generated examples have no deadline.
+- The longest files begin, so that no worker is left with one of them at the end.
 - ROS graphs stay on this machine, in a domain that no other process here uses.
 """
 
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 if sys.version_info >= (3, 11):
@@ -37,6 +40,12 @@ TYPE_CHECKED = (
     'selfdepth_ros.view.moments',
     'selfdepth_training',
 )
+
+# Minutes each. For `--no-loadscope-reorder` of pytest-xdist, which the Makefile gives it.
+LONGEST = (
+    'test_device', 'test_every_recipe', 'test_train', 'test_sureness', 'test_tune',
+    'test_extrinsics', 'test_imported', 'test_learning_benchmark', 'test_parallel',
+)  # fmt: skip
 
 # Here and not in pytest_configure: the conftest.py files of subfolders are imported before that.
 install_import_hook(TYPE_CHECKED, 'beartype.beartype')
@@ -111,6 +120,11 @@ def pytest_configure(config: pytest.Config) -> None:
         gate = SkipGate(load_allowlist(HERE / 'skips_allowed.toml'))
         config.pluginmanager.register(gate, 'skip-gate')
     _check_numpy(config.getoption('--numpy-major'))
+    # Before any test is imported: @given takes what is the default then. On another NumPy what
+    # matters is each kind of operation; the laws are tried on many examples with the usual one.
+    fewer = {'max_examples': 20} if config.getoption('--numpy-major') else {}
+    settings.register_profile('no-clock', deadline=None, **fewer)
+    settings.load_profile('no-clock')
     from selfdepth_ros.demo.domain import hold_free_domain
 
     domain = hold_free_domain()
@@ -118,6 +132,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ['ROS_DOMAIN_ID'] = str(domain.number)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['ROS_LOG_DIR'] = tempfile.mkdtemp(prefix='selfdepth_ros_log_')
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 def _check_numpy(major: int | None) -> None:

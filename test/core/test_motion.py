@@ -36,12 +36,17 @@ def truth(now_ns: int, then_ns: int) -> np.ndarray:
 def track_of(*stamps_ns: int, at=pose) -> PoseTrack:
     track = PoseTrack()
     for stamp in stamps_ns:
-        track.add(stamp, at(stamp).translation.tolist(), at(stamp).quaternion().tolist())
+        there = at(stamp)
+        track.add(stamp, there.translation.tolist(), there.quaternion().tolist())
     return track
 
 
 def every(step_ms: float, count: int = 40) -> list[int]:
     return [START + round(i * step_ms * MS) for i in range(count)]
+
+
+TRACK = track_of(*every(20))
+"""Asking does not change it."""
 
 
 def motion(track: PoseTrack, now_ns: int, *then_ns: int | None, gap_ns: int = GAP_NS):
@@ -52,17 +57,16 @@ def motion(track: PoseTrack, now_ns: int, *then_ns: int | None, gap_ns: int = GA
 @given(st.integers(0, 700 * MS), st.lists(st.integers(0, 30 * MS), min_size=1, max_size=12))
 def test_between_poses_motion_is_that_of_the_body(at_ns, later_ns):
     now = START + at_ns
-    found = motion(track_of(*every(20)), now, *(now + later for later in later_ns))
+    found = motion(TRACK, now, *(now + later for later in later_ns))
     for moved, later in zip(found.now_from_then.matrix, later_ns, strict=True):
         np.testing.assert_allclose(moved, truth(now, now + later), atol=6e-4)  # chord for arc
 
 
 @given(st.integers(1, 250), st.integers(0, 30))
 def test_beyond_the_newest_pose_a_steady_motion_goes_on(beyond_ms, apart_ms):
-    track = track_of(*every(20))
     now = every(20)[-1] + (beyond_ms - min(apart_ms, beyond_ms)) * MS
     then = every(20)[-1] + beyond_ms * MS
-    moved = motion(track, now, then).now_from_then
+    moved = motion(TRACK, now, then).now_from_then
     np.testing.assert_allclose(moved.matrix[0], truth(now, then), atol=1e-6)
 
 

@@ -3,26 +3,30 @@
 """YAML in and out: values keep their kind, files are whole or not there."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfdepth_ros.core import strict_yaml
 from selfdepth_ros.core.errors import ConfigError
 
+# Of several kinds beside and within each other, not long: what is long says nothing more.
+texts = st.text(max_size=20)
 scalars = (
     st.none()
     | st.booleans()
     | st.integers(-(10**18), 10**18)
     | st.floats(allow_nan=False)
-    | st.text()
+    | texts
     | st.from_regex(r'[-+]?[0-9.]{1,3}[eE][-+]?[0-9]{1,3}', fullmatch=True)
 )
+keys = st.text(min_size=1, max_size=20)
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(min_size=1), inner)
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=12
 )
 
 
-@given(st.dictionaries(st.text(min_size=1), values))
+@settings(max_examples=50)
+@given(st.dictionaries(keys, values, max_size=6))
 def test_what_is_written_is_read_back_kind_and_bit(data):
     assert repr(strict_yaml.parse(strict_yaml.dump(data, 'a heading\n\nof lines'))) == repr(data)
 

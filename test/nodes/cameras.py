@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A process that publishes the pictures of the scene, raw and as PNG, until it is stopped.
+"""A process that publishes the pictures of the scene, raw and as PNG, until it is stopped; what
+nobody hears is not published, for it runs beside tests that have no use for it.
 
 CameraInfo comes with every picture, and /tf_static where tf2_msgs is installed.
 """
@@ -47,8 +48,9 @@ class Cameras(Node):
     def _publish(self) -> None:
         stamp = self.get_clock().now().to_msg()
         for publisher, message in self._pairs:
-            message.header.stamp = stamp
-            publisher.publish(message)
+            if publisher.get_subscription_count():
+                message.header.stamp = stamp
+                publisher.publish(message)
 
 
 raise SystemExit(execution.run('cameras', Cameras, Cameras.start, None))

@@ -3,6 +3,10 @@
 """Whatever is wrong is said in one line; what cannot work does not start."""
 
 import importlib.util
+import json
+import re
+import subprocess
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +20,7 @@ from selfdepth_ros.nodes.to_ros import byte_array, header
 
 TOPICS = {'a': 'own/a/camera_info', 'b': 'own/b/camera_info'}
 """Nobody else publishes there."""
+SCRIPT = Path(__file__).with_name('bad_starts.py')
 EX_CONFIG = 78
 QOS = 'qos_overrides./{}'
 BAD_ARGUMENTS = [
@@ -68,21 +73,42 @@ def bad_starts():
             yield case
 
 
-@pytest.mark.parametrize(('parameters', 'words'), [*bad_starts()], ids=str)
-def test_a_node_that_cannot_work_says_why_once_and_ends(
-    scene, surround, parameters, words
-) -> None:
+BAD_STARTS = [*bad_starts()]
+
+
+@pytest.fixture(scope='module')
+def said(scene, cameras, tmp_path_factory) -> list[str]:
+    """What the node logs with each of BAD_STARTS, followed by the status that it ends with.
+
+    All of one process, for two dozen would spend their time on imports.
+    """
     (scene.folder / 'broken.onnx').write_bytes(b'no model at all')
-    given = {
-        name: value.format(folder=scene.folder, camera='{camera}')
-        for name, value in parameters.items()
-    }
-    node = surround(**{'model': scene.model, **given})
-    assert node.status() == EX_CONFIG
-    fatal = node.lines('FATAL')
-    assert len(fatal) == 1, node.log
+    given = [
+        {'model': str(scene.model)}
+        | {
+            name: value.format(folder=scene.folder, camera='{camera}')
+            for name, value in parameters.items()
+        }
+        for parameters, _ in BAD_STARTS
+    ]
+    log = tmp_path_factory.mktemp('bad_starts') / 'log'
+    process = type(cameras)(log, str(SCRIPT), json.dumps(given))
+    try:
+        process.status()
+    except subprocess.TimeoutExpired:
+        process.stop()  # what works although it should not: the others have their turn
+    return re.split(r'^-- ended with (.+)\n', process.log, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(('parameters', 'words'), BAD_STARTS, ids=str)
+def test_a_node_that_cannot_work_says_why_once_and_ends(said, parameters, words) -> None:
+    index = 2 * BAD_STARTS.index((parameters, words))
+    log, status = said[index : index + 2]
+    assert int(status) == EX_CONFIG, log
+    fatal = [line for line in log.splitlines() if line.startswith('[FATAL]')]
+    assert len(fatal) == 1, log
     assert words in fatal[0]
-    assert 'Traceback' not in node.log
+    assert 'Traceback' not in log
 
 
 @pytest.mark.parametrize(('arguments', 'words'), BAD_ARGUMENTS, ids=str)

@@ -4,9 +4,11 @@
 
 import ast
 import statistics
+from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[2]
 HEADER = (
@@ -22,29 +24,32 @@ TESTS = list((ROOT / 'test').rglob('*.py'))
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def functions(path: Path) -> list[Function]:
-    tree = ast.parse(path.read_text('utf-8'))
-    return [node for node in ast.walk(tree) if isinstance(node, Function)]
+@cache
+def functions() -> list[tuple[Path, Function]]:
+    """Of the code, each with its file."""
+    trees = {path: ast.parse(path.read_text('utf-8')) for path in CODE}
+    return [(p, node) for p in CODE for node in ast.walk(trees[p]) if isinstance(node, Function)]
 
 
 def length(function: Function) -> int:
     return (function.end_lineno or function.lineno) - function.lineno + 1
 
 
-@pytest.mark.parametrize('path', [*CODE, *TESTS], ids=lambda p: str(p.relative_to(ROOT)))
-def test_every_file_says_its_licence_and_stays_short(path: Path) -> None:
-    text = path.read_text('utf-8')
-    assert text == '' or text.startswith(HEADER)
-    assert len(text.splitlines()) <= 350
+def test_every_file_says_its_licence_and_stays_short() -> None:
+    texts = {str(path.relative_to(ROOT)): path.read_text('utf-8') for path in (*CODE, *TESTS)}
+    assert len(texts) > 100
+    assert [path for path, text in texts.items() if text and not text.startswith(HEADER)] == []
+    lines = {path: len(text.splitlines()) for path, text in texts.items()}
+    assert {path: count for path, count in lines.items() if count > 350} == {}
 
 
-@pytest.mark.parametrize('path', CODE, ids=lambda p: str(p.relative_to(ROOT)))
-def test_no_function_is_longer_than_a_page(path: Path) -> None:
-    assert {f.name: length(f) for f in functions(path) if length(f) > 60} == {}
+def test_no_function_is_longer_than_a_page() -> None:
+    found = [(f'{path.relative_to(ROOT)}: {f.name}', length(f)) for path, f in functions()]
+    assert [(where, count) for where, count in found if count > 60] == []
 
 
 def test_functions_are_short_as_a_rule() -> None:
-    lengths = sorted(length(function) for path in CODE for function in functions(path))
+    lengths = sorted(length(function) for _, function in functions())
     assert statistics.median(lengths) <= 12
     assert lengths[int(0.9 * len(lengths))] <= 35
 
@@ -53,3 +58,12 @@ def test_only_the_command_line_ends_the_process() -> None:
     for path in CODE:
         if 'cli' not in path.parts:
             assert 'sys.exit' not in path.read_text('utf-8'), path
+
+
+def test_no_generated_example_has_a_deadline() -> None:
+    assert settings().deadline is None
+
+
+def test_the_files_of_tests_that_are_to_begin_are_there(pytestconfig: pytest.Config) -> None:
+    conftest = pytestconfig.pluginmanager.get_plugin(str(ROOT / 'test' / 'conftest.py'))
+    assert set(conftest.LONGEST) <= {path.stem for path in TESTS}

@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`make clean` removes what make made, and nothing else."""
+"""`make clean` removes what make made, and nothing else; what `make test` leaves out."""
 
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,13 @@ def test_clean_leaves_trainings_in_out(tmp_path: Path, others: bool) -> None:
     left = sorted(str(f.relative_to(tmp_path)) for f in tmp_path.rglob('*') if f.is_file())
     assert left == ['Makefile', *(['out/learning/file'] if others else [])]
     assert (tmp_path / 'out').exists() == others
+
+
+def test_what_is_not_tried_on_numpy_1_does_not_know_numpy() -> None:
+    found = re.search(r'^WITHOUT_NUMPY := (.+)$', (ROOT / 'Makefile').read_text(), re.MULTILINE)
+    files = [ROOT / 'test' / 'core' / f'test_{name}.py' for name in found[1].split()]
+    load = 'import runpy, sys; [runpy.run_path(p) for p in sys.argv[1:]]; print(*sys.modules)'
+    command = [sys.executable, '-c', load, *map(str, files)]
+    loaded = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert 'selfdepth_ros.core.sync' in loaded.split()
+    assert 'numpy' not in loaded.split()

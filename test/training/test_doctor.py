@@ -18,7 +18,7 @@ from selfdepth_training.train import train
 FRONT = 'camera_front'
 FIT: dict[str, dict[str, Any]] = {
     'good': {},
-    'no odometry, but overlaps': {'odometry': False},
+    'no odometry, but overlaps': {'frames': 6, 'odometry': False},
     'a camera at half the rate': {'slow': (FRONT,)},
     'a K of another size': {'lenses': 2.0},
     'an indoor robot of .3 m/s': {'frames': 30, 'pace': 0.04},
@@ -26,7 +26,7 @@ FIT: dict[str, dict[str, Any]] = {
 UNFIT: dict[str, dict[str, Any]] = {
     'the robot stands': {'still': True},
     'the robot creeps': {'frames': 30, 'pace': 0.013},
-    'the robot stands, without odometry': {'still': True, 'odometry': False},
+    'the robot stands, without odometry': {'frames': 6, 'still': True, 'odometry': False},
     'a camera without CameraInfo': {'uncalibrated': (FRONT,)},
     'CameraInfo of another size': {'lenses': 0.5},
     'neither odometry nor overlap': {'odometry': False, 'cameras': (FRONT,)},

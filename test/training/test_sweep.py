@@ -10,7 +10,7 @@ from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.config import DataConfig, TrainConfig
 from selfdepth_training.data.samples import LABEL_LEVEL, SampleSource
 from selfdepth_training.geometry import RigGeometry
-from selfdepth_training.hints import SweepHints, swept_depth
+from selfdepth_training.hints import NEAR_M, RUNGS, SweepHints, swept_depth
 from selfdepth_training.sweep import _near_edge, depth_ladder
 
 CPU = torch.device('cpu')
@@ -32,9 +32,9 @@ def test_the_ladder_is_even_in_inverse_depth():
 
 
 def test_where_it_is_sure_the_sweep_knows_the_depth(hints, street):
-    """Within one rung or 20 %: measured .90 of what it is sure of, which is .30 of all, on images
-    40 pixels wide."""
-    inverse_rung = (1 / 1.2 - 1 / 100) / 39
+    """Within one rung or 20 %: measured .94 of what it is sure of, which is .66 of all, on images
+    80 pixels wide."""
+    inverse_rung = (1 / NEAR_M - 1 / hints.config.network.max_depth_m) / (RUNGS - 1)
     errors, shares = [], []
     for step in range(4):
         sample = hints.source.draw(0, step)
@@ -45,8 +45,8 @@ def test_where_it_is_sure_the_sweep_knows_the_depth(hints, street):
         off = (1 / found.depth - small).abs()
         errors.append((off <= torch.maximum(torch.tensor(inverse_rung), 0.2 * small))[found.sure])
         shares.append(found.sure.float().mean())
-    assert np.mean(shares) > 0.2
-    assert torch.cat(errors).float().mean() > 0.8
+    assert np.mean(shares) > 0.6
+    assert torch.cat(errors).float().mean() > 0.92
 
 
 def test_a_hint_belongs_to_its_frame_alone(hints):
