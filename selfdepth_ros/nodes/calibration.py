@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSPolicyKind, QoSProfile, qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo
 
 from selfdepth_ros.core.cameras import Camera
@@ -18,10 +19,17 @@ from selfdepth_ros.core.rig import Rig, RigCamera, load_rig
 from selfdepth_ros.core.rig_difference import rig_differences
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import camera_from_info
+from selfdepth_ros.nodes.entities import all_or_none
 
 Lookup = Callable[[str], SE3 | None]
 """Frame of a camera -> body_from_camera, None while it is not known."""
 _NAMES = ('the rig file', 'CameraInfo')
+_OVERRIDABLE = (
+    QoSPolicyKind.HISTORY,
+    QoSPolicyKind.DEPTH,
+    QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
 _ADVICE = (
     'if CameraInfo is right, use rig:=topics or a new rig file (selfdepth rig --from-bag BAG '
     '--save RIG.yaml); if the file is right, correct what the camera driver publishes'
@@ -60,12 +68,13 @@ class CameraInfos:
         """Camera -> what is wrong with the last CameraInfo that came for it."""
         self.changes = 0
         self._last: dict[str, Any] = {}
-        self._subscriptions = [
+        made = (
             node.create_subscription(
-                CameraInfo, topic, functools.partial(self._take, name), qos_profile_sensor_data
+                CameraInfo, topic, functools.partial(self._take, name), **_qos()
             )
             for name, topic in topics.items()
-        ]
+        )
+        self._subscriptions = all_or_none(made, node.destroy_subscription)
 
     def _take(self, name: str, msg: Any) -> None:
         """Keep what a CameraInfo says; one like the last is let go at once."""
@@ -88,6 +97,14 @@ class CameraInfos:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
+
+
+def _qos() -> dict[str, Any]:
+    """SensorData QoS, overridable: a CameraInfo sent once and kept (latched) wants durability."""
+    # A copy: overrides are written into the profile.
+    base = qos_profile_sensor_data
+    own = QoSProfile(history=base.history, depth=base.depth, reliability=base.reliability)
+    return {'qos_profile': own, 'qos_overriding_options': QoSOverridingOptions(_OVERRIDABLE)}
 
 
 def _content(msg: Any) -> tuple[Any, ...]:

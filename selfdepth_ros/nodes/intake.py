@@ -16,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.sync import JUMP_BACK_NS, SetReady, SurroundSync
 from selfdepth_ros.messages import stamp_from_ns, stamp_ns
+from selfdepth_ros.nodes.entities import all_or_none
 from selfdepth_ros.nodes.parameters import SurroundDepthConfig
 from selfdepth_ros.nodes.qos import overridden_qos
 from selfdepth_ros.nodes.sets import SetQueue
@@ -169,7 +170,8 @@ class Intake:
         }
 
     def _own(self) -> list[Any]:
-        return [self._subscribe(name, topic) for name, topic in self.topics.items()]
+        made = (self._subscribe(name, topic) for name, topic in self.topics.items())
+        return all_or_none(made, self._node.destroy_subscription)
 
     def _subscribe(self, camera: str, topic: str) -> Any:
         take = functools.partial(self._take, camera)
@@ -194,12 +196,13 @@ class Intake:
                 'sync: message_filters needs the Python package message_filters, which is not '
                 'installed (ros-<distro>-message-filters); sync: surround works without it'
             ) from cause
-        filters = []
-        for topic in self.topics.values():
+
+        def filter_of(topic: str) -> Any:
             with overridden_qos(self._node, topic):
-                filters.append(
-                    message_filters.Subscriber(self._node, self._kind, topic, **self._options())
-                )
+                return message_filters.Subscriber(self._node, self._kind, topic, **self._options())
+
+        made = (filter_of(topic) for topic in self.topics.values())
+        filters = all_or_none(made, lambda item: self._node.destroy_subscription(item.sub))
         for index, (item, name) in enumerate(zip(filters, self.topics, strict=True)):
             item.registerCallback(functools.partial(self._receive, name))
             item.registerCallback(functools.partial(self._forget_after_jump, index))

@@ -23,6 +23,12 @@ class LiveRig(Protocol):
     """Where the calibration comes from."""
 
     mounts: MovingMounts | None
+    of_file: bool
+    """Whether it is from a rig file."""
+
+    def use(self, rig: Rig) -> None:
+        """Go on with the rig of another file, of the same cameras, where this one is of a file."""
+        ...
 
     def look(self) -> Rig | None:
         """Return the rig that new tables are needed for; None: nothing has changed."""
@@ -53,10 +59,15 @@ class RigOfFile:
     """The rig of a file; CameraInfo, where it comes, is only compared with it."""
 
     mounts = None
+    of_file = True
 
     def __init__(self, node: Node, rig: Rig, infos: CameraInfos) -> None:
-        self._rig, self._infos = rig, infos
-        self._check = FileCheck(node, rig, infos)
+        self._node, self._infos = node, infos
+        self.use(rig)
+
+    def use(self, rig: Rig) -> None:
+        """Go on with the rig of another file; CameraInfo is compared with it anew."""
+        self._check = FileCheck(self._node, rig, self._infos)
 
     def look(self) -> Rig | None:
         """Compare CameraInfo with the file, if there is a new one; the rig stays."""
@@ -87,6 +98,8 @@ class RigOfFile:
 class RigOfTopics:
     """The rig of CameraInfo and TF. TF is shut down by who has opened it."""
 
+    of_file = False
+
     def __init__(
         self, node: Node, infos: CameraInfos, tf: Tf, body_frame: str, max_gap_ns: int
     ) -> None:
@@ -98,6 +111,9 @@ class RigOfTopics:
         self._before: tuple[Rig | None, MovingMounts | None] = None, None
         self._seen: Rig | None = None
         self._incomplete = False
+
+    def use(self, rig: Rig) -> None:
+        """Nothing: the cameras stay where CameraInfo and TF say."""
 
     def _place(self, frame_id: str) -> SE3 | None:
         found = self._tf.newest(self._body_frame, frame_id)

@@ -2,16 +2,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """The model and the rig file that the parameters name."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from selfdepth_ros.core.errors import CalibrationError
+from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.inference import DepthEngine, EngineError, load_engine
 from selfdepth_ros.inference.load import model_file
 from selfdepth_ros.inference.self_check import require_depths
+from selfdepth_ros.nodes.calibration import rig_from_file
 from selfdepth_ros.nodes.parameters import SurroundDepthConfig
 from selfdepth_ros.shipped import shipped
 
 FROM_TOPICS = 'topics'
 """Value of the parameter `rig`: calibration from CameraInfo and TF."""
+_AGAIN = 'or configure the node again, which takes it'
+
+
+class Model(NamedTuple):
+    """What a node at work is to go on with."""
+
+    engine: DepthEngine
+    rig: Rig | None
+    """Of the rig file; None: the rig in use stays."""
+    rig_source: str
+    """Where the rig is from, in words."""
 
 
 def model_path(config: SurroundDepthConfig) -> Path:
@@ -30,6 +46,25 @@ def rig_path(config: SurroundDepthConfig) -> Path | None:
     model = model_path(config)
     beside = (model if model.is_dir() else model.parent) / 'rig.yaml'
     return beside if beside.is_file() else None
+
+
+def rig_of_file(config: SurroundDepthConfig) -> Rig | None:
+    """The rig of that file; None: listen to CameraInfo and TF. Raises CalibrationError."""
+    path = rig_path(config)
+    return rig_from_file(path, config.cameras, config.output_frame) if path else None
+
+
+def camera_names(
+    config: SurroundDepthConfig, engine: DepthEngine, rig: Rig | None
+) -> tuple[str, ...]:
+    """The cameras to listen to, in order. Raises CalibrationError when nothing names any."""
+    names = rig.names if rig else config.cameras or engine.manifest.cameras
+    if not names:
+        raise CalibrationError(
+            'no camera is named: found an empty list in the parameter cameras and in the '
+            'model, and no rig file; give cameras:=[...] or rig:=<path>'
+        )
+    return tuple(names)
 
 
 def load_model(config: SurroundDepthConfig) -> DepthEngine:
@@ -57,3 +92,33 @@ def build_model(config: SurroundDepthConfig) -> DepthEngine:
 
         build_only(model_file(model_path(config)), BuildOptions())
     return load_checked_model(config, len(config.cameras))
+
+
+def load_model_again(config: SurroundDepthConfig, cameras: Sequence[str], of_file: bool) -> Model:
+    """Load and check what the parameters name now, for a node that works with `cameras`.
+
+    Its topics stay, and so does where its rig is from: `of_file`, or CameraInfo and TF. What would
+    be another one when it is configured again is refused. Raises EngineError, CalibrationError.
+    """
+    path = rig_path(config)
+    if path and not of_file:
+        raise CalibrationError(
+            f'found a rig file, {path}, expected none: the node works with CameraInfo and TF. '
+            f'Start it with rig:={FROM_TOPICS}, {_AGAIN}'
+        )
+    rig = rig_of_file(config)
+    if rig:  # before a model is compiled
+        _require_names(rig.names, cameras, f'in {path}')
+    engine = load_checked_model(config, len(cameras))
+    if not of_file:
+        _require_names(camera_names(config, engine, None), cameras, 'in the model')
+        return Model(engine, None, 'CameraInfo and TF')
+    return Model(engine, rig, str(path) if rig else 'that in use, no rig.yaml is beside the model')
+
+
+def _require_names(found: Sequence[str], expected: Sequence[str], where: str) -> None:
+    if tuple(found) != tuple(expected):
+        raise CalibrationError(
+            f'found the cameras {", ".join(found)} {where}, expected those that the node works '
+            f'with, in their order: {", ".join(expected)}. Give a model for these, {_AGAIN}'
+        )

@@ -3,7 +3,7 @@
 """How the robot moves between the images of a set: from odometry, or from TF."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -23,6 +23,7 @@ from selfdepth_ros.nodes.tf import STATIC_NS, Tf, TfTrack
 
 _QUEUE = 50
 _UNMOVED = 'images are not moved to one time: '
+_NEEDS_TF = 'motion.source is tf (odometry and none work without it)'
 _OFF = 'off (motion.source: none)'
 STEADY_M, STEADY_RAD = 0.02, 0.01
 """A mount that has moved less than this since the tables were made looks where they say."""
@@ -157,6 +158,20 @@ class TfPoses(TfTrack):
 
     def close(self) -> None:
         """Nothing: TF is closed by who has opened it."""
+
+
+def poses_of(
+    node: Node, config: MotionConfig, body_frame: str, listen_to_tf: Callable[[str], Tf]
+) -> Poses | None:
+    """What tells the robot's motion, as the parameters say; None: nothing is to.
+
+    `listen_to_tf` is called, with what TF is needed for, where the poses are from there.
+    """
+    if config.source == 'odometry':
+        return OdometryPoses(node, config.odometry_topic, body_frame)
+    if config.source == 'tf':
+        return TfPoses(listen_to_tf(_NEEDS_TF), config.fixed_frame, body_frame)
+    return None
 
 
 class EgoMotion:

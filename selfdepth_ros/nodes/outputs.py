@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node publishes: cloud, obstacles, scan, a depth image per camera.
+"""What the node publishes: cloud, obstacles, scan, depth and its CameraInfo per camera.
 
 Each output is a publisher and the function that makes its message; the function is called when
 somebody listens, and not otherwise.
@@ -14,7 +14,7 @@ import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Image, LaserScan, PointCloud2
+from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 
 from selfdepth_ros.compiled import fastest_steps
 from selfdepth_ros.core.depth import z_depth_from_ray_distance
@@ -24,9 +24,15 @@ from selfdepth_ros.core.obstacles import obstacles
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.scan import Scanner
 from selfdepth_ros.messages import pack_xyz, scan_fields
+from selfdepth_ros.nodes.entities import all_or_none
 from selfdepth_ros.nodes.parameters import SurroundDepthConfig
 from selfdepth_ros.nodes.qos import overridden_qos
-from selfdepth_ros.nodes.to_ros import cloud_message, image_message, scan_message
+from selfdepth_ros.nodes.to_ros import (
+    camera_info_message,
+    cloud_message,
+    image_message,
+    scan_message,
+)
 from selfdepth_ros.packing import pack_result, thinned
 from selfdepth_ros.pipeline import SurroundResult
 
@@ -73,7 +79,14 @@ class Outputs:
         ]
         for index, name in enumerate(cameras if config.publish_depth else ()):
             makers.append((Image, f'~/{name}/depth', functools.partial(_depth, index)))
-        self._outputs = [(self._publisher(kind, topic), make) for kind, topic, make in makers]
+            # Beside the image, where image_transport looks for it.
+            info = functools.partial(_camera_info, index)
+            makers.append((CameraInfo, f'~/{name}/camera_info', info))
+        publishers = all_or_none(
+            (self._publisher(kind, topic) for kind, topic, _ in makers),
+            node.destroy_lifecycle_publisher,
+        )
+        self._outputs = [(own, make) for own, (*_, make) in zip(publishers, makers, strict=True)]
 
     def _publisher(self, kind: type, topic: str) -> Any:
         qos = QoSProfile(depth=2, reliability=QoSReliabilityPolicy.RELIABLE)
@@ -155,3 +168,11 @@ def _depth(index: int, computed: Computed) -> Image | None:
         rays, _ = item.camera.pixel_rays()
         depth = z_depth_from_ray_distance(depth, rays).astype(np.float32)
     return image_message(depth, '32FC1', stamp_ns, item.frame_id)
+
+
+def _camera_info(index: int, computed: Computed) -> CameraInfo | None:
+    """The lens that the depth image of one camera belongs to, at its size; None: it is missing."""
+    stamp_ns = computed.stamps_ns[index]
+    if stamp_ns is None:
+        return None
+    return camera_info_message(computed.rig.cameras[index], stamp_ns)

@@ -5,7 +5,7 @@
 import difflib
 import math
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -27,7 +27,8 @@ from selfdepth_ros.nodes.saving import SaveConfig
 ConfigT = TypeVar('ConfigT')
 _EMPTY: dict[Any, Any] = {str: '', float: 0.0}
 """A list of nothing but this stands for an empty one, whose type ROS cannot tell."""
-_OF_RCLPY = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
+_OF_RCLPY = ('use_sim_time', 'start_type_description_service')
+_QOS = 'qos_overrides.'
 
 
 class When(Enum):
@@ -76,7 +77,7 @@ class SurroundDepthConfig:
     threads: int = knob(0, low=0, high=1024)
     """CPU threads of the network; 0: as many as the runtime likes."""
     publish_depth: bool = True
-    """Offer a depth image per camera (32FC1); computed for those that are subscribed to."""
+    """Offer a depth image (32FC1) and its CameraInfo per camera; made for those subscribed to."""
     ground_height_m: float = knob(0.0, unit='m', low=-100.0, high=100.0)
     """Height of the ground in the output frame, which heights of scan and obstacles are above."""
     diagnostics_period_s: float = knob(1.0, unit='s', low=0.1, high=60.0)
@@ -195,17 +196,36 @@ def _descriptor(own: Knob, when: When) -> ParameterDescriptor:
     return result
 
 
+def warn_of_unused_qos(node: Node) -> None:
+    """Say which given overrides of QoS no publisher and no subscription has asked for.
+
+    Each declares its own when it is made: to be called when all are.
+    """
+    for name, hint in _unknown(node):
+        if name.startswith(_QOS):
+            node.get_logger().warning(
+                f'{name!r}: there is no such override of QoS here, it has no effect.{hint}'
+            )
+
+
 def _warn_unknown(node: Node) -> None:
     """Say which given parameters nobody declared: usually a slip of the pen.
 
-    A warning only, since one file with `/**:` may speak to several nodes. rclpy has no public
-    list of the given values.
+    A warning only, since one file with `/**:` may speak to several nodes.
+    """
+    for name, hint in _unknown(node):
+        if not name.startswith((*_OF_RCLPY, _QOS)):
+            node.get_logger().warning(
+                f'parameter {name!r} is not known here and has no effect.{hint}'
+            )
+
+
+def _unknown(node: Node) -> Iterator[tuple[str, str]]:
+    """Given parameters that nobody has declared, and what may have been meant.
+
+    rclpy has no public list of the given values.
     """
     given = getattr(node, '_parameter_overrides', {})
-    known = [own for own in given if node.has_parameter(own)]
-    for name in sorted(set(given) - set(known)):
-        if name.startswith(_OF_RCLPY):
-            continue
+    for name in sorted(own for own in given if not node.has_parameter(own)):
         near = difflib.get_close_matches(name, list(node._parameters), n=1)
-        hint = f' Did you mean {near[0]!r}?' if near else ''
-        node.get_logger().warning(f'parameter {name!r} is not known here and has no effect.{hint}')
+        yield name, f' Did you mean {near[0]!r}?' if near else ''

@@ -22,9 +22,9 @@ from std_srvs.srv import Trigger
 
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.frames import PointCloud
-from selfdepth_ros.inference import DepthEngine
 from selfdepth_ros.inference.interrupts import interrupt_other_threads
 from selfdepth_ros.nodes.execution import leave_behind
+from selfdepth_ros.nodes.model import Model
 from selfdepth_ros.nodes.saving import SaveConfig, SaveError, save
 
 PATIENCE_S = 5.0
@@ -52,12 +52,12 @@ class Served(Protocol):
         """How the node is, in words."""
         ...
 
-    def load_engine(self) -> DepthEngine:
-        """Load and check the model that the parameters name. Raises SelfdepthError."""
+    def load_model(self) -> Model:
+        """Load and check model and rig file that the parameters name. Raises SelfdepthError."""
         ...
 
-    def use_engine(self, engine: DepthEngine) -> None:
-        """Go on with another engine, or with the old one: then SelfdepthError."""
+    def use_model(self, model: Model) -> None:
+        """Go on with another model and its rig, or with the old ones: then SelfdepthError."""
         ...
 
 
@@ -141,12 +141,13 @@ class Services:
     def _reload(self) -> str:
         """Load and check; only then is the old engine let go."""
         try:
-            engine = self._served.load_engine()
-            self._served.use_engine(engine)
+            model = self._served.load_model()
+            self._served.use_model(model)
         except NotReadyError:
             raise
         except SelfdepthError as error:
             self.reload_problem = f'{error}. The model that was loaded stays in use'
             raise type(error)(self.reload_problem) from error
         self.reload_problem = ''
-        return f'loaded {engine.manifest.name!r} on {engine.device}'
+        engine = model.engine
+        return f'loaded {engine.manifest.name!r} on {engine.device}; rig: {model.rig_source}'

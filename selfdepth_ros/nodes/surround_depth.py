@@ -15,21 +15,33 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
+from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.rig import Rig
-from selfdepth_ros.inference import DepthEngine
 from selfdepth_ros.nodes import execution
-from selfdepth_ros.nodes.calibration import CameraInfos, rig_from_file
+from selfdepth_ros.nodes.calibration import CameraInfos
 from selfdepth_ros.nodes.diagnostics import Condition
 from selfdepth_ros.nodes.intake import Intake, make_queue, stamp_offsets_ns, topic_of
 from selfdepth_ros.nodes.live import LiveParameters
 from selfdepth_ros.nodes.live_rig import LiveRig, RigOfFile, RigOfTopics
-from selfdepth_ros.nodes.model import build_model, load_checked_model, load_model, rig_path
+from selfdepth_ros.nodes.model import (
+    Model,
+    build_model,
+    camera_names,
+    load_model,
+    load_model_again,
+    rig_of_file,
+)
 from selfdepth_ros.nodes.monitor import Monitor
-from selfdepth_ros.nodes.motion import EgoMotion, OdometryPoses, Poses, TfPoses
+from selfdepth_ros.nodes.motion import EgoMotion, poses_of
 from selfdepth_ros.nodes.outputs import Outputs
-from selfdepth_ros.nodes.parameters import SurroundDepthConfig, declare, read, surround_when
+from selfdepth_ros.nodes.parameters import (
+    SurroundDepthConfig,
+    declare,
+    read,
+    surround_when,
+    warn_of_unused_qos,
+)
 from selfdepth_ros.nodes.processing import Calibrated, Processor
 from selfdepth_ros.nodes.saving import SaveConfig
 from selfdepth_ros.nodes.services import NotReadyError, Services
@@ -46,7 +58,6 @@ _RIG_NEEDS_TF = (
     'there is no rig file, so the extrinsics must come from TF (a rig file, rig:=<path>.yaml, '
     'works without it)'
 )
-_MOTION_NEEDS_TF = 'motion.source is tf (odometry and none work without it)'
 
 
 class SurroundDepthNode(LifecycleNode):
@@ -87,14 +98,13 @@ class SurroundDepthNode(LifecycleNode):
         if self._service_desk:
             self._service_desk.reload_problem = ''
         self._start_times.mark('model')
-        rig = None
-        if path := rig_path(config):
-            rig = rig_from_file(path, config.cameras, config.output_frame)
-        self._cameras: Sequence[str] = self._names(rig)
+        rig = rig_of_file(config)
+        self._cameras = camera_names(config, self._engine, rig)
         self._offsets_ns = stamp_offsets_ns(config, self._cameras)
         self._outputs = Outputs(self, self._cameras, config)
         self._monitor = Monitor(self._cameras)
-        self._motion = EgoMotion(self._poses(), config.motion.max_gap_ns)
+        poses = poses_of(self, config.motion, config.output_frame, self._listen_to_tf)
+        self._motion = EgoMotion(poses, config.motion.max_gap_ns)
         self._processor = Processor(
             self, self._cameras, self._outputs, self._monitor, self._motion, self._start_times
         )
@@ -109,6 +119,7 @@ class SurroundDepthNode(LifecycleNode):
         self._intake = Intake(self, self._config, self._offsets_ns, self._queue)
         self._worker = Worker(self._queue, self._processor.compute, self._processor.failed)
         super().on_activate(state)
+        warn_of_unused_qos(self)  # now all entities are made
         topics = ', '.join(self._intake.topics.values())
         self.get_logger().info(f'active: {len(self._cameras)} cameras ({topics})')
 
@@ -199,15 +210,6 @@ class SurroundDepthNode(LifecycleNode):
 
     # -- calibration --
 
-    def _names(self, rig: Rig | None) -> Sequence[str]:
-        names = self._config.cameras or self._engine.manifest.cameras if rig is None else rig.names
-        if not names:
-            raise CalibrationError(
-                'no camera is named: found an empty list in the parameter cameras and in the '
-                'model, and no rig file; give cameras:=[...] or rig:=<path>'
-            )
-        return names
-
     def _listen_for_calibration(self, rig: Rig | None) -> None:
         config = self._config
         topics = {name: topic_of(config.info_topic, name) for name in self._cameras}
@@ -253,17 +255,6 @@ class SurroundDepthNode(LifecycleNode):
         self._tf = self._tf or Tf(self, purpose)
         return self._tf
 
-    # -- motion --
-
-    def _poses(self) -> Poses | None:
-        """What tells the robot's motion, as the parameters say."""
-        motion, body_frame = self._config.motion, self._config.output_frame
-        if motion.source == 'odometry':
-            return OdometryPoses(self, motion.odometry_topic, body_frame)
-        if motion.source == 'tf':
-            return TfPoses(self._listen_to_tf(_MOTION_NEEDS_TF), motion.fixed_frame, body_frame)
-        return None
-
     # -- what services and live parameters ask for --
 
     def next_cloud(self) -> 'Future[PointCloud]':
@@ -282,27 +273,31 @@ class SurroundDepthNode(LifecycleNode):
         with self.lock:
             return self._condition().state()[1] if self._processor else 'not configured'
 
-    def load_engine(self) -> DepthEngine:
+    def load_model(self) -> Model:
         """See Served."""
-        if self._processor is None:
+        live_rig = self._live_rig
+        if live_rig is None:
             raise NotReadyError(
                 'found no model in use, expected the node configured: configure it'
             )
-        return load_checked_model(read(self, SurroundDepthConfig), len(self._cameras))
+        config = read(self, SurroundDepthConfig)
+        return load_model_again(config, self._cameras, live_rig.of_file)
 
-    def use_engine(self, engine: DepthEngine) -> None:
+    def use_model(self, model: Model) -> None:
         """See Served."""
         with self.lock:
-            if self._processor is None:
+            processor = self._processor
+            if processor is None or (model.rig and model.rig.names != self._cameras):
                 raise NotReadyError('found the node cleaned up meanwhile: configure it again')
-            before, calibrated = self._engine, self._processor.calibrated
-            self._engine = engine
+            before, self._engine = self._engine, model.engine
             try:
-                if calibrated:
-                    self._assemble(calibrated.pipeline.source)
+                if processor.calibrated:
+                    self._assemble(model.rig or processor.calibrated.pipeline.source)
             except Exception:
                 self._engine = before
                 raise
+            if model.rig:
+                self._live_rig.use(model.rig)
 
     def _apply(self, config: SurroundDepthConfig) -> None:
         """Go on with other filters, outputs and periods."""

@@ -26,10 +26,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from selfdepth_ros.core.config import knob
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_ros.messages import camera_info_fields
 from selfdepth_ros.nodes import execution
 from selfdepth_ros.nodes.parameters import declare, read
-from selfdepth_ros.nodes.to_ros import byte_array, header, image_message
+from selfdepth_ros.nodes.to_ros import byte_array, camera_info_message, header, image_message
 from selfdepth_ros.shipped import DEMO_SEED
 from selfdepth_ros.synthetic.loop import RenderedLoop, render_loop, there_and_back
 from selfdepth_ros.synthetic.recording import Recording
@@ -84,13 +83,6 @@ class SyntheticRigConfig:
             distorted=self.distorted,
             stagger_ms=self.stagger_ms,
         )
-
-
-def camera_info_message(item: RigCamera) -> CameraInfo:
-    """Return the CameraInfo of a camera, without a stamp."""
-    fields = camera_info_fields(item.camera)._asdict()
-    values = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
-    return CameraInfo(header=header(0, item.frame_id), **values)
 
 
 def _set_pose(position: Any, rotation: Any, pose: SE3) -> None:

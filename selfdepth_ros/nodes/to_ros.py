@@ -6,10 +6,17 @@ import array
 from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import Image, LaserScan, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from selfdepth_ros.messages import PackedPoints, ScanFields, image_fields, stamp_from_ns
+from selfdepth_ros.core.rig import RigCamera
+from selfdepth_ros.messages import (
+    PackedPoints,
+    ScanFields,
+    camera_info_fields,
+    image_fields,
+    stamp_from_ns,
+)
 
 
 def byte_array(data: Any) -> 'array.array[int]':
@@ -51,6 +58,13 @@ def cloud_message(packed: PackedPoints, stamp_ns: int, frame_id: str) -> PointCl
     )
     fill(message.data, packed.data)
     return message
+
+
+def camera_info_message(item: RigCamera, stamp_ns: int = 0) -> CameraInfo:
+    """Return the lens of a camera as sensor_msgs/CameraInfo, in its frame."""
+    fields = camera_info_fields(item.camera)._asdict()
+    values = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+    return CameraInfo(header=header(stamp_ns, item.frame_id), **values)
 
 
 def image_message(pixels: Any, encoding: str, stamp_ns: int, frame_id: str) -> Image:

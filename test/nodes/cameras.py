@@ -13,8 +13,8 @@ from scene import CAMERAS, picture, rig_of
 from sensor_msgs.msg import CompressedImage
 
 from selfdepth_ros.nodes import execution
-from selfdepth_ros.nodes.synthetic_rig import camera_info_message, publish_rig_on_tf
-from selfdepth_ros.nodes.to_ros import byte_array, image_message
+from selfdepth_ros.nodes.synthetic_rig import publish_rig_on_tf
+from selfdepth_ros.nodes.to_ros import byte_array, camera_info_message, image_message
 
 PERIOD_S = 0.1
 

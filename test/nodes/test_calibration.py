@@ -17,8 +17,8 @@ from selfdepth_ros.inference import load_engine
 from selfdepth_ros.messages import points_from_cloud_msg
 from selfdepth_ros.nodes.calibration import CameraInfos
 from selfdepth_ros.nodes.live_rig import RigOfTopics
-from selfdepth_ros.nodes.synthetic_rig import camera_info_message
 from selfdepth_ros.nodes.tf import STATIC_NS
+from selfdepth_ros.nodes.to_ros import camera_info_message
 from selfdepth_ros.pipeline import SurroundDepth
 
 POINTS = '/surround_depth/points'

@@ -46,7 +46,7 @@ class Broadcaster:
 
 
 def test_extrinsics_that_come_late_are_waited_for(scene, surround, listener) -> None:
-    from selfdepth_ros.nodes.synthetic_rig import camera_info_message
+    from selfdepth_ros.nodes.to_ros import camera_info_message
 
     node = surround(model=scene.model, rig='topics', info_topic=INFO, diagnostics_period_s=0.1)
     last, clouds = listener.diagnostics(), listener.listen(PointCloud2, POINTS)

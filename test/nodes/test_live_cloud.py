@@ -105,8 +105,9 @@ def test_nothing_is_computed_that_nobody_listens_to(scene, surround, listener) -
 def test_camera_info_and_tf_make_the_same_rig_as_the_file(scene, surround, listener) -> None:
     surround(model=scene.model, rig='topics')
     clouds = listener.listen(PointCloud2, POINTS)
-    listener.wait(lambda: clouds, 'a cloud')
-    assert_cloud_is(clouds[-1], scene.expected().cloud)
+    expected = scene.expected().cloud
+    listener.wait(lambda: complete(clouds, len(expected)), 'a cloud of all cameras')
+    assert_cloud_is(complete(clouds, len(expected))[-1], expected)
 
 
 @pytest.mark.skipif(
@@ -115,8 +116,9 @@ def test_camera_info_and_tf_make_the_same_rig_as_the_file(scene, surround, liste
 def test_the_stock_synchronizer_makes_the_same_cloud(scene, surround, listener) -> None:
     surround(model=scene.model, sync='message_filters')
     clouds = listener.listen(PointCloud2, POINTS)
-    listener.wait(lambda: clouds, 'a cloud')
-    assert_cloud_is(clouds[-1], scene.expected().cloud)
+    expected = scene.expected().cloud
+    listener.wait(lambda: complete(clouds, len(expected)), 'a cloud of all cameras')
+    assert_cloud_is(complete(clouds, len(expected))[-1], expected)
 
 
 def test_a_cloud_is_saved_as_it_was_published(
@@ -143,12 +145,18 @@ def test_figures_of_rate_and_latency_are_in_the_diagnostics(scene, surround, lis
     surround(model=scene.model, diagnostics_period_s=0.1)
     listener.listen(PointCloud2, POINTS)
     last = listener.diagnostics()
-    listener.wait(lambda: 'rate_hz' in last()[2], 'a rate')
-    level, message, values = last()
-    assert (level, message) == (b'\x00', 'running')
+    whole = str(len(scene.expected().cloud))  # a busy machine may let a deadline pass
+    listener.wait(
+        lambda: (
+            last()[:2] == (b'\x00', 'running')
+            and 'rate_hz' in last()[2]
+            and last()[2]['points'] == whole
+        ),
+        'a rate, of a whole cloud',
+    )
+    values = last()[2]
     stages = ('waiting', 'decode', 'preprocess', 'infer', 'fuse', 'pack', 'publish')
     spent = {name: float(values[f'{name}_median_ms']) for name in stages}
     assert all(value >= 0 for value in spent.values())
     outside = float(values['outside_network_median_ms'])
     assert spent['waiting'] <= outside <= float(values['latency_median_ms'])
-    assert int(values['points']) == len(scene.expected().cloud)

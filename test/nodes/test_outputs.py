@@ -5,11 +5,16 @@
 import math
 
 import numpy as np
-from sensor_msgs.msg import LaserScan, PointCloud2
+from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 
 from selfdepth_ros.core.downsample import first_of_each_voxel
 from selfdepth_ros.core.scan import ScanConfig, Scanner
-from selfdepth_ros.messages import points_from_cloud_msg, stamp_ns
+from selfdepth_ros.messages import (
+    camera_from_info,
+    decode_depth,
+    points_from_cloud_msg,
+    stamp_ns,
+)
 
 NODE = '/surround_depth'
 FOUR = ('a', 'b', 'c', 'dead')
@@ -101,6 +106,34 @@ def test_an_organized_cloud_with_all_fields_every_other_pixel(scene, surround, l
     np.testing.assert_array_equal(points['camera'], cloud.camera[kept])
     assert np.isnan(points['confidence']).all()
     assert not points['time'].any()  # the cameras of this scene have one stamp
+
+
+def test_the_camera_info_beside_a_depth_image_projects_it_to_the_points_of_the_cloud(
+    scene, surround, listener
+) -> None:
+    """As image_transport pairs them: neighbours by name, of one stamp."""
+    surround(model=scene.model, diagnostics_period_s=0.1)
+    infos = listener.listen(CameraInfo, f'{NODE}/b/camera_info')
+    depths = listener.listen(Image, f'{NODE}/b/depth')
+
+    def pairs() -> list[tuple[Image, CameraInfo]]:
+        return [(d, i) for d in depths for i in infos if d.header.stamp == i.header.stamp]
+
+    listener.wait(lambda: len(pairs()) >= 2, 'depth images with their CameraInfo')
+    image, info = pairs()[0]
+    assert info.header == image.header
+    assert (info.width, info.height) == (image.width, image.height) == (32, 24)
+    item = scene.rig.cameras[1]
+    assert info.header.frame_id == item.frame_id
+    assert camera_from_info(info) == camera_from_info(info, rectified=True)
+    cloud = scene.expected().cloud
+    own = cloud.camera == 1
+    row, column = np.divmod(cloud.pixel[own], info.width)
+    z_m = decode_depth(image)[row, column]
+    fx, _, cx, _, fy, cy, *_ = info.k
+    seen = np.stack([(column - cx) / fx * z_m, (row - cy) / fy * z_m, z_m], axis=-1)
+    points = item.body_from_camera.apply(seen)
+    np.testing.assert_allclose(points, cloud.points[own], rtol=1e-4, atol=1e-4)
 
 
 def test_limits_that_do_not_go_together_are_refused(scene, surround) -> None:

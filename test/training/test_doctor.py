@@ -60,6 +60,7 @@ def config() -> TrainConfig:
         'network.decoder=[8, 8, 8, 8]',
         'data.width=96',
         'data.height=64',
+        'data.frames=2',
     )
     return load_recipe('fsm', [*small, 'precision=32-true', 'steps=1'])
 

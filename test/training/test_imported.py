@@ -19,9 +19,13 @@ SETTINGS = (
     'network.decoder=[8, 8, 8, 8]',
     'data.width=96',
     'data.height=64',
+    'data.frames=4',
     'precision=32-true',
 )
 STEPS = 4
+
+# The street is written, imported and learned from before the first test ends.
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope='module')

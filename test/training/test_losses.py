@@ -115,7 +115,7 @@ from torch._dynamo.utils import counters
 from selfdepth_training.losses.fast_photometric import fast_photometric_error
 
 torch.compile = functools.partial(torch.compile, backend='eager')
-for width in range(8, 28):
+for width in range(8, 24):
     fast_photometric_error(torch.rand(1, 3, 8, width), torch.rand(1, 3, 8, width), 0.85)
 print(counters['stats']['unique_graphs'])
 """
@@ -132,7 +132,7 @@ def run_compiled(script: str) -> list[str]:
 
 def test_the_error_is_compiled_for_more_kinds_of_input_than_torch_would_by_itself():
     """Four sizes, in time and across, with a gradient and without: torch stops at eight."""
-    assert run_compiled(KINDS)[-1] == '20'
+    assert run_compiled(KINDS)[-1] == '16'
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 """One number that also says how sure it is: what teaches it, and what it comes to."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from selfdepth_training import platt
 from selfdepth_training.checkpoint import load_checkpoint
 from selfdepth_training.config import RECIPES, load_recipe
 from selfdepth_training.data.samples import SampleSource, SureDepth
+from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.predict import TrainedNetwork
 from selfdepth_training.scene import Scene
@@ -37,6 +39,24 @@ pytestmark = pytest.mark.usefixtures('one_thread')
 @pytest.fixture(scope='module')
 def cache_root(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp('caches')
+
+
+@pytest.fixture(scope='module', autouse=True)
+def swept_once() -> Iterator[None]:
+    """Trainings of the same frames, alike in what the sweeps look at, share what these found."""
+    found, sweep = {}, SweepHints._found
+
+    def remembered(self, recording, now, device):
+        config = self.config
+        looked_at = config.data, config.loss.ssim, config.network.max_depth_m
+        key = self.source.caches[recording].folder, now, repr(looked_at)
+        if key not in found:
+            found[key] = sweep(self, recording, now, device)
+        return found[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SweepHints, '_found', remembered)
+        yield
 
 
 @pytest.mark.parametrize(('images_from', 'clip'), [(0.0, 10), (0.5, 10), (1.0, 10), (0.5, 0.01)])
@@ -121,7 +141,15 @@ def test_a_hint_teaches_whether_the_depth_is_within_a_quarter_of_it(true_scene):
         assert ((doubt.grad[:, 1] < 0) == bool(right)).all(), factor
 
 
-@pytest.mark.parametrize('recipe', sorted(path.stem for path in RECIPES.glob('*.yaml')))
+# With one number and its sureness these differ from others in what the labels say, in the samples
+# of a step or in width: nothing that the sureness looks at.
+ALIKE = {
+    'hints-hard', 'hints-sum', 'hints-uncertain', 'monocular', 'packnet', 'resmatch', 'semi',
+    'supervised',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('recipe', sorted({path.stem for path in RECIPES.glob('*.yaml')} - ALIKE))
 def test_every_recipe_can_be_sure(recipe, street, cache_root, tmp_path):
     settings = *SMALL, *SURE, *LESS, 'data.frames=4', 'network.pose_width=8', 'steps=2'
     if recipe == 'lite':
@@ -136,12 +164,18 @@ def test_every_recipe_can_be_sure(recipe, street, cache_root, tmp_path):
     assert confidence.shape == (2, 64, 96) and confidence.std() > 0
 
 
-# Here the network has seen the street, and little of it; figures are those of a test, no more.
 @pytest.fixture(scope='module', params=['hints', 'images'])
-def trained(request, street, cache_root, tmp_path_factory) -> Path:
+def teacher(request) -> str:
+    """What the sureness is learned from."""
+    return request.param
+
+
+# Here the network has seen the street, and little of it; figures are those of a test, no more.
+@pytest.fixture(scope='module')
+def trained(teacher, street, cache_root, tmp_path_factory) -> Path:
     """Small networks: depths of hints, the sureness of these or, later, of the images."""
-    out = tmp_path_factory.mktemp(request.param) / 'run'
-    half = ('loss.images_from=0.7', 'loss.hint_until=0.7') if request.param == 'images' else ()
+    out = tmp_path_factory.mktemp(teacher) / 'run'
+    half = ('loss.images_from=0.7', 'loss.hint_until=0.7') if teacher == 'images' else ()
     fast = ('optimizer.learning_rate=1e-2', 'optimizer.warmup=0.1', 'data.jitter=0.0', 'steps=150')
     config = load_recipe('fsm', [*SMALL, *SURE, *fast, *half, 'loss.hint_fades=false'])
     train([street.bag], out, config, cache_root=cache_root)
@@ -149,8 +183,9 @@ def trained(request, street, cache_root, tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_less_sure_the_larger_the_error_and_calibration_makes_it_true(
-    trained, street, tmp_path, capsys
+    teacher, trained, street, tmp_path, capsys
 ):
     scores, model = tmp_path / 'scores.json', tmp_path / 'model'
     evaluation = [str(street.bag), '--every=4', '--json', str(scores)]
@@ -170,7 +205,8 @@ def test_the_less_sure_the_larger_the_error_and_calibration_makes_it_true(
     assert main(['export', str(trained), str(model), '--calibrate', str(street.bag)]) == 0
     after = told(model)
     # Of hints it is .02 to begin with, on the street that was learned from; of images .2.
-    assert after['calibration_error'] < max(0.03, 0.8 * before['calibration_error'])
+    off, still_off = before['calibration_error'], after['calibration_error']
+    assert still_off < (off + 0.005 if teacher == 'hints' else 0.5 * off)
     # Monotone: the same pixels in every tenth, but for what falls on a border.
     assert [d['abs_rel'] for d in after['deciles']] == pytest.approx(error.tolist(), rel=0.05)
     manifest = Manifest.load(model / 'model.yaml')
@@ -212,7 +248,7 @@ def test_a_network_that_does_not_know_cannot_be_calibrated(
     street, cache_root, tmp_path, capsys, monkeypatch
 ):
     """Which is said before the bag is looked at."""
-    settings = *SMALL, 'network.head=sigmoid', 'steps=1'
+    settings = *SMALL, *LESS, 'data.frames=4', 'network.head=sigmoid', 'steps=1'
     train([street.bag], tmp_path / 'run', load_recipe('fsm', settings), cache_root=cache_root)
     bag, export = str(street.bag), ['export', str(tmp_path / 'run'), str(tmp_path / 'm')]
     with monkeypatch.context() as patched:

@@ -252,7 +252,7 @@ def test_an_interrupted_search_shares_out_the_time_that_is_left(
 
 def test_what_has_no_metres_is_refused_before_it_is_trained(record, tmp_path, capsys, caplog):
     out, settings = tmp_path / 'search', [f'--set={text}' for text in SMALL]
-    arguments = ['tune', str(record(frames=16, odometry=False)), '--steps=1', *settings]
+    arguments = ['tune', str(record(frames=10, odometry=False)), '--steps=1', *settings]
     assert main([*arguments, f'--out={out}', '--try=lite', '--try=fsm']) == 0
     assert [folder.name for folder in (out / 'round_1').iterdir()] == ['1_fsm']
     assert 'lite is not tried: Found nothing that would teach it metres' in caplog.text
