@@ -323,7 +323,7 @@ class BagReader:
         for count, reason in (
             (stats.duplicate, 'images: stamp of the image before'),
             (stats.late, 'images: older than a set that had left'),
-            (stats.stray, 'images: stamp far from all the others'),
+            (stats.stray, 'images: stamp far from all the others, or ahead of most'),
             (stats.between, 'images: of a faster camera, between the sets of the others'),
         ):
             if count:

@@ -14,7 +14,11 @@ Laws, which the tests hold for any interleaving:
 * sets leave with strictly increasing stamps, and each camera's images leave in order, until the
   time line changes;
 * a set leaves as soon as nothing can be added to it, at the latest ``deadline_ns`` after its first
-  image arrived.
+  image arrived, unless it is ahead of half of the cameras.
+
+Sets ahead (`Presence`): a clock that is ahead, by less than ``jump_ns``, gives sets that leave
+before the others' images come, and make them late. If most living cameras are behind a set, it is
+stray. If half are, nobody knows which clocks are right: it is held until it costs nobody an image.
 
 Time lines: a bag that starts again, a seek, or a driver whose clock is wrong produces stamps far
 (``jump_ns``) from all the others, or well (``jump_back_ns``) before the camera's own last one, as
@@ -33,6 +37,7 @@ from bisect import insort
 from collections.abc import Sequence
 from typing import Any
 
+from selfdepth_ros.core.sync_presence import Presence
 from selfdepth_ros.core.sync_rates import Rates
 from selfdepth_ros.core.sync_values import (
     Collector,
@@ -42,6 +47,7 @@ from selfdepth_ros.core.sync_values import (
     SyncStats,
     check_arguments,
 )
+from selfdepth_ros.core.sync_waiting import Between, OtherTimeLine
 
 __all__ = ['SetReady', 'SurroundSync', 'SyncStats']
 
@@ -54,6 +60,7 @@ MOST_OFFSET_MS = 800.0
 come before a set of a recording leaves, within a second."""
 ALIVE_WITHIN = 3
 """A camera that was missing in this many sets in a row has no vote on the time line."""
+HALF = 0.5  # of the living cameras: a set that is ahead of more is stray, of as many is held
 
 
 class SurroundSync:
@@ -83,13 +90,13 @@ class SurroundSync:
         self.cameras = tuple(cameras)
         self.stats = SyncStats()
         self._index = {name: index for index, name in enumerate(self.cameras)}
-        self._tolerance_ns, self._deadline_ns = tolerance_ns, deadline_ns
+        self._tolerance_ns, self.deadline_ns = tolerance_ns, deadline_ns
         self._jump_ns, self._jump_back_ns = jump_ns, jump_back_ns
         self._absent_after = absent_after
-        self._missed = [0] * len(self.cameras)  # sets in a row without this camera, but due
         self._rates = Rates(len(self.cameras), tolerance_ns)
-        self._held: list[list[Image]] = [[] for _ in self.cameras]  # of fast cameras, in order
-        self._waiting: dict[int, Image] = {}  # images on another time line, one per camera
+        self._presence = Presence(self._rates, tolerance_ns, deadline_ns, jump_ns)
+        self._held = Between(len(self.cameras), self.stats)
+        self._waiting = OtherTimeLine(self.stats)
         self._heard_ns = 0  # arrival of the last image on the current time line
         self._start_time_line()
 
@@ -97,12 +104,17 @@ class SurroundSync:
     def pending(self) -> int:
         """Images held: in sets that are not complete yet, for later ones, on another time line."""
         in_sets = sum(len(collector.images) for collector in self._collectors)
-        return in_sets + sum(map(len, self._held)) + len(self._waiting)
+        return in_sets + sum(map(len, self._held.images)) + len(self._waiting.images)
 
     @property
     def next_deadline_ns(self) -> int | None:
         """Arrival time at which `expire` will release something; None when nothing waits."""
-        return min((self._deadline_of(collector) for collector in self._collectors), default=None)
+        until_ns = (collector.until_ns for collector in self._collectors)
+        return min((own_ns for own_ns in until_ns if own_ns is not None), default=None)
+
+    def leads_ns(self, now_ns: int) -> dict[str, int]:
+        """By how much the stamps of each camera whose images come are ahead of those of most."""
+        return {self.cameras[i]: own for i, own in self._presence.leads_ns(now_ns).items()}
 
     def push(
         self, camera: str, stamp_ns: int, arrival_ns: int, payload: Any = None
@@ -116,27 +128,27 @@ class SurroundSync:
         ready = self.expire(arrival_ns)
         if self._is_far(image):
             ready += self._wait_on_other_time_line(image)
-        else:  # and what its camera had waiting was a single wrong stamp, not a new time line
-            self.stats.stray += self._waiting.pop(image.camera, None) is not None
+        else:
+            self._waiting.let_go(image.camera)
             ready += self._take(image)
         return ready + self.expire(arrival_ns)  # of what waited or was held, and is in sets now
 
     def expire(self, now_ns: int) -> list[SetReady]:
         """Release every set whose deadline has passed at `now_ns` (same clock as the arrivals)."""
-        due = [i for i, item in enumerate(self._collectors) if self._deadline_of(item) <= now_ns]
-        ready = self._release(due[-1] + 1) if due else []
+        for held in [item for item in self._collectors if item.until_ns is None]:
+            if self._presence.share_behind(held, now_ns):
+                break
+            # a little later: of two sets that leave at once a live node takes the newer
+            held.until_ns = now_ns + min(self._tolerance_ns, self.deadline_ns)
+        due = [item for item in self._collectors if item.is_due(now_ns)]
+        ready = self._release_due(due, now_ns)
         # a set's first image may come a deadline after a fast camera's, and leave another later
-        since_ns = now_ns - 2 * self._deadline_ns
-        for camera, images in enumerate(self._held):
-            stale = [image.stamp_ns for image in images if image.arrival_ns <= since_ns]
-            if stale:
-                self._let_go(camera, stale[-1])
+        self._held.let_go_before(now_ns - 2 * self.deadline_ns)
         return ready
 
     def flush(self) -> list[SetReady]:
         """Release all that is held: the end of a bag. What waits on another time line is stray."""
-        self.stats.stray += len(self._waiting)
-        self._waiting.clear()
+        self._waiting.let_all_go()
         return self._release_all()
 
     # -- one time line --
@@ -144,56 +156,56 @@ class SurroundSync:
     def _start_time_line(self) -> None:
         self._collectors: list[Collector] = []  # sorted by their earliest stamp
         self._newest_ns: int | None = None  # of all cameras
-        self._newest_of: list[int | None] = [None] * len(self.cameras)
+        nothing: list[int | None] = [None] * len(self.cameras)
+        self._newest_of, self._left_of = nothing, nothing.copy()  # taken in, and left in a set
         self._released: Released | None = None
-        self._released_stamp_ns: int | None = None
+        self._next_stamp_ns: int | None = None  # at the least
         self._rates.restart()
+        self._presence.restart()
 
     def _take(self, image: Image) -> list[SetReady]:
         self._heard_ns = image.arrival_ns
-        self._rates.heard(image.camera, image.stamp_ns)
+        self._presence.heard(image)
+        if not self._presence.leads_most(image):  # else it may be stray, and teaches nothing
+            self._rates.heard(image.camera, image.stamp_ns)
         dropped, fast = self._is_dropped(image), self._rates.is_fast(image.camera)
         if self._worth_waiting_for(image) or not (dropped or fast):
-            self._missed[image.camera] = 0
+            self._presence.missed[image.camera] = 0
         if dropped:
             return []
         self._newest_of[image.camera] = image.stamp_ns
-        if self._newest_ns is None or image.stamp_ns > self._newest_ns:
-            self._newest_ns = image.stamp_ns
-        self._held[image.camera].append(image)
-        for camera, images in enumerate(self._held):
+        self._newest_ns = max(image.stamp_ns, self._newest_ns or image.stamp_ns)
+        self._held.images[image.camera].append(image)
+        for camera, images in enumerate(self._held.images):
             if images and not self._rates.is_fast(camera):
                 self._place_held(camera)
             elif len(images) > MAX_PENDING:
-                self._let_go(camera, images[0].stamp_ns)
-        return self._release(max(self._settled(), len(self._collectors) - MAX_PENDING))
+                self._held.let_go(camera, images[0].stamp_ns)
+        ready = self._release_due(self._collectors[: self._settled()], image.arrival_ns)
+        return ready + self._release(len(self._collectors) - MAX_PENDING)
 
     def _place_held(self, camera: int) -> None:
-        images, self._held[camera] = self._held[camera], []
+        images, self._held.images[camera] = self._held.images[camera], []
         for image in images:
             collector = self._best_collector(image)
             if collector is not None:
                 collector.images[camera] = image
             else:
-                insort(self._collectors, Collector(image), key=lambda item: item.first_ns)
+                opened = Collector(image, image.arrival_ns + self.deadline_ns)
+                insort(self._collectors, opened, key=lambda item: item.first_ns)
 
     def _take_held(self, collector: Collector) -> None:
         """Give a set that leaves the nearest image of each fast camera, and forget older ones."""
         first_ns = collector.first_ns
-        for camera, images in enumerate(self._held):
+        for camera, images in enumerate(self._held.images):
             later = any(camera in other.images for other in self._collectors)
             fitting = [image for image in images if self._belongs(image, collector)]
             if fitting and not later and camera not in collector.images:
                 best = min(fitting, key=lambda image: abs(image.stamp_ns - collector.middle_ns))
                 collector.images[camera] = best
-                self._held[camera] = [image for image in images if image is not best]
-                self._let_go(camera, best.stamp_ns)
-            self._let_go(camera, first_ns)
-
-    def _let_go(self, camera: int, until_ns: int) -> None:
-        kept = [image for image in self._held[camera] if image.stamp_ns > until_ns]
-        self.stats.between += len(self._held[camera]) - len(kept)
-        self._held[camera] = kept
+                images.remove(best)
+                self._held.let_go(camera, best.stamp_ns)
+            self._held.let_go(camera, first_ns)
 
     def _is_dropped(self, image: Image) -> bool:
         newest, released = self._newest_of[image.camera], self._released
@@ -216,8 +228,7 @@ class SurroundSync:
         newest, last = self._newest_of[image.camera], self._released
         if last is None or (newest is not None and image.stamp_ns <= newest):
             return False
-        lag_ns = (image.arrival_ns - image.stamp_ns) - (last.arrival_ns - last.first_ns)
-        return lag_ns <= self._deadline_ns
+        return image.lag_ns - (last.arrival_ns - last.first_ns) <= self.deadline_ns
 
     def _best_collector(self, image: Image) -> Collector | None:
         """The set nearest in time that may take the image without breaking the order of sets."""
@@ -243,7 +254,7 @@ class SurroundSync:
 
     def _settled(self) -> int:
         """How many sets can no longer grow: every camera is in it, past it, absent or not due."""
-        out = self._cameras_missed(self._absent_after) if self._absent_after is not None else set()
+        out = self._presence.absent(self._absent_after)
         count = len(self._collectors)
         for number in range(count, 0, -1):
             collector = self._collectors[number - 1]
@@ -259,51 +270,55 @@ class SurroundSync:
             newest = self._newest_of[camera]
             nearest_ns = collector.middle_ns - self._rates.reach_ns(camera)
             return newest is None or newest < nearest_ns
-        return self._rates.is_due(camera, collector.first_ns, collector.last_ns)
+        past = self._presence.is_past(camera, collector.first_ns)
+        return not past and self._rates.is_due(camera, collector.first_ns, collector.last_ns)
 
-    def _cameras_missed(self, sets: int) -> set[int]:
-        return {camera for camera, missed in enumerate(self._missed) if missed >= sets}
+    def _release_due(self, due: list[Collector], now_ns: int) -> list[SetReady]:
+        """Release these sets and all before them, but those that are ahead of the cameras."""
+        last = None
+        for collector in due:
+            share = self._presence.share_behind(collector, now_ns)
+            if share > HALF:
+                self._let_stray(collector)
+            elif share == HALF:
+                collector.until_ns = None
+            else:
+                last = collector
+        return [] if last is None else self._release(self._collectors.index(last) + 1)
 
-    def _deadline_of(self, collector: Collector) -> int:
-        return collector.opened_by.arrival_ns + self._deadline_ns
+    def _let_stray(self, collector: Collector) -> None:
+        """Forget a set as if its images had not come: right ones may be older."""
+        self._collectors.remove(collector)
+        self.stats.stray += len(collector.images)
+        for camera in collector.images:
+            others = [item.images.get(camera) for item in self._collectors]
+            kept = [own.stamp_ns for own in [*others, *self._held.images[camera]] if own]
+            self._newest_of[camera] = max(kept, default=self._left_of[camera])
+        known = [own_ns for own_ns in self._newest_of if own_ns is not None]
+        self._newest_ns = max(known, default=self._newest_ns)
 
     def _release(self, count: int) -> list[SetReady]:
         return [self._ready(self._collectors.pop(0)) for _ in range(count)]
 
     def _release_all(self) -> list[SetReady]:
         ready = self._release(len(self._collectors))
-        self.stats.between += sum(map(len, self._held))
-        self._held = [[] for _ in self.cameras]
+        self._held.let_all_go()
         return ready
 
     def _ready(self, collector: Collector) -> SetReady:
         first_ns, last_ns = collector.first_ns, collector.last_ns  # without fast cameras
         self._take_held(collector)
-        images = [collector.images.get(camera) for camera in range(len(self.cameras))]
-        missing = [i for i, image in enumerate(images) if image is None]
-        for camera in range(len(self.cameras)):
-            if camera in collector.images:
-                self._missed[camera] = 0
-            else:
-                self._missed[camera] += self._rates.is_due(camera, first_ns, last_ns)
-        self.stats.matched += len(collector.images)
-        self.stats.partial_sets += bool(missing)
-        self.stats.complete_sets += not missing
+        self._presence.count(collector, first_ns, last_ns)
+        for camera, image in collector.images.items():
+            self._left_of[camera] = image.stamp_ns
         arrival_ns = collector.opened_by.arrival_ns
         self._released = Released(first_ns, last_ns, arrival_ns, frozenset(collector.images))
-        return SetReady(
-            stamp_ns=self._stamp_of(first_ns),
-            members=tuple(None if image is None else image.stamp_ns for image in images),
-            payloads=tuple(None if image is None else image.payload for image in images),
-            missing=tuple(self.cameras[i] for i in missing),
-        )
-
-    def _stamp_of(self, first_ns: int) -> int:
-        stamp_ns = first_ns
-        if self._released_stamp_ns is not None:  # sets overlap when tolerance > frame period
-            stamp_ns = max(stamp_ns, self._released_stamp_ns + 1)
-        self._released_stamp_ns = stamp_ns
-        return stamp_ns
+        # sets overlap when the tolerance is above the frame period
+        stamp_ns = first_ns if self._next_stamp_ns is None else max(first_ns, self._next_stamp_ns)
+        self._next_stamp_ns = stamp_ns + 1
+        ready = collector.ready(stamp_ns, self.cameras)
+        self.stats.left(ready)
+        return ready
 
     # -- several time lines --
 
@@ -315,18 +330,9 @@ class SurroundSync:
         return back or abs(image.stamp_ns - self._newest_ns) > self._jump_ns
 
     def _wait_on_other_time_line(self, image: Image) -> list[SetReady]:
-        before = self._waiting.get(image.camera)
-        if before is not None and before.stamp_ns == image.stamp_ns:
-            self.stats.duplicate += 1
+        if not (near := self._waiting.add(image, self._jump_ns)):
             return []
-        self.stats.stray += before is not None
-        self._waiting[image.camera] = image
-        near = [
-            other
-            for other in self._waiting.values()
-            if abs(other.stamp_ns - image.stamp_ns) <= self._jump_ns
-        ]
-        voters = set(range(len(self.cameras))) - self._cameras_missed(ALIVE_WITHIN)
+        voters = set(range(len(self.cameras))) - self._presence.absent(ALIVE_WITHIN)
         voters.update(other.camera for other in near)
         silent = image.arrival_ns - self._heard_ns >= self._jump_ns
         return self._change_time_line(near) if silent or 2 * len(near) > len(voters) else []
@@ -338,7 +344,7 @@ class SurroundSync:
         self.stats.jumps_back += not ahead
         self._start_time_line()
         for image in images:
-            del self._waiting[image.camera]
+            del self._waiting.images[image.camera]
         for image in images:
             ready += self._take(image)
         return ready

@@ -27,7 +27,8 @@ class Rates:
     def __init__(self, cameras: int, tolerance_ns: int) -> None:
         self._tolerance_ns = tolerance_ns
         self._stamps: list[deque[int]] = [deque(maxlen=MOST) for _ in range(cameras)]
-        self._periods: list[float | None] = [None] * cameras
+        self.periods_ns: list[float | None] = [None] * cameras
+        """Of each camera; None: not known yet."""
         self._rig_ns = 0.0
         self._fast: set[int] = set()
         self._slow: set[int] = set()
@@ -46,19 +47,19 @@ class Rates:
             return
         stamps.append(stamp_ns)
         if len(stamps) >= LEAST:
-            self._periods[camera] = _period_of(stamps)
+            self.periods_ns[camera] = _period_of(stamps)
         self._begun_ns = stamp_ns if self._begun_ns is None else self._begun_ns
         last = [own[-1] if own else self._begun_ns for own in self._stamps]
         newest = max(last)
         living = sorted(
             period
-            for last_ns, period in zip(last, self._periods, strict=True)
+            for last_ns, period in zip(last, self.periods_ns, strict=True)
             if period is not None and newest - last_ns <= LIVING * period
         )
         if not living:
             return
         self._rig_ns = rig_ns = living[(len(living) - 1) // 2]
-        known = [(i, period) for i, period in enumerate(self._periods) if period is not None]
+        known = [(i, period) for i, period in enumerate(self.periods_ns) if period is not None]
         self._fast = {i for i, period in known if period * DISTINCT < rig_ns}
         self._slow = {i for i, period in known if period > rig_ns * DISTINCT}
 
@@ -73,12 +74,12 @@ class Rates:
     def reach_ns(self, camera: int) -> float:
         """How far from a set its image may be at most, for no other to be nearer."""
         if self.is_fast(camera):
-            return (self._periods[camera] or 0) / 2
+            return (self.periods_ns[camera] or 0) / 2
         return self._rig_ns / 2 if self.is_slow(camera) else float(self._tolerance_ns)
 
     def is_due(self, camera: int, first_ns: int, last_ns: int) -> bool:
         """Whether a set of these stamps should have an image of it, the next or a later one."""
-        period, stamps = self._periods[camera], self._stamps[camera]
+        period, stamps = self.periods_ns[camera], self._stamps[camera]
         if not self.is_slow(camera) or period is None or not stamps:
             return True
         ahead = max(1, round(((first_ns + last_ns) / 2 - stamps[-1]) / period))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 
@@ -41,7 +41,8 @@ class SyncStats:
     late: int = 0
     """Images older than a set that had left already, or belonging to it, or out of order."""
     stray: int = 0
-    """Images on a time line that never became the current one (a camera's clock is wrong)."""
+    """Images on a time line that never became the current one, or ahead of most cameras (a
+    camera's clock is wrong)."""
     between: int = 0
     """Images of a camera that is faster than most, to which those of another were nearer."""
     complete_sets: int = 0
@@ -53,16 +54,29 @@ class SyncStats:
     jumps_ahead: int = 0
     """Changes to a later time line: a pause, or a seek."""
 
+    def left(self, ready: SetReady) -> None:
+        """A set left."""
+        self.matched += len(ready.members) - len(ready.missing)
+        self.partial_sets += not ready.complete
+        self.complete_sets += ready.complete
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Image:
     camera: int
     stamp_ns: int
     arrival_ns: int
     payload: Any
 
+    @property
+    def lag_ns(self) -> int:
+        return self.arrival_ns - self.stamp_ns
+
     def distance(self, collector: Collector) -> int:
         return abs(collector.opened_by.stamp_ns - self.stamp_ns)
+
+    def without_payload(self) -> Image:
+        return replace(self, payload=None)
 
 
 class Released(NamedTuple):
@@ -74,11 +88,13 @@ class Released(NamedTuple):
     cameras: frozenset[int]
 
 
-@dataclass
+@dataclass(eq=False)
 class Collector:
     """A set in the making."""
 
     opened_by: Image
+    until_ns: int | None
+    """Arrival time at which it leaves; None: it is ahead of half of the cameras, and held."""
     images: dict[int, Image] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -95,6 +111,20 @@ class Collector:
     @property
     def middle_ns(self) -> float:
         return (self.first_ns + self.last_ns) / 2
+
+    def is_due(self, now_ns: int) -> bool:
+        return self.until_ns is not None and self.until_ns <= now_ns
+
+    def ready(self, stamp_ns: int, cameras: Sequence[str]) -> SetReady:
+        images = [self.images.get(camera) for camera in range(len(cameras))]
+        return SetReady(
+            stamp_ns=stamp_ns,
+            members=tuple(None if image is None else image.stamp_ns for image in images),
+            payloads=tuple(None if image is None else image.payload for image in images),
+            missing=tuple(
+                name for name, image in zip(cameras, images, strict=True) if image is None
+            ),
+        )
 
 
 def check_arguments(

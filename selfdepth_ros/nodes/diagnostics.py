@@ -5,7 +5,7 @@ the engine, one for each camera."""
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
@@ -21,6 +21,27 @@ _UNMATCHED = (
     'images come, but not into the last cloud: too late (images_late, deadline_ms), or their '
     "stamps are not of the others' time (images_stray), or they are fewer than the sets (rate_hz)"
 )
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Which cameras have stamps that are ahead of the others'."""
+
+    leads_ns: Mapping[str, int] = field(default_factory=dict)
+    """Camera -> by how much, as measured against the arrival of its images."""
+    deadline_ns: int = 0
+    """What is more than sets wait for is told."""
+
+    def describe(self, camera: str) -> str | None:
+        """Say that a camera is ahead, and what to do; None: it is not."""
+        lead_ns = self.leads_ns.get(camera, 0)
+        if lead_ns <= self.deadline_ns:
+            return None
+        return (
+            f"its clock is ahead of the others' by about {lead_ns / 1e6:.0f} ms (or theirs come "
+            'so much later: deadline_ms): synchronize the clocks (PTP, NTP), or correct it by '
+            'stamp_offsets_ms'
+        )
 
 
 @dataclass(frozen=True)
@@ -60,7 +81,8 @@ class Condition:
         values['calibration'] = self.live_rig.describe()
         whole = status(name, engine.manifest.name, *self.state(), values)
         arrivals = self.intake.arrivals if self.intake else {}
-        cameras = camera_statuses(name, arrivals, self.monitor)
+        ahead = Ahead(queue.leads_ns(), queue.deadline_ns)
+        cameras = camera_statuses(name, arrivals, self.monitor, ahead)
         return [whole, engine_status(name, engine, self.reload_problem), *cameras]
 
     def _errors(self) -> list[str]:
@@ -106,18 +128,21 @@ def engine_status(name: str, engine: DepthEngine, problem: str) -> DiagnosticSta
 
 
 def camera_statuses(
-    name: str, arrivals: Mapping[str, Arrivals], monitor: Monitor
+    name: str, arrivals: Mapping[str, Arrivals], monitor: Monitor, ahead: Ahead | None = None
 ) -> list[DiagnosticStatus]:
     """Whether images of each camera come, and get into the clouds; `name` is the node's."""
-    return [_camera_status(name, camera, own, monitor) for camera, own in arrivals.items()]
+    known = ahead or Ahead()
+    return [_camera_status(name, camera, own, monitor, known) for camera, own in arrivals.items()]
 
 
 def _camera_status(
-    name: str, camera: str, arrivals: Arrivals, monitor: Monitor
+    name: str, camera: str, arrivals: Arrivals, monitor: Monitor, ahead: Ahead
 ) -> DiagnosticStatus:
     level, message = DiagnosticStatus.OK, 'images come'
     if arrivals.silent:
         level, message = DiagnosticStatus.ERROR, f'no images on {arrivals.topic}'
+    elif told := ahead.describe(camera):
+        level, message = DiagnosticStatus.WARN, told
     elif camera in monitor.unusable or camera in monitor.missing:
         level, message = DiagnosticStatus.WARN, monitor.unusable.get(camera, _UNMATCHED)
     health = monitor.health.get(camera, CameraHealth())
@@ -128,6 +153,7 @@ def _camera_status(
         'images': str(arrivals.count),
         'rate_hz': f'{arrivals.rate_hz:.2f}',
         'silent_s': f'{arrivals.silence_s:.2f}',
+        'stamps_ahead_ms': f'{ahead.leads_ns.get(camera, 0) / 1e6:.0f}',
         'clouds_without': monitor.sets_without(camera),
         'picture_aside_deg': f'{health.turn_deg:.2f}',
         'depths_disagree': f'{health.disagreement:.3f}',

@@ -32,6 +32,16 @@ class SetQueue:
         """Counters of the synchronizer."""
         return self._sync.stats
 
+    def leads_ns(self) -> dict[str, int]:
+        """By how much the stamps of each camera whose images come are ahead of those of most."""
+        with self._changed:
+            return self._sync.leads_ns(self._clock_ns())
+
+    @property
+    def deadline_ns(self) -> int:
+        """How long a set waits for the images of all cameras."""
+        return self._sync.deadline_ns
+
     def push(self, camera: str, stamp_ns: int, payload: Any) -> None:
         """Take in one image."""
         with self._changed:

@@ -88,3 +88,22 @@ def test_the_clock_of_one_camera_is_wrong(surround, listener, stage, ahead_s) ->
     stage.play_until(stage.comes(*SIX), 'whole clouds once it is right')
     stage.play_until(lambda: last()[:2] == (OK, 'running'), 'nothing to complain of')
     assert not node.lines('ERROR')
+
+
+def test_the_clock_of_one_camera_is_a_little_ahead(surround, listener, stage) -> None:
+    """By more than the stage's deadline, and less than another time line."""
+    node = surround(**stage.parameters)
+    last = listener.diagnostics()
+    others = [name for name in SIX if name != 'd']
+    stage.play_until(stage.comes(*SIX), 'a whole cloud')
+    stage.ahead_ns['d'] = 1_500 * SECOND // 1_000
+    stage.play_until(stage.comes(*others), 'clouds of the others')
+    stage.play_until(
+        lambda: 'clouds without d' in last()[1] and 'clock is ahead' in last(5)[1],
+        'd on /diagnostics',
+    )
+    assert last()[0] == last(5)[0] == WARN
+    stage.ahead_ns.clear()
+    stage.play_until(stage.comes(*SIX), 'whole clouds once it is right')
+    stage.play_until(lambda: last()[:2] == (OK, 'running'), 'nothing to complain of')
+    assert not node.lines('ERROR')

@@ -13,10 +13,11 @@ from sensor_msgs.msg import PointCloud2
 
 from selfdepth_ros.core.errors import SelfdepthError
 from selfdepth_ros.core.manifest import file_sha256
-from selfdepth_ros.core.sync import SyncStats
-from selfdepth_ros.nodes.diagnostics import camera_statuses
+from selfdepth_ros.core.sync import SurroundSync, SyncStats
+from selfdepth_ros.nodes.diagnostics import Ahead, camera_statuses
 from selfdepth_ros.nodes.intake import SILENT_AFTER_S, Arrivals
 from selfdepth_ros.nodes.monitor import Monitor, Record
+from selfdepth_ros.nodes.sets import SetQueue
 from selfdepth_ros.nodes.transitions import transition
 
 NODE = '/surround_depth'
@@ -91,6 +92,24 @@ def test_each_camera_has_a_status_of_its_own() -> None:
     without = {name: values(item)['clouds_without'] for name, item in found.items()}
     assert without == {'a': '0 of 2', 'late': '1 of 2', 'dead': '2 of 2'}
     assert 'dead/image_raw' in found['dead'].message
+
+
+@pytest.mark.parametrize('who', ['a', 'ab'])
+def test_a_camera_whose_clock_is_ahead_is_told_by_how_much(who: str) -> None:
+    clock, monitor, ms = Clock(), Monitor(tuple('abcd')), 10**6
+    queue = SetQueue(SurroundSync('abcd', 40 * ms, 60 * ms), lambda: int(clock() * 1e9))
+    arrivals = {name: Arrivals(f'{name}/image_raw', clock) for name in 'abcd'}
+    for _ in range(20):
+        clock.now_s += 0.1
+        for name in 'abcd':
+            arrivals[name].add()
+            queue.push(name, int(clock() * 1e9) + (name in who) * 150 * ms, name)
+    ahead = Ahead(queue.leads_ns(), queue.deadline_ns)
+    for item in camera_statuses('/n', arrivals, monitor, ahead):
+        is_ahead = item.hardware_id in who
+        assert item.level == (DiagnosticStatus.WARN if is_ahead else DiagnosticStatus.OK)
+        assert ("clock is ahead of the others' by about 150 ms" in item.message) == is_ahead
+        assert values(item)['stamps_ahead_ms'] == ('150' if is_ahead else '0')
 
 
 def values(status: DiagnosticStatus) -> dict[str, str]:
