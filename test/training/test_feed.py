@@ -11,18 +11,13 @@ from lightning_fabric import Fabric
 
 from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.samples import (
-    LABEL_LEVEL,
     SampleBatch,
     SampleSource,
     SureDepth,
     ViewBatch,
 )
 from selfdepth_training.feed import LOOKED_AT, Feed
-from selfdepth_training.geometry import RigGeometry
-from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
-
-CPU = torch.device('cpu')
 
 
 @pytest.fixture(scope='module')
@@ -38,14 +33,20 @@ def config() -> TrainConfig:
 
 @pytest.fixture(scope='module')
 def feed(street, config):
-    return feed_of([street.cache], street, config)
+    return feed_of([street.cache], config)
 
 
-def feed_of(caches, street, config) -> Feed:
-    geometry = RigGeometry.of(street.rig, 160 >> LABEL_LEVEL, 96 >> LABEL_LEVEL, 'z_depth', CPU)
+class DrawnHints:
+    """Hints by chance, one for each frame: what is fed does not depend on what they say."""
+
+    def of(self, recording: int, now: int, _: torch.device) -> SureDepth:
+        draw = torch.rand((2, 6, 48, 80), generator=torch.manual_seed(1000 * recording + now))
+        return SureDepth(1 + 50 * draw[0], draw[1] < 0.8)
+
+
+def feed_of(caches, config) -> Feed:
     source = SampleSource(caches, config.data)
-    hints = SweepHints(source, [geometry] * len(caches), config)
-    return Feed(Fabric(accelerator='cpu', devices=1), source, hints, config)
+    return Feed(Fabric(accelerator='cpu', devices=1), source, DrawnHints(), config)
 
 
 def test_hints_alone_come_first(feed):
@@ -58,10 +59,15 @@ def test_hints_alone_come_first(feed):
 
 def test_without_hints_or_motion_surround_frames_come_from_the_start(street, config):
     without_hints = replace(config, loss=replace(config.loss, hint=0.0))
-    without_motion = replace(street.cache, world_from_body=None)
+    whole, few = street.cache, slice(0, 8)
+    without_motion = replace(
+        whole, images=whole.images[few], stamps_ns=whole.stamps_ns[few],
+        present=whole.present[few], world_from_body=None,
+    )  # fmt: skip
+    learned = replace(config, data=replace(config.data, without_odometry='learned'))
     for feed in (
-        feed_of([street.cache], street, without_hints),
-        feed_of([street.cache, without_motion], street, config),
+        feed_of([street.cache], without_hints),
+        feed_of([street.cache, without_motion], learned),
     ):
         assert isinstance(feed.batch(0, 0.0), SampleBatch)
 
@@ -77,7 +83,7 @@ def test_a_view_brings_its_own_image_and_hint(feed, street):
 
 
 def test_hints_are_prepared_for_the_steps_on_hints_alone_and_no_others(street, config):
-    feed = feed_of([street.cache], street, config)
+    feed = feed_of([street.cache], config)
     asked = []
     hint = SureDepth(torch.ones(6, 48, 80), torch.ones(6, 48, 80, dtype=torch.bool))
     feed.hints.of = lambda recording, now, _: asked.append((recording, now)) or hint
@@ -92,7 +98,7 @@ def test_hints_are_prepared_for_the_steps_on_hints_alone_and_no_others(street, c
 
 @pytest.mark.parametrize(('bare', 'told'), [(2, False), (4, True)])
 def test_images_without_hints_are_told_where_they_are_most(street, config, caplog, bare, told):
-    feed = feed_of([street.cache], street, config)
+    feed = feed_of([street.cache], config)
     sure = (torch.arange(6) >= bare)[:, None, None].expand(6, 48, 80)
     feed.hints.of = lambda recording, now, _: SureDepth(torch.ones(6, 48, 80), sure)
     feed.prepare(range(3), 5)

@@ -84,8 +84,8 @@ def run(street, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp('run') / 'run'
     settings = (
         'network.encoder=[8, 8, 16, 32, 64]', 'network.decoder=[8, 8, 8, 8]',
-        'network.pose_width=8', 'data.width=96', 'data.height=64', 'loss.images_from=0.0',
-        'precision=32-true', 'network.head=sigmoid',
+        'network.pose_width=8', 'data.width=96', 'data.height=64', 'data.frames=2',
+        'loss.images_from=0.0', 'precision=32-true', 'network.head=sigmoid',
     )  # fmt: skip
     given = ['--out', str(out), '--steps', '1', *(f'--set={text}' for text in settings)]
     assert main(['train', str(street.bag), *given]) == 0
