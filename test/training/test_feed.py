@@ -17,6 +17,8 @@ from selfdepth_training.data.samples import (
     ViewBatch,
 )
 from selfdepth_training.feed import LOOKED_AT, Feed
+from selfdepth_training.geometry import RigGeometry
+from selfdepth_training.hints import SweepHints
 from selfdepth_training.learner import SurroundLearner
 
 
@@ -110,7 +112,7 @@ def test_a_lack_of_hints_is_told_with_and_without_steps_on_hints_alone(
     street, config, caplog, alone
 ):
     recipe = replace(config, loss=replace(config.loss, images_from=0.6 if alone else 0.0))
-    feed = feed_of([street.cache], street, recipe)
+    feed = feed_of([street.cache], recipe)
     asked = set()
 
     def bare(recording, now, _):
@@ -130,10 +132,20 @@ def test_a_lack_of_hints_is_told_with_and_without_steps_on_hints_alone(
 
 def test_where_no_hint_is_asked_for_none_is_looked_at(street, config, caplog):
     for loss in ({'hint': 0.0}, {'images_from': 0.0, 'hint_until': 0.0}):
-        feed = feed_of([street.cache], street, replace(config, loss=replace(config.loss, **loss)))
+        feed = feed_of([street.cache], replace(config, loss=replace(config.loss, **loss)))
         feed.hints.of = None  # would be called
         feed.prepare(range(100), 100)
     assert not caplog.text
+
+
+def swept(street, config) -> Feed:
+    """With hints of plane sweeps."""
+    geometry = RigGeometry.of(
+        street.rig, 160 >> LABEL_LEVEL, 96 >> LABEL_LEVEL, 'z_depth', torch.device('cpu')
+    )
+    feed = feed_of([street.cache], config)
+    feed.hints = SweepHints(feed.source, [geometry], config)
+    return feed
 
 
 def sparse(street, witnesses: int) -> TrainConfig:
@@ -144,7 +156,7 @@ def sparse(street, witnesses: int) -> TrainConfig:
 
 def test_frames_between_those_that_are_learned_from_bear_witness(street):
     """On a long drive the others are too far off: without, not one hint would be left."""
-    feed = feed_of([street.cache], street, sparse(street, 2))
+    feed = swept(street, sparse(street, 2))
     source, now = feed.source, feed.source.entries[1][1]
     assert feed.hints._around(0, now) == []
     more = feed.hints._more_witnesses(0, now, [])
@@ -155,7 +167,7 @@ def test_frames_between_those_that_are_learned_from_bear_witness(street):
     assert source.beside(0, 20)[:2] == [after[-1], before[0]]
     assert sorted(source.beside(0, 20)) == [*before, *after]
     found = feed.hint(0, now)
-    alone = feed_of([street.cache], street, sparse(street, 0)).hint(0, now)
+    alone = swept(street, sparse(street, 0)).hint(0, now)
     assert not (found.sure & ~alone.sure).any()
     assert 0.5 < found.sure.sum() / alone.sure.sum() < 1
 
@@ -163,13 +175,13 @@ def test_frames_between_those_that_are_learned_from_bear_witness(street):
 def test_no_frame_beyond_those_learned_from_is_swept_unless_it_is_to_bear_witness(street):
     """Nor where it is not known how the robot moved: views of another time say nothing."""
     still = replace(street.cache, world_from_body=None)
-    feed = feed_of([street.cache], street, sparse(street, 0))
+    feed = swept(street, sparse(street, 0))
     now = feed.source.entries[0][1]
     assert feed.hints._more_witnesses(0, now, []) == []
-    unknown = feed_of([street.cache], street, sparse(street, 2))
+    unknown = swept(street, sparse(street, 2))
     unknown.source.caches = [still]
     assert unknown.hints._more_witnesses(0, now, []) == []
-    enough = feed_of([street.cache], street, sparse(street, 2))
+    enough = swept(street, sparse(street, 2))
     assert enough.hints._more_witnesses(0, now, [7, 8]) == []
     assert len(enough.hints._more_witnesses(0, now, [7])) == 1
 
