@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 
 from selfdepth_training.config import TrainConfig, load_recipe
 from selfdepth_training.data.samples import (
+    LABEL_LEVEL,
     SampleBatch,
     SampleSource,
     SureDepth,
