@@ -145,8 +145,7 @@ def swept(street, config) -> Feed:
         street.rig, 160 >> LABEL_LEVEL, 96 >> LABEL_LEVEL, 'z_depth', torch.device('cpu')
     )
     feed = feed_of([street.cache], config)
-    feed.hints = SweepHints(feed.source, [geometry], config)
-    return feed
+    return replace(feed, hints=SweepHints(feed.source, [geometry], config))
 
 
 def sparse(street, witnesses: int) -> TrainConfig:
