@@ -258,7 +258,8 @@ class SurroundLearner(nn.Module):
             motion, NOW, progress, self.level_at(progress), loss, self.depth,
             lambda level: self.reprojection(sample.source, level, images.device), features,
         )  # fmt: skip
-        if self.refinements and motion.refinable:
+        ready = motion.learned or progress >= loss.motion_from
+        if self.refinements and motion.refinable and ready:
             scene = refined(scene, self.refinements)
         if loss.rigidity and loss.temporal and progress >= loss.automask_from:
             scene = replace(scene, neighbours=self._neighbours(sample, focal))
