@@ -199,7 +199,7 @@ class LossConfig:
     """Weight of the distance between what the networks say and what network.refinements make of
     it: metres and radians of the motion, logarithms of each camera's depth."""
     motion_from: float = knob(0.1, low=0.0, high=1.0)
-    """Fraction of the training before learned motion may teach depth (without odometry)."""
+    """Fraction of the training before learned motion may teach depth, and odometry is refined."""
     hint: float = knob(1.0, low=0.0, high=10.0)
     """Weight of the distance to the hint (data.labels): for the head a cross-entropy of the
     histogram, a difference of log depths of one number."""

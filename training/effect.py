@@ -87,11 +87,11 @@ _RULES = (
     ),
     _Rule(
         lambda t: not t.learned, 'the motion of all recordings is known',
-        ('loss.motion_from', 'network.pose_width'),
+        ('network.pose_width',),
     ),
     _Rule(
         lambda t: not t.refinable, 'the motion of all recordings is known',
-        ('loss.agreement', 'network.refinements'),
+        ('loss.motion_from', 'loss.agreement', 'network.refinements'),
     ),
     _Rule(
         lambda t: t.config.data.with_odometry != 'learned' or not any(t.odometry),
