@@ -30,9 +30,6 @@ DAMPING, EASED, HARDENED = 1e-2, 0.2, 10.0
 DEPTH_PRIOR = 0.1
 # What is gained by chance on images that have nothing in common stays below this share.
 LEAST_GAIN = 0.03
-# How far odometry may be off, metres and radians from frame to frame: that costs as much as all
-# that the images have against it.
-ODOMETRY_OFF = (0.1, 0.1, 0.1, 0.015, 0.015, 0.015)
 # A motion is not better because fewer pixels are there to be judged.
 STILL_SEEN = 0.8
 # A motion that has become longer or shorter than by this factor is not given odometry's length.
@@ -88,13 +85,11 @@ class Alignment:
         return Guess(pose, self.arms.new_zeros(count, cameras))
 
     def normal(
-        self, guess: Guess, softness: Float[Tensor, ' m'], prior: Float[Tensor, ' m'],
-        hold: Float[Tensor, 'm 6'],
-    ) -> Normal:  # fmt: skip
+        self, guess: Guess, softness: Float[Tensor, ' m'], prior: Float[Tensor, ' m']
+    ) -> Normal:
         """Mean Geman-McClure error of the features over the pixels that are seen.
 
-        Squared errors of `softness` count half; `prior` keeps the factors of the depths near one,
-        `hold` the motion near what was given.
+        Squared errors of `softness` count half; `prior` keeps the factors of the depths near one.
         """
         arms = guess.log_factor.exp()[..., None, None, None] * self.arms
         points = self.centres[:, None, None] + arms
@@ -117,23 +112,18 @@ class Alignment:
         slope = torch.einsum('mcyxia,mcyxi->mca', moves, pull)
         own = curvature[..., 6, 6] + prior[:, None]
         mixed = curvature[..., :6, 6]
-        off = away(guess.pose)
         return Normal(
-            cost + prior * guess.log_factor.square().sum(1) + (hold * off.square()).sum(1),
+            cost + prior * guess.log_factor.square().sum(1),
             valid.sum((1, 2, 3)).to(cost),
             torch.cat(
                 [
-                    torch.cat([curvature[..., :6, :6].sum(1) + hold.diag_embed(), mixed.mT], 2),
+                    torch.cat([curvature[..., :6, :6].sum(1), mixed.mT], 2),
                     torch.cat([mixed, own.diag_embed()], 2),
                 ],
                 1,
             ),
             torch.cat(
-                [
-                    slope[..., :6].sum(1) + hold * off,
-                    slope[..., 6] + prior[:, None] * guess.log_factor,
-                ],
-                1,
+                [slope[..., :6].sum(1), slope[..., 6] + prior[:, None] * guess.log_factor], 1
             ),
         )
 
@@ -174,28 +164,25 @@ def lens_steps(camera: Camera, points: Float[Tensor, 'm y x 3']) -> Float[Tensor
     return steps.permute(1, 2, 3, 4, 0)
 
 
-def aligned(alignment: Alignment, steps: int, near: bool = False) -> Refinement:
+def aligned(alignment: Alignment, steps: int) -> Refinement:
     """Levenberg-Marquardt: steps that do not lower the cost are taken back, and tried shorter.
 
-    What is not clearly better in the end is left as it was given. `near`: the motion as given is
-    odometry's, from which it costs to go away.
+    What is not clearly better in the end is left as it was given.
     """
     guess = alignment.start()
     endless = guess.log_factor.new_full((len(guess.pose),), 1e6)
     none = torch.zeros_like(endless)
     # Without softness the cost is the mean squared error: twice of that counts half.
-    free = guess.log_factor.new_zeros(len(guess.pose), 6)
-    softness = 2 * alignment.normal(guess, endless, none, free).cost + 1e-9
-    now = alignment.normal(guess, softness, none, free)
+    softness = 2 * alignment.normal(guess, endless, none).cost + 1e-9
+    now = alignment.normal(guess, softness, none)
     own = now.curvature.diagonal(dim1=1, dim2=2)[:, 6:]
     prior = DEPTH_PRIOR * own.mean(1)
-    hold = now.cost[:, None] / free.new_tensor(ODOMETRY_OFF).square() if near else free
-    more = torch.cat([hold, prior[:, None].expand_as(own)], 1)
+    more = torch.cat([own.new_zeros(len(own), 6), prior[:, None].expand_as(own)], 1)
     first = now = now._replace(curvature=now.curvature + more.diag_embed())
     damping = torch.full_like(endless, DAMPING)
     for _ in range(steps):
         there = moved(guess, damped_step(now, damping))
-        then = alignment.normal(there, softness, prior, hold)
+        then = alignment.normal(there, softness, prior)
         better = (then.cost < now.cost) & (then.seen > STILL_SEEN * now.seen)
         guess = Guess(*(_either(better, *pair) for pair in zip(there, guess, strict=True)))
         now = Normal(*(_either(better, *pair) for pair in zip(then, now, strict=True)))
@@ -212,13 +199,6 @@ def damped_step(normal: Normal, damping: Float[Tensor, ' m']) -> Float[Tensor, '
     more = damping[:, None] * diagonal + 1e-6 * diagonal.mean(1, keepdim=True) + 1e-12
     solved = torch.linalg.solve(curvature + more.diag_embed(), -slope)
     return solved.to(normal.slope)
-
-
-def away(pose: Float[Tensor, 'm 4 4']) -> Float[Tensor, 'm 6']:
-    """How far poses are from none: metres, and sines of the turns about the axes."""
-    turn, back = pose[:, :3, :3], pose[:, :3, :3].mT
-    turns = (turn - back)[:, [2, 0, 1], [1, 2, 0]] / 2
-    return torch.cat([pose[:, :3, 3], turns], 1)
 
 
 def moved(guess: Guess, step: Float[Tensor, 'm p']) -> Guess:
@@ -245,7 +225,7 @@ def refined(scene: Scene, steps: int) -> Scene:
         alignment = Alignment.of(
             views, depth if scene.motion_teaches else depth.detach(), scene.tables(LEVEL).geometry
         )
-        found = aligned(alignment, steps, near=not scene.motion.learned)
+        found = aligned(alignment, steps)
         said = scene.motion.world_from_body.matrix.to(depth)
         poses = torch.stack([found.pose[0] @ said[BEFORE], said[NOW], found.pose[1] @ said[AFTER]])
         if not scene.motion.learned:

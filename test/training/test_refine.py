@@ -198,7 +198,7 @@ def test_until_learned_motion_may_teach_depth_it_does_not_do_so_through_refining
 
 def test_the_networks_learn_to_agree_with_it(street):
     """Downhill the motion as said goes to the refined one, and depths by their factor."""
-    learner, scene = scene_of(street, 'ba', LEARNED)
+    learner, scene = scene_of(street, 'ba', LEARNED, 'loss.agreement=0.1')
     refinement = scene.motion.refinement
     refinement = refinement._replace(
         gained=refinement.gained | True, log_factor=torch.full((2, 6), 0.1)
