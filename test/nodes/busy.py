@@ -43,7 +43,7 @@ class Busy(Node):
         super().__init__('busy')
         self._desk = Services(self, self)
 
-    def load_engine(self) -> None:
+    def load_model(self) -> None:
         """See Served."""
         try:
             if sys.argv[1] == 'hangs':
