@@ -20,6 +20,7 @@ from selfdepth_ros.core.rig_difference import rig_differences
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.messages import camera_from_info
 from selfdepth_ros.nodes.entities import all_or_none
+from selfdepth_ros.nodes.qos import overridden_qos
 
 Lookup = Callable[[str], SE3 | None]
 """Frame of a camera -> body_from_camera, None while it is not known."""
@@ -68,13 +69,13 @@ class CameraInfos:
         """Camera -> what is wrong with the last CameraInfo that came for it."""
         self.changes = 0
         self._last: dict[str, Any] = {}
-        made = (
-            node.create_subscription(
-                CameraInfo, topic, functools.partial(self._take, name), **_qos()
-            )
-            for name, topic in topics.items()
-        )
+        made = (self._subscribe(name, topic) for name, topic in topics.items())
         self._subscriptions = all_or_none(made, node.destroy_subscription)
+
+    def _subscribe(self, name: str, topic: str) -> Any:
+        take = functools.partial(self._take, name)
+        with overridden_qos(self._node, topic):
+            return self._node.create_subscription(CameraInfo, topic, take, **_qos())
 
     def _take(self, name: str, msg: Any) -> None:
         """Keep what a CameraInfo says; one like the last is let go at once."""

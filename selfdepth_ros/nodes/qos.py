@@ -12,7 +12,7 @@ from selfdepth_ros.core.errors import ConfigError
 
 _EXPECTED = (
     'reliability: best_effort or reliable, history: keep_last or keep_all, depth: a whole number '
-    'from 1 on'
+    'from 1 on, and of CameraInfo durability: volatile or transient_local'
 )
 
 

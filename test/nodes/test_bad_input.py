@@ -68,6 +68,8 @@ def bad_starts():
     yield {f'{publisher}.depth': '-3'}, 'depth: a whole number from 1 on'
     yield {QOS.format(f'odom.{subscription}.history'): '3'}, 'history: keep_last or keep_all'
     yield {QOS.format(f'a/image_raw.{subscription}.reliability'): 'yes'}, 'a/image_raw'
+    info = QOS.format(f'a/camera_info.{subscription}.durability')
+    yield {info: 'latched'}, f'found {info}: latched'
     for package, case in FROM_A_ROS_INSTALLATION.items():
         if importlib.util.find_spec(package) is None:
             yield case
