@@ -26,38 +26,51 @@ class Labels(Protocol):
         """Depths of a frame of a recording, of the rig's kind, at `LABEL_LEVEL`."""
 
 
-class LidarLabels:
+class StoredLabels:
+    """Depths that lie beside the frame caches, as depths of the rig's kind.
+
+    `read[i]` gives a frame's of recording i (c, h, w), `factor[i]` how many metres of depth one of
+    theirs is, `told[i]` where they tell anything.
+    """
+
+    def __init__(
+        self, read: list[Callable[[int], SureDepth]], factor: list[torch.Tensor],
+        told: list[torch.Tensor],
+    ) -> None:  # fmt: skip
+        self._read, self._factor, self._told = read, factor, told
+
+    def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
+        """See `Labels`."""
+        depth, sure = (part.to(device) for part in self._read[recording](now))
+        return SureDepth(depth * self._factor[recording], sure & self._told[recording])
+
+
+class LidarLabels(StoredLabels):
     """What the LiDAR measured. Raises DataError when a recording has none."""
 
     def __init__(
         self, source: SampleSource, geometries: list[RigGeometry], config: TrainConfig
     ) -> None:
-        self._depths = [LidarDepth(cache) for cache in source.caches]
-        self._per_measured = [1 / measured_per_metre(g.cameras, g.rays) for g in geometries]
-        self._visible = [geometry.visible for geometry in geometries]
-
-    def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
-        """See `Labels`."""
-        depth, sure = (part.to(device) for part in self._depths[recording].measured(now))
-        return SureDepth(depth * self._per_measured[recording], sure & self._visible[recording])
+        super().__init__(
+            [LidarDepth(cache).measured for cache in source.caches],
+            [1 / measured_per_metre(g.cameras, g.rays) for g in geometries],
+            [geometry.visible for geometry in geometries],
+        )
 
 
-class TopicLabels:
+class TopicLabels(StoredLabels):
     """What depth images of the recording say, except to the side. Raises DataError without any."""
 
     def __init__(
         self, source: SampleSource, geometries: list[RigGeometry], config: TrainConfig
     ) -> None:
         topic = config.data.label_topic
-        self._depths = [TopicDepth(cache, topic) for cache in source.caches]
-        # Metres of depth along one metre of z: 1 where the depth is the z-depth.
-        self._per_z = [1 / g.rays[..., 2].clamp(min=FORWARD_LEAST) for g in geometries]
-        self._told = [g.visible & forward(g.rays) for g in geometries]
-
-    def of(self, recording: int, now: int, device: torch.device) -> SureDepth:
-        """See `Labels`."""
-        depth, sure = (part.to(device) for part in self._depths[recording].of(now))
-        return SureDepth(depth * self._per_z[recording], sure & self._told[recording])
+        super().__init__(
+            [TopicDepth(cache, topic).of for cache in source.caches],
+            # Metres of depth along one metre of z: 1 where the depth is the z-depth.
+            [1 / g.rays[..., 2].clamp(min=FORWARD_LEAST) for g in geometries],
+            [g.visible & forward(g.rays) for g in geometries],
+        )
 
 
 LABELS: dict[str, Callable[[SampleSource, list[RigGeometry], TrainConfig], Labels]] = {

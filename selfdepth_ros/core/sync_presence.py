@@ -73,17 +73,19 @@ class Presence:
         # a set that left makes late also what comes up to a tolerance after it
         last_ns = item.first_ns + self._tolerance_ns
         ahead_ns = max(0, self._deadline_ns - self._tolerance_ns)
-        behind = self._behind(item.opened_by, item.first_ns, now_ns, ahead_ns)
+        living = self.living(now_ns)
+        behind = self._behind(living, item.opened_by, item.first_ns, ahead_ns)
         periods_ns = self._rates.periods_ns
         due_ns = (self._recent[i][-1].stamp_ns + (periods_ns[i] or 0) for i in behind)
         if all(own_ns > last_ns for own_ns in due_ns):
             return 0.0
-        return len(behind) / len(self.living(now_ns))
+        return len(behind) / len(living)
 
     def leads_most(self, image: Image) -> bool:
         """Whether the lags of most living cameras are larger by more than sets wait."""
-        behind = self._behind(image, image.stamp_ns, image.arrival_ns, self._deadline_ns)
-        return 2 * len(behind) > len(self.living(image.arrival_ns))
+        living = self.living(image.arrival_ns)
+        behind = self._behind(living, image, image.stamp_ns, self._deadline_ns)
+        return 2 * len(behind) > len(living)
 
     def leads_ns(self, now_ns: int) -> dict[int, int]:
         """By how much the stamps of each living camera are ahead of those of most (negative:
@@ -93,10 +95,10 @@ class Presence:
         usual = statistics.median_high(lags.values()) if lags else 0
         return {camera: usual - lag for camera, lag in lags.items()}
 
-    def _behind(self, first: Image, stamp_ns: int, now_ns: int, ahead_ns: int) -> list[int]:
+    def _behind(self, living: list[int], first: Image, stamp_ns: int, ahead_ns: int) -> list[int]:
         return [
             camera
-            for camera in self.living(now_ns)
+            for camera in living
             if self._recent[camera][-1].stamp_ns + self._reach_ns(camera) < stamp_ns
             and self._lag_ns(camera) > first.lag_ns + ahead_ns
         ]

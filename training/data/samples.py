@@ -126,8 +126,7 @@ class SampleSource:
     def __init__(self, caches: list[FrameCache], config: DataConfig, alone: bool = False) -> None:
         self.caches = caches
         self.config = config
-        find = _alone if alone else _triplets
-        self.triplets = [find(cache, config) for cache in caches]
+        self.triplets = [_alone(c) if alone else _triplets(c, config) for c in caches]
         learned, self.held_out = _parted(self.triplets, caches, config.held_out)
         """Recordings and frames to learn from, and of what is kept back to be judged on."""
         self.entries = [learned[place] for place in spread(len(learned), config.frames)]
@@ -239,7 +238,7 @@ def _triplets(cache: FrameCache, config: DataConfig) -> Triplets:
     return learned | triplets(shown & judged, present, stamps_ns, *how)
 
 
-def _alone(cache: FrameCache, config: DataConfig) -> Triplets:
+def _alone(cache: FrameCache) -> Triplets:
     """Each frame that some camera saw, with itself instead of a frame before and after."""
     return {now: (np.array([now]),) * 2 for now in np.flatnonzero(cache.present.any(1)).tolist()}
 
