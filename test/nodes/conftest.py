@@ -3,6 +3,7 @@
 """The live graph of these tests: cameras in one process, the node in another, a listener here."""
 
 import importlib.util
+import math
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PATIENCE_S = float(os.environ.get('SELFDEPTH_PATIENCE_S', 120))
 """After so long without what must come, a test fails; more for a machine that does other work."""
-_ASK_AGAIN_S = 5.0
+_ASK_AGAIN_S = 1.0
 
 
 def load(name: str) -> ModuleType:
@@ -178,33 +179,39 @@ class Listener:
         self._executor.spin_once(timeout_sec=0.02)
 
     def call(self, kind: type, name: str, request: Any) -> Any:
-        """Call a service; what only asks is asked again, since on a busy machine an answer is
-        lost all the same (see client)."""
-        client = self.client(kind, name)
-        answers = [client.call_async(request)]
-        only_asks = kind.__name__.startswith(('Get', 'List', 'Describe'))
-        asked_s = time.monotonic()
-
-        def answered() -> list[Any]:
-            nonlocal asked_s
-            if only_asks and time.monotonic() > asked_s + _ASK_AGAIN_S:
-                answers.append(client.call_async(request))
-                asked_s = time.monotonic()
-            return [answer for answer in answers if answer.done()]
-
-        self.wait(answered, name)
-        return answered()[0].result()
+        """Call a service, once."""
+        answer = self.client(kind, name).call_async(request)
+        self.wait(answer.done, name)
+        return answer.result()
 
     def client(self, kind: type, name: str) -> Any:
         """A client, kept: a new one is ready before the server has discovered that it listens,
-        and an answer given by then is lost."""
+        and an answer given by then is lost. Servers discover in the order of creation, so once a
+        client that came later has had an answer of the same node, this one will have its own."""
         if name not in self._clients:
             client = self._clients[name] = self.node.create_client(kind, name)
             self.wait(client.service_is_ready, name)
-            discovered_s = time.monotonic() + 0.5
-            while time.monotonic() < discovered_s:
-                self.spin()
+            self._await_discovery(name.rpartition('/')[0])
         return self._clients[name]
+
+    def _await_discovery(self, node: str) -> None:
+        """Wait until a node has discovered all that this one has created so far."""
+        from rcl_interfaces.srv import ListParameters
+
+        probe = self.node.create_client(ListParameters, f'{node}/list_parameters')
+        self.wait(probe.service_is_ready, f'{node}/list_parameters')
+        answers: list[Any] = []
+        asked_s = -math.inf
+
+        def answered() -> bool:
+            nonlocal asked_s
+            if time.monotonic() > asked_s + _ASK_AGAIN_S:
+                answers.append(probe.call_async(ListParameters.Request()))
+                asked_s = time.monotonic()
+            return any(answer.done() for answer in answers)
+
+        self.wait(answered, f'an answer of {node}')
+        self.node.destroy_client(probe)
 
     def diagnostics(self) -> Callable[..., tuple[bytes, str, dict[str, str]]]:
         """Listen to /diagnostics; the result returns the last level, message and values.
