@@ -77,8 +77,9 @@ def test_the_demo_runs_measures_and_draws(scene, tmp_path) -> None:
         (('--model', '/nowhere/model.onnx'), 'no model at /nowhere/model.onnx'),
         (('--seed', '-1', '--model', '{model}'), 'seed'),
         (('--size', '8x8', '--model', '{model}'), 'width'),
+        (('--out', '{model}/demo', '--model', '{model}'), 'cannot be written'),
     ],
-    ids=['model', 'seed', 'size'],
+    ids=['model', 'seed', 'size', 'out'],
 )
 def test_a_demo_that_cannot_run_says_why_and_leaves_nothing_behind(
     scene, tmp_path, options, words

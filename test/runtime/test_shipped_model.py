@@ -99,8 +99,8 @@ def test_the_scan_misses_nothing_near_and_invents_little(pipeline, demo_frames, 
 def test_the_compiled_cloud_of_the_street_is_the_references(pipeline, demo_frames, results):
     """What the network really says, sky and outlines and the robot's own body included."""
     manifest = pipeline.engine.manifest
-    kind, limit_m = manifest.depth_kind, manifest.max_depth_m
-    reference = Fusion(pipeline.rig, FusionConfig(), kind, limit_m)
+    says = manifest.depth_kind, manifest.depth_limit
+    reference = Fusion(pipeline.rig, FusionConfig(), *says)
     assert pipeline.fusion_description.startswith('compiled')
     for frame, result in zip(demo_frames, results, strict=True):
         expected = reference.fuse(result.depths, np.stack(frame.images))
