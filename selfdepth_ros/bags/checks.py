@@ -18,7 +18,13 @@ from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.rig import Rig, RigCamera
 from selfdepth_ros.core.sync import SurroundSync
-from selfdepth_ros.messages import MessageError, camera_from_info, decode_image
+from selfdepth_ros.messages import (
+    MessageError,
+    beside_frame_m,
+    camera_from_info,
+    check_own_frame,
+    decode_image,
+)
 
 CLOCK_AGREEMENT_NS = 500_000_000
 """Cameras whose clocks differ by more than this cannot be matched."""
@@ -30,6 +36,9 @@ _LOOK_FOR_NS = 5_000_000_000
 """How long, in log time, slower cameras are waited for."""
 _DEADLINE_NS = 1_000_000_000
 """Recorders write late and in bursts; offline there is no hurry."""
+_STRAY = 2
+"""So many wrong stamps beside each other are strays."""
+_STARTS_AGAIN_S = 1.0
 _MOST_TRIED = 10
 """So many images of a camera that cannot be decoded are enough."""
 
@@ -61,9 +70,31 @@ class FirstImages:
 
     @property
     def period_ns(self) -> int | None:
-        """That of the fastest camera; None when every camera has one image at most."""
+        """That of most cameras; None when every camera has one image at most.
+
+        A faster one among them lends each set its nearest image.
+        """
         steps = [np.diff(sorted(set(values))) for values in self.stamps_ns.values()]
-        return min((int(np.median(values)) for values in steps if values.size), default=None)
+        periods = [int(np.median(values)) for values in steps if values.size]
+        return statistics.median_low(periods) if periods else None
+
+
+def two_drives(topic: str, stamps_ns: Iterable[int]) -> str:
+    """Say that poses, in the order of their log, start again; empty: they do not.
+
+    Poses of two drives at one time tell no motion. Single stray stamps are none.
+    """
+    stamps = np.fromiter(stamps_ns, np.int64)
+    if len(stamps) < 2 * _STRAY + 2:
+        return ''
+    usual = np.median(np.lib.stride_tricks.sliding_window_view(stamps, 2 * _STRAY + 1), axis=1)
+    back_s = -np.diff(usual).min() * 1e-9
+    if back_s < _STARTS_AGAIN_S:
+        return ''
+    return (
+        f'{topic} starts again, {back_s:.1f} s back: of two drives at one time it tells no motion '
+        'and is not used; record each drive in a bag of its own'
+    )
 
 
 def what_lacks(
@@ -103,8 +134,12 @@ def build_rig(
         if topics.info not in infos:
             raise BagError(f'{topics.name}: no message on {topics.info} can be read')
         frame_id = optical_frame(topics, infos[topics.info])
+        others = [
+            optical_frame(c, infos[c.info]) for c in cameras if c != topics and c.info in infos
+        ]
         try:
             lens = camera_from_info(infos[topics.info], rectified=topics.rectified)
+            check_own_frame(frame_id, beside_frame_m(infos[topics.info]), others)
             pose = frames.target_from_source(body_frame, frame_id)
         except (CalibrationError, BagError) as error:
             raise type(error)(f'{topics.name}: {error}') from error

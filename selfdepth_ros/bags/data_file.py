@@ -136,7 +136,10 @@ class DataFile:
             self.end_ns = max(self.end_ns, raw.log_ns)
 
     def _salvage(self) -> Iterator[RawMessage]:
-        return _SALVAGE[self.path.suffix](self.path, self._damage)
+        try:
+            yield from _SALVAGE[self.path.suffix](self.path, self._damage)
+        except OSError as error:  # of the disk, or without permission
+            self._damage(f'{self.path.name} cannot be read ({error.strerror or error})')
 
 
 def _decompressed(raw: RawMessage) -> RawMessage:

@@ -88,6 +88,7 @@ class FrameTree:
         self._topic = self._topics = topic
         self._moving: frozenset[str] = frozenset()
         self._heard: frozenset[str] = frozenset()
+        self._invalid: dict[str, str] = {}
 
     @property
     def names(self) -> list[str]:
@@ -105,9 +106,16 @@ class FrameTree:
         return self._ascend(frame.lstrip('/'))[-1][0]
 
     def add(self, msg: Any) -> None:
-        """Take in a tf2_msgs/TFMessage; a newer transform replaces an older one."""
+        """Take in a tf2_msgs/TFMessage; a newer transform replaces an older one.
+
+        One that is no transform is told only where a chain would need it.
+        """
         for stamped in msg.transforms:
-            self._add(stamped)
+            try:
+                self._add(stamped)
+            except CalibrationError as error:
+                parent, child = stamped.header.frame_id, stamped.child_frame_id
+                self._invalid[child.lstrip('/')] = f'from {child!r} to {parent!r}: {error}'
 
     def with_moving(self, transforms: Iterable[Any]) -> FrameTree:
         """Return a tree that also has TransformStamped of /tf: as they are at one moment.
@@ -120,6 +128,7 @@ class FrameTree:
                 tree._add(stamped)
                 tree._topics = f'{self._topic} or {tf_beside(self._topic)}'
         tree._parents |= self._parents
+        tree._invalid = self._invalid
         return tree
 
     def joins(self, target: str, source: str) -> bool:
@@ -131,6 +140,7 @@ class FrameTree:
         between these frames and the body."""
         tree, whole = FrameTree(self._topic), self.with_moving(mounts.still)
         tree._parents |= self._parents
+        tree._invalid = self._invalid
         tree._moving, tree._heard = frozenset(mounts.moving), frozenset(mounts.heard)
         for frame in frames:
             chains = [
@@ -152,6 +162,12 @@ class FrameTree:
         for ancestor, ancestor_from_target in self._ascend(target.lstrip('/')):
             if ancestor in up_from_source:
                 return ancestor_from_target.inverse() @ up_from_source[ancestor]
+        for root in (self.root(source), self.root(target)):
+            if root in self._invalid:
+                raise BagError(
+                    f'no chain of transforms from {source!r} to {target!r}: {self._topic} has one '
+                    f'{self._invalid[root]}. Mend what publishes it, and record again.'
+                )
         known = {*self.names, *self._heard}
         if known and target.lstrip('/') not in known:
             raise BagError(

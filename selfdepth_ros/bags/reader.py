@@ -19,6 +19,7 @@ from selfdepth_ros.bags.checks import (
     build_rig,
     counter_clockwise,
     sync_of_recording,
+    two_drives,
     usual_tolerance_ns,
 )
 from selfdepth_ros.bags.discovery import (
@@ -187,7 +188,11 @@ class BagReader:
             except CalibrationError:
                 dropped[f'{topic}: not a pose'] += 1
                 continue
+            poses.pop(stamp, None)  # so that their order is that of the log
             poses[stamp] = np.asarray((pose @ self._child_from_body(msg.child_frame_id)).matrix)
+        if again := two_drives(topic, poses):
+            self.report.note(again)
+            return None
         if len(poses) < 2:
             self.report.note(f'{topic} has {len(poses)} poses: too few to be used')
             return None

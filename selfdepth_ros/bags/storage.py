@@ -20,6 +20,17 @@ from selfdepth_ros.bags.types import typestore
 from selfdepth_ros.messages import stamp_ns
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return the files in a bag's folder, or that which it is; BagError where it is closed."""
+    try:
+        return [item for item in (path.iterdir() if path.is_dir() else [path]) if item.is_file()]
+    except OSError as error:
+        raise BagError(
+            f'{path} cannot be read ({error.strerror or error}): expected a rosbag2 that this '
+            'user may read; give permission (chmod -R a+rX), or copy it to a sound disk'
+        ) from error
+
+
 class BagStorage:
     """A rosbag2 folder, or one .mcap or .db3 file without its metadata.yaml.
 
@@ -54,9 +65,7 @@ class BagStorage:
 
     def files(self) -> list[Path]:
         """Return the data files (and the metadata) that make up the bag."""
-        if self.path.is_file():
-            return [self.path]
-        return sorted((item for item in self.path.iterdir() if item.is_file()), key=natural_order)
+        return sorted(files_of(self.path), key=natural_order)
 
     def messages(
         self,

@@ -41,14 +41,23 @@ def topics_to_record(wanted: Wanted) -> str:
     every = (tf_beside(wanted.tf_static), wanted.tf_static, wanted.odometry, wanted.lidar)
     others = [re.escape(topic) for topic in every if topic not in ('', NONE)]
     of_camera = f'({wanted.cameras})/({re.escape(wanted.image)}{wanted.suffix}|camera_info)'
-    return f'^({"|".join([of_camera, *others])})$'
+    return _any_of([of_camera, *others])
+
+
+def _any_of(expressions: Collection[str]) -> str:
+    """Return an expression of the whole topics that fit one of these."""
+    return f'^({"|".join(expressions)})$'
 
 
 def record_command(bag: str, topics: str, max_bag_size_mb: float, cache_mb: float) -> list[str]:
     """Return the call of the recorder, in the words that Humble's knows, too; sizes in MB."""
     sizes = {'--max-bag-size': max_bag_size_mb, '--max-cache-size': cache_mb}
     words = [part for name, value in sizes.items() for part in (name, str(int(value * 1e6)))]
-    return ['ros2', 'bag', 'record', '-s', 'mcap', '-o', bag, *words, '--regex', topics]
+    return [*_recorder(bag), *words, '--regex', topics]
+
+
+def _recorder(bag: str) -> list[str]:
+    return ['ros2', 'bag', 'record', '-s', 'mcap', '-o', bag]
 
 
 def what_is_missing(wanted: Wanted, kinds: Mapping[str, str]) -> list[str]:
@@ -113,7 +122,8 @@ def recording_call(topics: BagTopics, there: Collection[str]) -> str:
     if not of_one_kind:
         of_cameras = [camera.image for camera in topics.cameras]
     every = [*of_cameras, *infos, topics.tf, fixed, *filter(None, [topics.odometry])]
-    return shlex.join(['ros2', 'bag', 'record', '-s', 'mcap', '-o', 'drive', *every])
+    # Names without an option, which Humble takes, are refused by Lyrical; --regex is known to all.
+    return shlex.join([*_recorder('drive'), '--regex', _any_of([*map(re.escape, every)])])
 
 
 def _one_of(spaces: Collection[str]) -> str:

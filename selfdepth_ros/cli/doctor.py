@@ -8,6 +8,7 @@ from typing import Any
 
 from selfdepth_ros.cli.doctor_table import describe
 from selfdepth_ros.cli.main import Command, dying_of_interrupts, load
+from selfdepth_ros.cli.writing import writing
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.files import write_file
 from selfdepth_ros.core.parallax import ParallaxLimits
@@ -66,10 +67,6 @@ def _live(args: argparse.Namespace, limits: ParallaxLimits) -> Checkup:
 
 
 def _write(path: Path, checkup: Checkup) -> None:
-    try:
+    with writing(path):
         write_file(path, checkup.to_json())
-    except OSError as cause:
-        raise ConfigError(
-            f'{path}: cannot be written ({cause.strerror}). Give a place that can.'
-        ) from cause
     print(path)

@@ -80,8 +80,9 @@ def _unrecorded(checkup: Checkup) -> str:
     """How to record the LiDAR, too, where a call is told."""
     if not checkup.record:
         return ''
-    more = f'lidar:={checkup.lidar}' if 'record.launch.py' in checkup.record else checkup.lidar
-    return f', not recorded by the call below; with {more} at its end it is'
+    launched = 'record.launch.py' in checkup.record
+    more = f'lidar:={checkup.lidar} at its end' if launched else f'|{checkup.lidar} before its )$'
+    return f', not recorded by the call below; with {more} it is'
 
 
 def _rig(checkup: Checkup) -> Iterator[str]:

@@ -20,6 +20,9 @@ from selfdepth_ros.core.strict_yaml import check_keys
 _QUATERNION_DIGITS = 12
 _INTRINSICS = ('fx', 'fy', 'cx', 'cy')
 
+_UPSIDE_DOWN = 0.5
+"""Sine of how far a camera's y axis (down in its image) points up in the body frame."""
+
 
 @dataclass(frozen=True, eq=False)
 class RigCamera:
@@ -49,6 +52,11 @@ class RigCamera:
                 f'self_occlusion: found a mask of {found[1]}x{found[0]} pixels, expected '
                 f'{size[1]}x{size[0]} as the image. Draw it at the size of the calibration.'
             )
+
+    @property
+    def is_upside_down(self) -> bool:
+        """Whether the lower rows of its image show what is above, by more than 30 degrees."""
+        return bool(self.body_from_camera.rotation[2, 1] > _UPSIDE_DOWN)
 
     def scaled(self, width: int, height: int) -> 'RigCamera':
         """Return this camera with image and mask resized to width x height."""

@@ -63,7 +63,7 @@ def import_dataset(
             if report.bags:
                 _keep(report, out)
     if not report.bags:
-        first = next(iter(report.failed.items()))
+        first = next(iter(report.failed.items()), ('found no scene', 'expected one at least'))
         raise DatasetError(f'not one scene of {src} can be imported: {": ".join(first)}')
     return report
 

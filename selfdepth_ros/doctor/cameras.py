@@ -68,6 +68,11 @@ def complaints(
             told.append(f'{raw.unstamped} of {camera.images} images have the stamp 0')
         if rig and camera.name in rig.names:
             told += _of_lens(rig[camera.name].camera)
+            if rig[camera.name].is_upside_down:
+                told.append(
+                    'mounted upside down, which no network expects: turn its images, and its '
+                    'CameraInfo and frame with them, by 180 degrees'
+                )
         yield from (f'{camera.name}: {text}' for text in told)
 
 

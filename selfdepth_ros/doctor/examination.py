@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from selfdepth_ros.bags.checks import build_rig, check_clocks, what_lacks
+from selfdepth_ros.bags.checks import build_rig, check_clocks, two_drives, what_lacks
 from selfdepth_ros.bags.frames import FrameTree
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.core.coverage import coverage
@@ -190,6 +190,9 @@ def _track(observation: Observation, notes: _Notes) -> Track | None:
     seen = observation.odometry
     if seen.unusable:
         notes.warnings.append(f'{seen.topic}: {seen.unusable} messages without stamp or pose')
+    if again := two_drives(seen.topic, seen.poses):
+        notes.warnings.append(again)
+        return None
     if len(seen.poses) < 2:
         return None
     body = observation.topics.body_frame

@@ -76,7 +76,9 @@ class PosesSeen:
         try:
             if not stamp:
                 raise CalibrationError('stamp is 0')
-            self.poses[stamp] = np.asarray(transform_from_msg(pose).matrix)
+            matrix = np.asarray(transform_from_msg(pose).matrix)
+            self.poses.pop(stamp, None)  # so that their order is that of the log
+            self.poses[stamp] = matrix
         except CalibrationError:
             self.unusable += 1
             return

@@ -12,7 +12,7 @@ from selfdepth_ros.bags.survey import discover_in
 from selfdepth_ros.core.parallax import ParallaxLimits
 from selfdepth_ros.doctor.checkup import Checkup
 from selfdepth_ros.doctor.examination import examine
-from selfdepth_ros.doctor.lidar import clock_warnings
+from selfdepth_ros.doctor.lidar import lidar_warnings
 from selfdepth_ros.doctor.observation import Observation
 
 _LOOKS = 300
@@ -33,5 +33,5 @@ def check_bag(path: Path, limits: ParallaxLimits, mapping: Path | None = None) -
     return examine(
         observation, str(path), limits, storage.topics,
         size_bytes=sum(file.stat().st_size for file in storage.files()),
-        damaged=storage.damaged, oddities=[*report.damage, *clock_warnings(storage, observation)],
+        damaged=storage.damaged, oddities=[*report.damage, *lidar_warnings(storage, observation)],
     )  # fmt: skip

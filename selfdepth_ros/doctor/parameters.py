@@ -29,7 +29,11 @@ def node_parameters(cameras: Sequence[CameraTopics], topics: BagTopics) -> Itera
     if any(camera.stamp_offset_ns for camera in cameras):
         offsets_ms = [camera.stamp_offset_ns / 1e6 for camera in cameras]
         names = ', '.join(camera.name for camera in cameras)
-        yield f'with stamp_offsets_ms: {offsets_ms} (of {names})'
+        spread_ms = max(offsets_ms) - min(offsets_ms)
+        yield (
+            f'with stamp_offsets_ms: {offsets_ms} (of {names}) and a deadline_ms that is longer '
+            f'by {spread_ms:g} than without: images with late stamps come late'
+        )
     if topics.tf_static != TF_STATIC:
         yield (
             f'remapping {TF_STATIC} to {topics.tf_static} and /tf to {topics.tf} where it listens '

@@ -23,8 +23,10 @@ from selfdepth_ros.messages.clouds import (
 from selfdepth_ros.messages.errors import MessageError
 from selfdepth_ros.messages.geometry import (
     CameraInfoFields,
+    beside_frame_m,
     camera_from_info,
     camera_info_fields,
+    check_own_frame,
     stamp_from_ns,
     stamp_ns,
     transform_from_msg,
@@ -51,8 +53,10 @@ __all__ = [
     'PointFieldSpec',
     'PointsConfig',
     'ScanFields',
+    'beside_frame_m',
     'camera_from_info',
     'camera_info_fields',
+    'check_own_frame',
     'cloud_from_msg',
     'decode_depth',
     'decode_at_least',

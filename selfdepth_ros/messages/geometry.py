@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +66,29 @@ def camera_from_info(msg: Any, *, rectified: bool = False) -> Camera:
     pinhole = (width, height, float(fx), float(fy), float(cx), float(cy))
     camera = PinholeCamera(*pinhole) if rectified else _with_distortion(msg, pinhole, where)
     return _region_and_binning(msg, camera, where)
+
+
+def beside_frame_m(msg: Any) -> float:
+    """How far to the right of its frame's origin P places the camera of a CameraInfo, in metres.
+
+    0 but for the right camera of a stereo pair (sensor_msgs/CameraInfo: Tx = -fx' * baseline),
+    whose frame may be that of the left one.
+    """
+    focal, shifted = float(msg.p[0]), float(msg.p[3])
+    return -shifted / focal if focal and math.isfinite(shifted) else 0.0
+
+
+def check_own_frame(frame_id: str, beside_m: float, others: Collection[str]) -> None:
+    """Refuse the right camera of a pair whose frame is that of another camera in use.
+
+    Both would be in one place. `others`: frames of the other cameras. Raises CalibrationError.
+    """
+    if beside_m and frame_id in others:
+        raise CalibrationError(
+            f'P of its CameraInfo places the camera {beside_m:.3f} m beside its frame '
+            f'{frame_id!r}, which is the frame of another camera, too; expected a frame of its '
+            'own in TF, named by the CameraInfo (for bags: by `frame` in a mapping file)'
+        )
 
 
 def _with_distortion(msg: Any, pinhole: tuple[Any, ...], where: str) -> Camera:

@@ -58,6 +58,7 @@ class Recording:
     storage: str = 'mcap'
     compressed: bool = False
     odometry: bool = True
+    odometry_stamp: Callable[[int], int] = int
     no_info: tuple[str, ...] = ()
     no_images: tuple[str, ...] = ()
     no_transform: tuple[str, ...] = ()
@@ -111,7 +112,9 @@ class Recording:
         if self.odometry:
             for tick in range(5):
                 pose = SE3.exp(np.array([0.1 * (frame + tick / 5), 0, 0, 0, 0, 0]))
-                bag.write_odometry('/odom', now + tick * PERIOD // 5, pose)
+                logged = now + tick * PERIOD // 5
+                stamp = self.odometry_stamp(logged)
+                bag.write_odometry('/odom', stamp, pose, log_ns=logged)
         bag.write_cloud('/lidar/points', now, 'lidar', np.full((2, 3), frame, np.float32))
         self.beside(bag, now)
 

@@ -167,14 +167,42 @@ def test_a_camera_of_three_times_the_rate_makes_no_sets_of_its_own(record):
     assert reader.report.dropped['images: of a faster camera, between the sets of the others'] > 15
 
 
+def test_one_fast_camera_does_not_narrow_the_sets_of_the_others(record):
+    def slow_and_aside(name, frame, stamp):  # 48 ms: less than half of the period of two of three
+        aside = 48_000_000 if name == 'camera_left' else 0
+        return stamp if name == 'camera_front' else stamp - frame % 3 * PERIOD + aside
+
+    reader = BagReader(record(frames=45, stamp=slow_and_aside))
+    assert reader.tolerance_ns == 50_000_000
+    late = [frame for frame in reader.surround_frames() if frame.stamp_ns > START + 20 * PERIOD]
+    slow = [reader.cameras.index(name) for name in ('camera_left', 'camera_right')]
+    assert len(late) == 8
+    assert all(frame.present[index] for frame in late for index in slow)
+
+
 def test_a_recording_that_starts_again_goes_on(record):
     def restart(_, frame, stamp):
         return stamp if frame < 20 else stamp - 3 * SECOND
 
-    reader = BagReader(record(frames=40, stamp=restart))
+    def odometry_too(stamp):
+        return restart('', (stamp - START) // PERIOD, stamp)
+
+    reader = BagReader(record(frames=40, stamp=restart, odometry_stamp=odometry_too))
     frames = list(reader.surround_frames())
     assert sum(all(frame.present) for frame in frames) >= 38
     assert 'the stamps jump' in str(reader.report) or not reader.report.clean
+    # Poses of two drives at one time tell no motion.
+    assert reader.odometry() is None
+    assert '/odom starts again, 2.9 s back' in str(reader.report)
+
+
+def test_stray_stamps_of_odometry_are_no_second_drive(record):
+    def astray(stamp):
+        tick = (stamp - START) // (PERIOD // 5)
+        return stamp + {7: -5, 51: 40, 52: 40}.get(tick, 0) * SECOND
+
+    stamps, _ = BagReader(record(frames=40, odometry_stamp=astray)).odometry()
+    assert len(stamps) == 200
 
 
 def test_an_image_that_is_damaged_is_missing(record):

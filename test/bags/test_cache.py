@@ -234,6 +234,18 @@ def test_about_without_an_identity_is_built_again(record, tmp_path, caplog):
     assert "('identity'): remove it" in caplog.text
 
 
+def test_what_lies_beside_a_bag_does_not_build_its_cache_again(record, tmp_path, caplog):
+    bag = record(frames=2)
+    before = build(bag, tmp_path / 'cache').folder.stat().st_ino
+    (bag / 'notes.txt').write_text('rain')
+    assert build(bag, tmp_path / 'cache').folder.stat().st_ino == before
+    assert not caplog.text
+    (bag / 'metadata.yaml').touch()
+    with caplog.at_level(logging.WARNING):
+        build(bag, tmp_path / 'cache')
+    assert 'it is built again' in caplog.text
+
+
 @pytest.mark.parametrize('save', [np.savez, np.savez_compressed])
 def test_whichever_third_bit_is_damaged_what_is_kept_beside_is_made_again(tmp_path, save):
     path, values = tmp_path / 'kept.npz', np.arange(12.0).reshape(2, 6)

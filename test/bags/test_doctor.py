@@ -18,6 +18,7 @@ from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.cli.doctor_table import describe
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.parallax import LEAST_CHANGE, ParallaxLimits
+from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.doctor.examination import examine
 from selfdepth_ros.doctor.motion import of_poses
 from selfdepth_ros.doctor.observation import Observation
@@ -139,6 +140,16 @@ def test_a_k_of_another_size_is_told(examined, written, rig):
     assert warned(figures, front.name, 'principal point', 'K of another image size?')
 
 
+def test_a_camera_that_is_upside_down_is_told(examined, written, rig):
+    front = rig.cameras[0]
+    half_turn = SE3.from_rotation_translation(np.diag([-1.0, -1.0, 1.0]), np.zeros(3))
+    turned = replace(front, body_from_camera=front.body_from_camera @ half_turn)
+    _, _, figures = examined(
+        written(frames=30, rig=replace(rig, cameras=(turned, *rig.cameras[1:])))
+    )
+    assert warned(figures, front.name, 'mounted upside down')
+
+
 def test_without_odometry_and_overlap_nothing_gives_the_metres(examined, written, rig):
     _, _, figures = examined(written(frames=10, odometry=False, rig=rig.subset(rig.names[:1])))
     assert not figures['trainable']['yes']
@@ -192,7 +203,8 @@ def test_what_the_node_must_be_told_is_said(examined, record, rig, tmp_path):
     mapping.write_text('\n'.join(['tf_static: /robot1/tf_static', 'cameras:', *lines]))
     because = examined(bag, '--mapping', mapping)[2]['deployable']['because'][1:]
     order = ', '.join(reversed(rig.names))
-    assert because[1] == f'with stamp_offsets_ms: [0.0, 2.5, 0.0] (of {order})'
+    assert because[1].startswith(f'with stamp_offsets_ms: [0.0, 2.5, 0.0] (of {order})')
+    assert 'deadline_ms that is longer by 2.5 than' in because[1]
     assert because[2].startswith(tf)
 
 

@@ -74,6 +74,13 @@ def test_scenes_of_dgp_in_one_folder_are_a_bag_each(tmp_path):
     assert [bag.name for bag in report.bags] == names
 
 
+def test_tables_of_nuscenes_without_a_scene_are_one_clear_error(tmp_path):
+    root = write_nuscenes(tmp_path / 'nuscenes', drive())
+    (root / VERSION / 'scene.json').write_text('[]')
+    with pytest.raises(DatasetError, match='not one scene of .* found no scene'):
+        take('nuscenes', root, tmp_path / 'out')
+
+
 def test_tables_of_nuscenes_are_never_in_memory_as_a_whole(tmp_path):
     root = write_nuscenes(tmp_path / 'nuscenes', drive())
     for name in ('sample_data', 'ego_pose'):

@@ -67,6 +67,7 @@ class Drive:
     grey: int = 0
     world: np.ndarray | None = None
     """What a LiDAR sees: points (n, 3) in odom; None: no LiDAR."""
+    lidar_frame: str = 'lidar'
 
     def write(self, path: Path) -> Path:
         """Write the bag."""
@@ -101,4 +102,6 @@ class Drive:
         if self.world is not None:
             stamp = begin_ns + LIDAR_LATER_NS
             lidar_from_odom = (odom_from_body(stamp) @ BODY_FROM_LIDAR).inverse()
-            bag.write_cloud('/lidar/points', stamp, 'lidar', lidar_from_odom.apply(self.world))
+            bag.write_cloud(
+                '/lidar/points', stamp, self.lidar_frame, lidar_from_odom.apply(self.world)
+            )
