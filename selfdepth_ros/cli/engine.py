@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.cli.images import batches
+from selfdepth_ros.core.rig import load_rig
 from selfdepth_ros.inference import EngineError
 from selfdepth_ros.inference.engine_cache import default_folder
 from selfdepth_ros.inference.load import model_file
@@ -22,7 +23,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('model', type=Path, help='model.onnx, or its folder')
     parser.add_argument(
         '--precision', choices=('fp32', 'fp16', 'int8'),
-        help="default: the model's own; int8 needs a model of `selfdepth quantize`",
+        help="default: the model's own, which nodes take; int8 needs one of `selfdepth quantize`",
     )  # fmt: skip
     parser.add_argument('--backend', choices=('tensorrt',), default='tensorrt')
     parser.add_argument(
@@ -30,7 +31,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--images', type=int, default=0, metavar='N',
-        help="images of a run (default: the model's cameras)",
+        help='images of a run (default: the cameras of rig.yaml beside the model, or its own)',
     )  # fmt: skip
     parser.add_argument(
         '--check', type=Path, metavar='BAG|FOLDER', help='images of the self-check'
@@ -54,7 +55,9 @@ def _options(args: argparse.Namespace, path: Path) -> BuildOptions:
         raise EngineError(f'--images is {args.images}; expected at least 1')
     if args.mapping and not args.check:
         raise EngineError('--mapping without a bag; expected --check BAG beside it')
-    options = BuildOptions(args.precision, args.images, args.cache, must_store=True)
+    beside = path.parent / 'rig.yaml'
+    images = args.images or (len(load_rig(beside)) if beside.is_file() else 0)
+    options = BuildOptions(args.precision, images, args.cache, must_store=True)
     if args.check is None:
         return options
     _, manifest = key_of(path, options)
@@ -70,3 +73,9 @@ def _tell(prepared: Prepared) -> None:
     whence = 'just now' if cached.built else 'earlier; this one is from the cache'
     print(f'  {"built":<18} in {cached.notes["seconds"]} s, {whence}')
     print(f'  {"self-check":<18} {Agreement(**cached.notes["agreement"])}')
+    if prepared.key.precision != prepared.engine.manifest.precision:
+        print(
+            'note: nodes compile a file in its own precision, here in '
+            f'{prepared.engine.manifest.precision}; for fp16 there: '
+            'selfdepth quantize --precision fp16 MODEL OUT, then selfdepth engine OUT'
+        )

@@ -38,6 +38,8 @@ class Gpu:
 
     name: str
     compute_capability: str
+    multiprocessors: int
+    """Modules of one name and capability differ in it, as those of Orin do."""
 
 
 def torch_cuda() -> Any:
@@ -66,7 +68,8 @@ def this_gpu() -> Gpu:
     cuda = torch_cuda().cuda
     with device_errors('ask the GPU for its name'):
         major, minor = cuda.get_device_capability()
-        return Gpu(cuda.get_device_name(), f'{major}.{minor}')
+        count = cuda.get_device_properties('cuda').multi_processor_count
+        return Gpu(cuda.get_device_name(), f'{major}.{minor}', count)
 
 
 class Buffers:

@@ -40,6 +40,8 @@ class EngineKey:
     """Name of the GPU."""
     compute_capability: str
     """Of the GPU, e.g. 8.7."""
+    multiprocessors: int
+    """Of the GPU; an engine for more of them than there are does not run."""
     precision: str
     """fp32, fp16 or int8."""
     shapes: tuple[tuple[str, tuple[int, ...]], ...]

@@ -14,17 +14,20 @@ BACKENDS = {
     'torch': 'selfdepth_ros.inference.torch_engine:TorchEngine',
     'tensorrt': 'selfdepth_ros.inference.tensorrt_engine:TensorRtEngine',
 }
-"""Backend -> class with a class method `load(path, threads)`."""
+"""Backend -> class with a class method `load(path, threads, images)`."""
 SUFFIXES = {'.onnx': 'onnx'}
 """What `backend='auto'` takes for which file."""
 MODEL_FILE = 'model.onnx'
 
 
-def load_engine(path: str | Path, backend: str = 'auto', threads: int = 0) -> DepthEngine:
+def load_engine(
+    path: str | Path, backend: str = 'auto', threads: int = 0, images: int = 0
+) -> DepthEngine:
     """Load a model: an .onnx file, the model.yaml beside it, or the folder that holds both.
 
-    `threads` is the number of CPU threads of the network, 0 leaves it to the runtime. Raises
-    EngineError.
+    `threads` is the number of CPU threads of the network, 0 leaves it to the runtime. `images` is
+    what a run is compiled for, where it is compiled; 0: the cameras of the model. Other numbers
+    run all the same. Raises EngineError.
     """
     file = model_file(Path(path))
     name = SUFFIXES.get(file.suffix) if backend == 'auto' else backend
@@ -32,7 +35,7 @@ def load_engine(path: str | Path, backend: str = 'auto', threads: int = 0) -> De
         asked = f'no engine for {file.name}' if backend == 'auto' else f'no backend {backend!r}'
         raise EngineError(f'{asked}; there are: {", ".join(BACKENDS)} (for {", ".join(SUFFIXES)})')
     module, _, attribute = BACKENDS[name].partition(':')
-    return getattr(import_module(module), attribute).load(file, threads=threads)
+    return getattr(import_module(module), attribute).load(file, threads, images)
 
 
 def model_file(path: Path) -> Path:

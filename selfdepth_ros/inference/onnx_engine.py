@@ -26,10 +26,11 @@ class OnnxEngine:
         self._outputs = ['depth', 'confidence'] if manifest.has_confidence else ['depth']
 
     @classmethod
-    def load(cls, path: Path, threads: int = 0) -> 'OnnxEngine':
+    def load(cls, path: Path, threads: int = 0, images: int = 0) -> 'OnnxEngine':
         """Open an .onnx file with the model.yaml beside it, or else the manifest inside it.
 
-        Raises EngineError when the file is no such model or does not belong to its manifest.
+        `images` means nothing here. Raises EngineError when the file is no such model or does not
+        belong to its manifest.
         """
         session = _session(path, threads)
         embedded = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)

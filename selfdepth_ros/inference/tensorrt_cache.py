@@ -13,7 +13,7 @@ from typing import NamedTuple
 from selfdepth_ros.core.manifest import Manifest, file_sha256
 from selfdepth_ros.inference import self_check
 from selfdepth_ros.inference.cuda import DeviceError, this_gpu
-from selfdepth_ros.inference.engine import EngineError
+from selfdepth_ros.inference.engine import DepthEngine, EngineError
 from selfdepth_ros.inference.engine_cache import Built, CachedEngine, EngineCache, EngineKey
 from selfdepth_ros.inference.interface import manifest_beside
 from selfdepth_ros.inference.precision import RECIPE, Batch, Precision, to_fp16
@@ -51,7 +51,7 @@ def prepare(path: Path, options: BuildOptions) -> Prepared:
     """Take the engine of an .onnx file from the cache, or build, check and store it.
 
     Raises EngineError when this machine cannot, or when the engine does not say what the model
-    says; then nothing is stored.
+    says; then nothing is stored. One from the cache is compared again on images that are given.
     """
     key, manifest = key_of(path, options)
     cache, stored = EngineCache(options.cache), options.must_store
@@ -70,6 +70,9 @@ def prepare(path: Path, options: BuildOptions) -> Prepared:
         cache.discard(cached, str(cause))
         cached = cache.get_or_build(manifest.name, key, build, stored)
         engine = TensorRtEngine(cached.plan, manifest, options.cuda_graph)
+    if options.check and not cached.built:
+        agreement = _agreement(engine, _reference(path), key, options.check)
+        cached = replace(cached, notes={**cached.notes, 'agreement': asdict(agreement)})
     return Prepared(engine, key, cached)
 
 
@@ -93,6 +96,7 @@ def key_of(path: Path, options: BuildOptions) -> tuple[EngineKey, Manifest]:
         tensorrt=version,
         gpu=gpu.name,
         compute_capability=gpu.compute_capability,
+        multiprocessors=gpu.multiprocessors,
         precision=precision_word(manifest, options.precision),
         shapes=shapes,
     )
@@ -122,31 +126,42 @@ def read_manifest(path: Path) -> Manifest:
     beside = manifest_beside(path)
     if beside is not None:
         return beside
-    from selfdepth_ros.inference.onnx_engine import OnnxEngine
-
-    return OnnxEngine.load(path).manifest
+    return _reference(path).manifest
 
 
 def _build(
     path: Path, manifest: Manifest, key: EngineKey, folder: Path, options: BuildOptions
 ) -> Built:
     """Compile, and compare with ONNX Runtime on the same images."""
-    from selfdepth_ros.inference.onnx_engine import OnnxEngine
-
-    reference = OnnxEngine.load(path)
+    reference = _reference(path)
     started = time.monotonic()
     model = path.read_bytes() if key.precision == manifest.precision else _fp16(path, manifest)
     timing = folder / f'{key.gpu}.{key.tensorrt}.timing'.replace(' ', '_').replace('/', '_')
     plan = compile_engine(model, dict(key.shapes), timing, manifest.name)
     seconds = time.monotonic() - started
-    images, focal = options.check or self_check.check_images(manifest, key.shapes[0][1][0])
-    engine = TensorRtEngine(plan, manifest)
-    agreement = self_check.compare(engine, reference, images, focal)
+    check = options.check or self_check.check_images(manifest, key.shapes[0][1][0])
+    agreement = _agreement(TensorRtEngine(plan, manifest), reference, key, check)
+    return Built(plan, {'seconds': round(seconds, 1), 'agreement': asdict(agreement)})
+
+
+def _reference(path: Path) -> DepthEngine:
+    """The model in ONNX Runtime, which is imported only now. Raises EngineError."""
+    from selfdepth_ros.inference.onnx_engine import OnnxEngine
+
+    return OnnxEngine.load(path)
+
+
+def _agreement(
+    engine: TensorRtEngine, reference: DepthEngine, key: EngineKey, check: Batch
+) -> self_check.Agreement:
+    """How far an engine is from its model on some images. Raises EngineError: too far."""
+    agreement = self_check.compare(engine, reference, *check)
     self_check.require(
-        agreement, self_check.COMPILED[key.precision[:4]], f'the engine of {manifest.name!r}',
+        agreement, self_check.COMPILED[key.precision[:4]],
+        f'the engine of {engine.manifest.name!r}',
         'build it with --precision fp32, or use the backend onnx',
     )  # fmt: skip
-    return Built(plan, {'seconds': round(seconds, 1), 'agreement': asdict(agreement)})
+    return agreement
 
 
 def _fp16(path: Path, manifest: Manifest) -> bytes:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,6 +22,8 @@ from selfdepth_ros.inference.tensorrt_build import process_logger, vendor
 
 log = logging.getLogger(__name__)
 
+_OF_THE_DEVICE = re.compile(r'out of memory|could not be allocated|cuda (runtime|failure)', re.I)
+"""What TensorRT says when the GPU is full or gone, and no file would help."""
 _REBUILD = 'build it again with `selfdepth engine`'
 
 
@@ -40,6 +43,12 @@ class TensorRtEngine:
             self._runtime = trt.Runtime(self._logger)
             self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
+            if _OF_THE_DEVICE.search(self._logger.last_error):
+                raise DeviceError(
+                    f'the GPU does not take the engine of {manifest.name!r} now '
+                    f'({self._logger.last_error}); where memory is short, end other programs '
+                    'that use it'
+                )
             raise EngineError(
                 f'TensorRT {trt.__version__} refuses the engine of {manifest.name!r} '
                 f'({self._logger.last_error or "it gave no reason"}); {_REBUILD}'
@@ -66,14 +75,15 @@ class TensorRtEngine:
         self._replay: Callable[[], None] | None = None
 
     @classmethod
-    def load(cls, path: Path, threads: int = 0) -> TensorRtEngine:
+    def load(cls, path: Path, threads: int = 0, images: int = 0) -> TensorRtEngine:
         """The engine of an .onnx file for this GPU; the first time this takes minutes.
 
-        `threads` means nothing here. Raises EngineError.
+        It is for `images` in a run, 0: as many as the model has cameras. `threads` means nothing
+        here. Raises EngineError.
         """
         from selfdepth_ros.inference.tensorrt_cache import BuildOptions, prepare
 
-        return prepare(path, BuildOptions()).engine
+        return prepare(path, BuildOptions(batch=images)).engine
 
     @property
     def manifest(self) -> Manifest:

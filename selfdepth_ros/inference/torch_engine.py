@@ -39,11 +39,11 @@ class TorchEngine:
             self._graph = TorchGraph(graph, memory)
 
     @classmethod
-    def load(cls, path: Path, threads: int = 0) -> TorchEngine:
+    def load(cls, path: Path, threads: int = 0, images: int = 0) -> TorchEngine:
         """Open an .onnx file; on a machine with CUDA its depths stay on the GPU.
 
         It is compared with ONNX Runtime on one image first. `threads` of torch count for the whole
-        process. Raises EngineError.
+        process, `images` means nothing here. Raises EngineError.
         """
         torch = _torch()
         if threads:

@@ -33,7 +33,7 @@ class Model(NamedTuple):
 def model_path(config: SurroundDepthConfig) -> Path:
     """The model's file or folder; where none is given, that of the package. Raises EngineError."""
     if config.model:
-        return Path(config.model)
+        return Path(config.model).expanduser()
     if not shipped('model.onnx').is_file():
         raise EngineError('this copy of the package holds no model: give one with model:=<path>')
     return shipped('model.onnx')
@@ -42,7 +42,7 @@ def model_path(config: SurroundDepthConfig) -> Path:
 def rig_path(config: SurroundDepthConfig) -> Path | None:
     """The rig file to use; None: listen to CameraInfo and TF."""
     if config.rig:
-        return None if config.rig == FROM_TOPICS else Path(config.rig)
+        return None if config.rig == FROM_TOPICS else Path(config.rig).expanduser()
     model = model_path(config)
     beside = (model if model.is_dir() else model.parent) / 'rig.yaml'
     return beside if beside.is_file() else None
@@ -67,17 +67,23 @@ def camera_names(
     return tuple(names)
 
 
-def load_model(config: SurroundDepthConfig) -> DepthEngine:
-    """Load the model; TensorRT compiles it first, where that was not done. Raises EngineError."""
-    return load_engine(model_path(config), config.backend, config.threads)
+def cameras_named(config: SurroundDepthConfig, rig: Rig | None) -> int:
+    """How many cameras the rig file, or else the parameters, name; 0: the model is to say."""
+    return len(rig.cameras) if rig else len(config.cameras)
 
 
-def load_checked_model(config: SurroundDepthConfig, cameras: int = 0) -> DepthEngine:
+def load_model(config: SurroundDepthConfig, cameras: int) -> DepthEngine:
+    """Load the model for so many cameras, 0: its own; TensorRT compiles it first, where that was
+    not done. Raises EngineError."""
+    return load_engine(model_path(config), config.backend, config.threads, cameras)
+
+
+def load_checked_model(config: SurroundDepthConfig, cameras: int) -> DepthEngine:
     """Load the model and have it run `cameras` images, or those of its own rig.
 
     Raises EngineError when it cannot, or when what it gives is no depth.
     """
-    engine = load_model(config)
+    engine = load_model(config, cameras)
     require_depths(engine, cameras or len(engine.manifest.cameras) or 1)
     return engine
 
@@ -85,13 +91,14 @@ def load_checked_model(config: SurroundDepthConfig, cameras: int = 0) -> DepthEn
 def build_model(config: SurroundDepthConfig) -> DepthEngine:
     """Load and check the model for other times; what TensorRT compiles for them must be kept.
 
-    Raises EngineError.
+    Raises EngineError, and CalibrationError of the rig file.
     """
+    cameras = cameras_named(config, rig_of_file(config))
     if config.backend == 'tensorrt':
         from selfdepth_ros.inference.tensorrt_cache import BuildOptions, build_only
 
-        build_only(model_file(model_path(config)), BuildOptions())
-    return load_checked_model(config, len(config.cameras))
+        build_only(model_file(model_path(config)), BuildOptions(batch=cameras))
+    return load_checked_model(config, cameras)
 
 
 def load_model_again(config: SurroundDepthConfig, cameras: Sequence[str], of_file: bool) -> Model:

@@ -27,7 +27,7 @@ from selfdepth_ros.inference.engine_cache import (
 )
 
 KEY = EngineKey(
-    'ab' * 32, '10.3.0', 'Orin', '8.7', 'fp16', (('images', (6, 192, 320, 3)), ('focal', (6,)))
+    'ab' * 32, '10.3.0', 'Orin', '8.7', 16, 'fp16', (('images', (6, 192, 320, 3)), ('focal', (6,)))
 )
 PLAN = bytes(range(256)) * 40
 NOTES = {'seconds': 12.5}
@@ -36,6 +36,7 @@ CHANGES = {
     'tensorrt': '10.3.1',
     'gpu': 'Thor',
     'compute_capability': '8.9',
+    'multiprocessors': 8,
     'precision': 'int8',
     'shapes': (('images', (5, 192, 320, 3)), ('focal', (5,))),
 }
@@ -200,7 +201,7 @@ if locks == 'none':
     import fcntl
     def refuse(*_): raise OSError('no locks here')
     fcntl.flock = refuse
-key = EngineKey('m', '10', 'g', '8', 'fp16', ())
+key = EngineKey('m', '10', 'g', '8', 16, 'fp16', ())
 (Path(folder) / who).touch()
 built = []
 def build():
@@ -223,7 +224,7 @@ def test_two_processes_that_build_at_once_do_not_harm_each_other(tmp_path, locks
     ]
     results = [json.loads(process.communicate(timeout=200)[0]) for process in both]
     kept = EngineCache(tmp_path / 'engines').find(
-        'street', EngineKey('m', '10', 'g', '8', 'fp16', ())
+        'street', EngineKey('m', '10', 'g', '8', 16, 'fp16', ())
     )
     builders = [who for built, _ in results for who in built]
     assert kept.plan[:8].decode() in builders

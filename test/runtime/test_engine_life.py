@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,11 +19,13 @@ from tensorrt_stand_in import Called, module
 
 from selfdepth_ros.cli import main as cli
 from selfdepth_ros.core.manifest import Manifest
+from selfdepth_ros.core.rig import load_rig, save_rig
 from selfdepth_ros.inference import EngineError, load_engine, tensorrt_cache, torch_graph
 from selfdepth_ros.inference.cuda import DeviceError
 from selfdepth_ros.inference.engine_cache import Built
 from selfdepth_ros.inference.graph import read_model
 from selfdepth_ros.inference.onnx_engine import OnnxEngine
+from selfdepth_ros.inference.self_check import check_images
 from selfdepth_ros.inference.tensorrt_build import compile_engine, process_logger
 from selfdepth_ros.inference.tensorrt_cache import BuildOptions, build_only, prepare
 from selfdepth_ros.inference.tensorrt_engine import TensorRtEngine
@@ -167,7 +170,7 @@ def test_a_gpu_that_refuses_while_depths_stay_on_it_says_what_to_do(pretended, m
         engine.infer_on_device(images, focal)
 
 
-@pytest.mark.parametrize('kind', ['buffers', 'context'])
+@pytest.mark.parametrize('kind', ['buffers', 'context', 'plan'])
 def test_a_stored_engine_is_kept_when_the_gpu_has_no_room(
     pretended, manifest, tmp_path, monkeypatch, kind
 ):
@@ -179,11 +182,58 @@ def test_a_stored_engine_is_kept_when_the_gpu_has_no_room(
     pretended()
     key, _ = tensorrt_cache.key_of(path, options)
     stored = tensorrt_cache.EngineCache(options.cache).store(manifest.name, key, b'plan', {})
-    machine = pretended(room=kind != 'context')
+    said = 'Error Code 1: Cuda Runtime (out of memory)' if kind == 'plan' else ''
+    machine = pretended(room=kind != 'context', refusal=said)
     machine.torch.refusal = NO_MEMORY if kind == 'buffers' else ''
     with pytest.raises(DeviceError, match='memory'):
         prepare(path, options)
     assert stored.path.exists()
+
+
+def test_a_stored_engine_is_compared_again_on_images_that_are_given(
+    pretended, manifest, tmp_path, monkeypatch
+):
+    """The stand-in says nothing but zeros, as another file's engine might."""
+    monkeypatch.setattr(tensorrt_cache, 'read_manifest', lambda path: manifest)
+    options = BuildOptions('fp32', 2, tmp_path / 'engines')
+    pretended()
+    key, _ = tensorrt_cache.key_of(shipped('model.onnx'), options)
+    tensorrt_cache.EngineCache(options.cache).store(manifest.name, key, b'plan', {})
+    assert not prepare(shipped('model.onnx'), options).cached.built
+    given = replace(options, check=check_images(manifest, 2))
+    with pytest.raises(EngineError, match='differs from the model in ONNX Runtime'):
+        prepare(shipped('model.onnx'), given)
+
+
+def test_a_precision_that_nodes_do_not_take_is_said(pretended, manifest, tmp_path, capsys):
+    options = BuildOptions('fp16', 2, tmp_path)
+    pretended()
+    key, _ = tensorrt_cache.key_of(shipped('model.onnx'), options)
+    notes = {'seconds': 1.0, 'agreement': {'mean': 0.0, 'p99': 0.0, 'scale': 1.0}}
+    tensorrt_cache.EngineCache(tmp_path).store(manifest.name, key, b'plan', notes)
+    words = ['engine', str(shipped('model.onnx')), '--images', '2', '--cache', str(tmp_path)]
+    assert cli.main([*words, '--precision', 'fp16']) == 0
+    assert (
+        'note: nodes compile a file in its own precision, here in fp32' in capsys.readouterr().out
+    )
+
+
+def test_the_command_compiles_for_the_rig_beside_the_model(monkeypatch, tmp_path):
+    asked = []
+
+    def prepare(path, options):
+        asked.append(options.batch)
+        raise EngineError('no TensorRT')
+
+    monkeypatch.setattr('selfdepth_ros.cli.engine.prepare', prepare)
+    model = tmp_path / 'model.onnx'
+    model.write_bytes(b'')
+    words = ['engine', str(model)]
+    assert cli.main(words) == cli.EXIT_ERROR
+    rig = load_rig(shipped('rig.yaml'))
+    save_rig(replace(rig, cameras=rig.cameras[:4]), tmp_path / 'rig.yaml')
+    assert cli.main(words) == cli.main([*words, '--images', '2']) == cli.EXIT_ERROR
+    assert asked == [0, 4, 2]
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def test_only_the_cloud_leaves_the_gpu_and_it_is_the_references(tmp_path, manife
     surround = SurroundDepth(engine, rig)
     result = surround(SurroundFrame(7, tuple(images), (7,) * len(rig)))
     assert result.maps.depth.is_cuda and surround.fusion_description.endswith('on cuda')
-    own = manifest.depth_kind, manifest.max_depth_m
+    own = manifest.depth_kind, manifest.depth_limit
     expected = Fusion(surround.rig, FusionConfig(), *own).fuse(result.depths, images, stamp_ns=7)
     assert len(expected) > 1000
     assert_same(result.cloud, expected)

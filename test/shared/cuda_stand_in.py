@@ -32,6 +32,7 @@ class PretendedTorch:
             is_available=lambda: True,
             get_device_name=lambda: 'pretended',
             get_device_capability=lambda: (8, 7),
+            get_device_properties=lambda device: SimpleNamespace(multi_processor_count=16),
             Stream=lambda: stream,
             current_stream=lambda: stream,
             stream=lambda stream: nullcontext(),

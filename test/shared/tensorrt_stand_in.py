@@ -130,7 +130,7 @@ class Engine:
 def module(called: Called, tensors: Tensors | None = None, **does: Any) -> SimpleNamespace:
     """The module; its engines are the bytes b'plan'. They have `tensors`; None: they are refused.
 
-    `does`: of Engine.
+    `does`: of Engine; `refusal`: what the runtime says instead of taking a plan.
     """
     pointer = Pointer(called)
 
@@ -167,9 +167,10 @@ def module(called: Called, tensors: Tensors | None = None, **does: Any) -> Simpl
             pointer.join(self, logger)
 
         def deserialize_cuda_engine(self, plan: bytes) -> Engine | None:
-            if tensors is not None:
+            refusal = does.get('refusal', '' if tensors is not None else 'no such GPU')
+            if not refusal:
                 return Engine(self, pointer, tensors, **does)
-            pointer.log(Severity.ERROR, 'no such GPU')
+            pointer.log(Severity.ERROR, refusal)
             return None
 
     return SimpleNamespace(
