@@ -29,6 +29,7 @@ from sensor_msgs.msg import CompressedImage
 
 from selfdepth_ros.compiled import Backend, fastest_steps
 from selfdepth_ros.core.cameras import PinholeCamera
+from selfdepth_ros.core.depth import DepthLimit
 from selfdepth_ros.core.frames import POINT, PointCloud, SurroundFrame
 from selfdepth_ros.core.fusion import Fusion
 from selfdepth_ros.core.memory import keep_memory
@@ -106,8 +107,8 @@ def our_stages(scene: Scene, model: Path | None) -> list[Stage]:
     if model is not None:
         stages += _network_stages(scene, load_engine(model))
     backend = fastest_steps()
-    fast = Fusion(rig, depth_limit_m=LIMIT_M, steps=backend.steps)
-    reference = Fusion(rig, depth_limit_m=LIMIT_M)
+    fast = Fusion(rig, depth_limit=DepthLimit(LIMIT_M), steps=backend.steps)
+    reference = Fusion(rig, depth_limit=DepthLimit(LIMIT_M))
     cloud = fast.fuse(depths, images)
     assert len(cloud) == depths.size, 'a pixel is no point'
 

@@ -22,6 +22,7 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from selfdepth_ros.bags.frames import TF_STATIC, tf_beside
 from selfdepth_ros.core.errors import SelfdepthError
 
 SHARE = Path(get_package_share_directory('selfdepth_ros'))
@@ -49,6 +50,12 @@ ARGUMENTS = (
     ('rig', '', "rig file, or 'topics' for CameraInfo and TF; empty: as params_file says", None),
     ('transport', '', 'raw or compressed images; empty: as params_file says', None),
     ('output_frame', '', 'frame of the cloud; empty: as params_file says', None),
+    (
+        'tf_static',
+        TF_STATIC,
+        'topic of the fixed frames; the others are on its neighbour, without _static',
+        None,
+    ),
     (
         'namespace',
         '',
@@ -126,6 +133,20 @@ def given_texts(context: LaunchContext) -> dict[str, str | bool]:
     return {name: value for name, value in values.items() if value}
 
 
+def params_file(context: LaunchContext) -> str:
+    """The parameter file. Raises RuntimeError for one that launch would not find and pass over."""
+    path = Path(LaunchConfiguration('params_file').perform(context)).expanduser()
+    if not path.is_file():
+        raise RuntimeError(f'no file at {path}: params_file must be the YAML with the parameters')
+    return str(path)
+
+
+def tf_topics(context: LaunchContext) -> list[tuple[str, str]]:
+    """Remappings to the topics of TF that were asked for."""
+    fixed = LaunchConfiguration('tf_static').perform(context)
+    return [] if fixed == TF_STATIC else [(TF_STATIC, fixed), ('/tf', tf_beside(fixed))]
+
+
 def surround_depth(context: LaunchContext) -> list[Node]:
     """The node; an argument that was not given leaves the word to the parameter file."""
 
@@ -138,13 +159,14 @@ def surround_depth(context: LaunchContext) -> list[Node]:
     enclave = ['--enclave', value('enclave')] if value('enclave') else []
     # As ROS names the logger of a node with a namespace.
     logger = '.'.join([*filter(None, value('namespace').split('/')), 'surround_depth'])
+    clouds = [(f'~/{name}', f'surround/{name}') for name in CLOUD_TOPICS]
     node = Node(
         package='selfdepth_ros',
         executable='surround_depth',
         name='surround_depth',
         namespace=value('namespace'),
-        parameters=[value('params_file'), given],
-        remappings=[(f'~/{name}', f'surround/{name}') for name in CLOUD_TOPICS],
+        parameters=[params_file(context), given],
+        remappings=[*clouds, *tf_topics(context)],
         arguments=['--ros-args', '--log-level', f'{logger}:={value("log_level")}', *enclave],
         output='screen',
         emulate_tty=True,
@@ -168,7 +190,7 @@ def rviz(context: LaunchContext) -> list[Action]:
 
         stock = SHARE / 'rviz' / 'surround.rviz'
         try:
-            text = rviz_config(stock, value('params_file'), given_texts(context))
+            text = rviz_config(stock, params_file(context), given_texts(context))
         except SelfdepthError as error:
             config, said = str(stock), f'{said}, and the images of the demo: {error}'
         else:
@@ -180,6 +202,7 @@ def rviz(context: LaunchContext) -> list[Action]:
         namespace=value('namespace'),
         arguments=['-d', config],
         parameters=[{'use_sim_time': value('use_sim_time') == 'true'}],
+        remappings=tf_topics(context),
     )
     return [LogInfo(msg=said), node]
 

@@ -122,7 +122,7 @@ class HostPlace:
     def fusion(self, config: FusionConfig | None) -> Fusion:
         """See Place."""
         own = self._engine.manifest
-        return Fusion(self._rig, config, own.depth_kind, own.max_depth_m, self._backend.steps)
+        return Fusion(self._rig, config, own.depth_kind, own.depth_limit, self._backend.steps)
 
     def images(self) -> UInt8[np.ndarray, 'c h w 3']:
         """See Place."""

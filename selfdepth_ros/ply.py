@@ -14,7 +14,7 @@ _VERTEX = np.dtype(
 )
 _HEADER = """ply
 format binary_little_endian 1.0
-comment frame {frame}, stamp {stamp} ns
+comment frame {frame}, stamp {stamp} ns{origin}
 element vertex {count}
 property float x
 property float y
@@ -26,15 +26,25 @@ end_header
 """
 
 
-def write_ply(path: Path | str, cloud: PointCloud) -> Path:
-    """Write a coloured cloud, whole or not at all; makes the folder. Returns the path."""
+def write_ply(
+    path: Path | str, cloud: PointCloud, origin_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> Path:
+    """Write a coloured cloud, whole or not at all; makes the folder. Returns the path.
+
+    `origin_m` (x, y, z) is what points lack of their frame's coordinates; a comment says it.
+    """
     path = Path(path)
     vertices = np.empty(len(cloud), _VERTEX)
     for axis, name in enumerate('xyz'):
         vertices[name] = cloud.points[:, axis]
     for channel, name in enumerate(('red', 'green', 'blue')):
         vertices[name] = cloud.colors[:, channel]
-    header = _HEADER.format(frame=cloud.frame_id, stamp=cloud.stamp_ns, count=len(cloud))
+    origin = ''
+    if any(origin_m):
+        origin = '\ncomment origin {} {} {} m, to be added'.format(*origin_m)
+    header = _HEADER.format(
+        frame=cloud.frame_id, stamp=cloud.stamp_ns, count=len(cloud), origin=origin
+    )
     with appearing(path) as file:
         file.write(header.encode('utf-8'))
         vertices.tofile(file)

@@ -2,18 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bag of clouds against the recording that it was made of."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.bags.trajectory import Trajectory
 from selfdepth_ros.clouds.quality import CloudJudge, QualityConfig, chamfer_m, f_score
 from selfdepth_ros.clouds.recorded import RecordedCloud, RecordedClouds, nearest_in_time
 from selfdepth_ros.clouds.tally import DistanceTally
 from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.se3 import SE3
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,15 @@ def _plain(values: Any) -> Any:
     return rounded.tolist()
 
 
+def _placed_lidar(reader: BagReader) -> SE3 | None:
+    """Where the LiDAR is; None, with a warning, where no fixed frames tell, or without one."""
+    try:
+        return reader.body_from_lidar()
+    except BagError as error:
+        log.warning('clouds are not compared with %s: %s', reader.topics.lidar, error)
+        return None
+
+
 def compare(
     clouds: RecordedClouds,
     reader: BagReader,
@@ -136,7 +150,7 @@ def compare(
     its masks of the robot's own body is not expected of the cloud.
     """
     judge, track = CloudJudge(rig, config), Trajectory(reader)
-    body_from_lidar = reader.body_from_lidar()
+    body_from_lidar = _placed_lidar(reader)
     count = scans = 0
     before: RecordedCloud | None = None
     pairs = nearest_in_time(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The clouds in a bag: ours, or any other PointCloud2 in the frame of the body."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -12,7 +13,9 @@ from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
 from selfdepth_ros.clouds.errors import CloudError
 from selfdepth_ros.clouds.writing import CLOUD_TOPIC
-from selfdepth_ros.messages import CloudFields, fields_from_cloud_msg, stamp_ns
+from selfdepth_ros.messages import CloudFields, MessageError, fields_from_cloud_msg, stamp_ns
+
+log = logging.getLogger(__name__)
 
 _MARGIN_NS = 500_000_000
 """Reading from a stamp on begins so much earlier: later clouds may be logged sooner."""
@@ -68,7 +71,11 @@ class RecordedClouds:
 
     def _clouds(self, since_ns: int | None) -> Iterator[RecordedCloud]:
         for _, _, msg in self._storage.messages([self.topic], since_ns=since_ns):
-            fields = fields_from_cloud_msg(msg)
+            try:
+                fields = fields_from_cloud_msg(msg)
+            except MessageError as error:
+                log.warning('%s: a cloud is left out: %s', self.topic, error)
+                continue
             frame = msg.header.frame_id.lstrip('/')
             if frame != self._body_frame:
                 body_from_cloud = self._frames.target_from_source(self._body_frame, frame)

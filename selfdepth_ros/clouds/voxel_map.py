@@ -14,6 +14,8 @@ from selfdepth_ros.core.se3 import SE3
 _LEAST_PENDING = 1_000_000
 """So many points are gathered before voxels are looked at."""
 _STEPS = 65_535
+_FAR_M = 10_000.0
+"""Float32 tells a millimetre up to here."""
 
 
 class VoxelMap:
@@ -26,6 +28,7 @@ class VoxelMap:
 
     def __init__(self, config: MapConfig) -> None:
         self._config = config
+        self._origin: Any = None
         self._cloud = PointCloud(np.empty(0, POINT), np.empty(0, np.uint8), 0, '')
         self._range_m = np.empty(0, np.float32)
         self._pending: list[tuple[PointCloud, Any]] = []
@@ -35,7 +38,9 @@ class VoxelMap:
         range_m = np.linalg.norm(cloud.points, axis=-1)
         near = np.flatnonzero(range_m <= self._config.max_range_m)
         part = cloud.select(near)
-        moved = fixed_from_body.apply(part.points.astype(np.float64))
+        moved = fixed_from_body.apply(part.points.astype(np.float64)) - self._origin_of(
+            np.asarray(fixed_from_body.translation)
+        )
         placed = PointCloud.of(moved, part.colors, part.camera, cloud.stamp_ns, '')
         self._pending.append(self._thinned(placed, range_m[near]))
         if sum(len(pending) for pending, _ in self._pending) > self._most_pending():
@@ -45,6 +50,22 @@ class VoxelMap:
         """Return the map; `frame_id` is that of the odometry."""
         self._settle()
         return PointCloud(self._cloud.records, self._cloud.camera, stamp_ns, frame_id)
+
+    def _origin_of(self, position: Any) -> Any:
+        """The origin, chosen by the first position."""
+        if self._origin is None:
+            far = bool(np.abs(position).max() > _FAR_M)
+            self._origin = np.floor(position) if far else np.zeros(3)
+        return self._origin
+
+    @property
+    def origin_m(self) -> tuple[float, float, float]:
+        """To be added to the map's points for the frame of the odometry; 0 0 0 near its origin.
+
+        A float32 tells half a metre only where coordinates are of a map of a country (UTM).
+        """
+        x, y, z = (0.0, 0.0, 0.0) if self._origin is None else self._origin.tolist()
+        return x, y, z
 
     def _most_pending(self) -> int:
         return max(_LEAST_PENDING, len(self._cloud) // 2)

@@ -180,5 +180,5 @@ class _Job:
     def _write_map(self) -> None:
         _, msg = next(self.reader.odometry_messages())
         cloud = self.map.cloud(self.summary.last_ns, msg.header.frame_id.lstrip('/') or 'odom')
-        write_ply(self.bag.folder / MAP_FILE, cloud)
+        write_ply(self.bag.folder / MAP_FILE, cloud, self.map.origin_m)
         self.summary.map_points = len(cloud)

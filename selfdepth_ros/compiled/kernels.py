@@ -38,7 +38,7 @@ def _alike(image, y, x, other_y, other_x, step):
 
 @compiled(
     given(float32, 2),
-    given(float32, 2),
+    float32,
     given(boolean, 2),
     given(uint8, 3),
     int64,
@@ -47,14 +47,17 @@ def _alike(image, y, x, other_y, other_x, step):
     int32[::1],
     _BYTES,
 )
-def grow_sky(inverse, far, above, image, rounds, step, sky, queue, keep):
-    """Breadth first from the sky that is known; `sky` and `queue` are scratch of half the size."""
+def grow_sky(inverse, limit, above, image, rounds, step, sky, queue, keep):
+    """Breadth first from inverse depths up to the limit.
+
+    `sky` and `queue` are scratch of half the size.
+    """
     height, width = sky.shape
     end = 0
     for y in range(height):
         for x in range(width):
             value = inverse[2 * y, 2 * x]
-            known = (value <= far[2 * y, 2 * x]) & (value >= 0) & above[2 * y, 2 * x]
+            known = (value <= limit) & (value >= 0) & above[2 * y, 2 * x]
             sky[y, x] = known
             if known:
                 queue[end] = y * width + x

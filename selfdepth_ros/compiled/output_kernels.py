@@ -66,11 +66,10 @@ def finish(blocked, known, slit, ranges):
     """Tell blocked and unknown beams from free ones, and close narrow openings."""
     beams = len(ranges)
     for beam in range(beams):
-        if ranges[beam] == np.inf:
-            if blocked[beam]:
-                ranges[beam] = -np.inf
-            elif not known[beam]:
-                ranges[beam] = np.nan
+        if blocked[beam]:
+            ranges[beam] = -np.inf
+        elif ranges[beam] == np.inf and not known[beam]:
+            ranges[beam] = np.nan
     first = before = -1
     for beam in range(beams):
         if ranges[beam] < np.inf:

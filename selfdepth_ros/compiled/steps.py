@@ -50,7 +50,7 @@ class CompiledSteps:
         kernels.in_range(np.ascontiguousarray(depth), tables.far, tables.near, inverse, keep)
         kernels.grow_sky(
             inverse,
-            tables.far,
+            tables.sky,
             tables.above_horizon,
             np.ascontiguousarray(image),
             (config.sky_reach_px + 1) // 2,

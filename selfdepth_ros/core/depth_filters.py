@@ -98,9 +98,9 @@ class SkyGrowth:
     """Takes out what the picture says is sky, though the network put it nearer.
 
     Beside a roof a network lets the roof's depth run out into the plain sky, where no parallax
-    could correct it. From pixels above the horizon that are out of range, the sky grows over
-    neighbours of nearly the same colour, `reach_px` far; an outline stops it. Everything below
-    the horizon stays. Worked on every second pixel: a quarter of the cost.
+    could correct it. From pixels above the horizon that are as far as it can say, the sky grows
+    over neighbours of nearly the same colour, `reach_px` far; an outline stops it. Everything
+    below the horizon stays. Worked on every second pixel: a quarter of the cost.
     """
 
     def __init__(self, above_horizon: Bool[np.ndarray, 'h w'], reach_px: int, step: int) -> None:
@@ -111,11 +111,11 @@ class SkyGrowth:
     def remove(
         self,
         keep: Bool[np.ndarray, 'h w'],
-        far: Bool[np.ndarray, 'h w'],
+        sky: Bool[np.ndarray, 'h w'],
         image: UInt8[np.ndarray, 'h w 3'],
     ) -> None:
-        """Clear in `keep` what grows from `far` (out of range) in the RGB `image`."""
-        sky = far[::2, ::2] & self._above
+        """Clear in `keep` what grows from `sky` in the RGB `image`."""
+        sky = sky[::2, ::2] & self._above
         if not self._rounds or not sky.any():
             return
         # Nothing grows below the horizon: rows without sky above them need no look.

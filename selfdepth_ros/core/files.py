@@ -5,6 +5,7 @@
 import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -39,6 +40,12 @@ def write_file(path: Path | str, content: bytes | str) -> None:
     """Write a file, whole or not at all; text becomes UTF-8. See `appearing`. Raises OSError."""
     with appearing(path) as file:
         file.write(content.encode('utf-8') if isinstance(content, str) else content)
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder, and make sure that files can be made in it. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
 
 
 def _flush_folder(folder: Path) -> None:

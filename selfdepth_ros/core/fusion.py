@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
+from selfdepth_ros.core.depth import NO_LIMIT, DepthLimit
 from selfdepth_ros.core.frames import POINT, PointCloud
 from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.fusion_steps import CameraTables, FusionSteps, NumpySteps
@@ -31,7 +32,7 @@ class Fusion:
         rig: cameras and masks at the size of the depth maps, all of one size.
         config: the filters.
         depth_kind: 'z_depth' or 'ray_distance', as the manifest says.
-        depth_limit_m: the largest depth the network can say; near it lies the sky.
+        depth_limit: the largest depth the network can say, as the manifest says.
         steps: who does the work per pixel; every variant gives the same cloud, bit for bit.
     """
 
@@ -40,13 +41,13 @@ class Fusion:
         rig: Rig,
         config: FusionConfig | None = None,
         depth_kind: str = 'z_depth',
-        depth_limit_m: float = float('inf'),
+        depth_limit: DepthLimit = NO_LIMIT,
         steps: Callable[[Sequence[CameraTables], FusionConfig], FusionSteps] = NumpySteps,
     ) -> None:
         self.rig = rig
         self.config = config or FusionConfig()
         self._depth_kind = depth_kind
-        self._tables = tables_of(rig, self.config, depth_kind, depth_limit_m)
+        self._tables = tables_of(rig, self.config, depth_kind, depth_limit)
         self._steps = steps(self._tables, self.config)
 
     def fuse(

@@ -33,8 +33,10 @@ class CameraTables:
     """Inverse depth must be above this to become a point; NaN: never."""
     near: Float32[np.ndarray, 'h w']
     """And below this; NaN: never."""
+    sky: np.float32
+    """Inverse depth up to which a pixel is further than the network can say."""
     above_horizon: Bool[np.ndarray, 'h w']
-    """Whether the ray rises."""
+    """Whether the ray rises, past the robot itself."""
 
 
 class FusionSteps(Protocol):
@@ -93,8 +95,8 @@ class NumpySteps:
             np.divide(np.float32(1), depth, out=inverse)
             np.greater(inverse, tables.far, out=keep)
             keep &= np.less(inverse, tables.near, out=self._check)
-            far = np.less_equal(inverse, tables.far, out=self._check)
-            self._sky[index].remove(keep, far & (inverse >= 0), image)
+            sky = np.less_equal(inverse, tables.sky, out=self._check)
+            self._sky[index].remove(keep, sky & (inverse >= 0), image)
             self._margin.erode(keep)
             if self._config.flying_slope > 0:
                 self._flying.remove(keep, inverse)

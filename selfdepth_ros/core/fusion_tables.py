@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from selfdepth_ros.core.depth import depth_per_metre
+from selfdepth_ros.core.depth import DepthLimit, depth_per_metre
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.fusion_steps import CameraTables
@@ -14,21 +14,21 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.rig_camera import RigCamera
 from selfdepth_ros.core.se3 import SE3
 
-SKY_FROM = 0.95
-"""Share of the network's largest depth from which its answer means: further than I can say."""
 TURN_LEAST = 1e-5
 """Radians (0.6 mm at 60 m) below which a turn of the body is not worth turning the rays."""
 
 
 def tables_of(
-    rig: Rig, config: FusionConfig, depth_kind: str, depth_limit_m: float
+    rig: Rig, config: FusionConfig, depth_kind: str, depth_limit: DepthLimit
 ) -> tuple[CameraTables, ...]:
     """The tables of a rig whose cameras have one size; else CalibrationError."""
     common_size(rig)
     if depth_kind not in ('z_depth', 'ray_distance'):
         raise ValueError(f'depth_kind is {depth_kind!r}; expected z_depth or ray_distance')
-    sky_m = SKY_FROM * depth_limit_m
-    return tuple(_camera_tables(item, config, depth_kind, sky_m) for item in rig.cameras)
+    return tuple(
+        _camera_tables(item, config, depth_kind, depth_limit.sky_m(item.camera.focal))
+        for item in rig.cameras
+    )
 
 
 def common_size(rig: Rig) -> tuple[int, int]:
@@ -62,7 +62,8 @@ def _camera_tables(
     length = 1 / per_metre  # metres along the ray per metre of depth
     if item.self_occlusion is not None:
         valid = valid & ~item.self_occlusion
-    far = np.maximum(length / config.max_range_m, np.float32(1 / sky_m))
+    sky = np.float32(1 / sky_m)
+    far = np.maximum(length / config.max_range_m, sky)
     near = length / max(config.min_range_m, 1e-6)
     rays = rays.astype(np.float64) * length[..., None]
     body_rays = item.body_from_camera.rotate(rays).reshape(-1, 3).T
@@ -71,5 +72,6 @@ def _camera_tables(
         origin=item.body_from_camera.translation.astype(np.float32),
         far=np.where(valid, far, np.nan).astype(np.float32),
         near=np.where(valid, near, np.nan).astype(np.float32),
-        above_horizon=body_rays[2].reshape(valid.shape) > 0,
+        sky=sky,
+        above_horizon=valid & (body_rays[2].reshape(valid.shape) > 0),
     )

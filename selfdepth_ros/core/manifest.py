@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from selfdepth_ros.core import strict_yaml
 from selfdepth_ros.core.config import config_from_dict, knob, to_dict
+from selfdepth_ros.core.depth import DepthLimit
 from selfdepth_ros.core.errors import ConfigError, ManifestError
 from selfdepth_ros.core.files import write_file
 
@@ -36,11 +37,14 @@ class Manifest:
     depth_kind: Literal['z_depth', 'ray_distance']  # type: ignore[misc]  # knob has no default
     """What the output measures: depth along the optical axis, or distance along the ray."""
     min_depth_m: float = knob(unit='m', low=0.0)
-    """The smallest depth the network can say."""
+    """The smallest depth the network can say, for a camera of `focal_px`."""
     max_depth_m: float = knob(unit='m', low=0.0)
-    """The largest depth the network can say; at this value it may mean sky."""
+    """The largest depth the network can say, for a camera of `focal_px`; there it may mean sky."""
     cameras: tuple[str, ...]  # type: ignore[misc]
     """Names of the cameras it was trained on, in order."""
+    focal_px: float = knob(0.0, unit='px', low=0.0)
+    """Focal length, at the network's size, that the two depths are for: those of other cameras
+    are in proportion to theirs. 0: the two are for all cameras."""
     has_confidence: bool = False
     """Whether there is a second output: probability of less than 25 % error."""
     description: str = ''
@@ -69,6 +73,11 @@ class Manifest:
                 f'min_depth_m, max_depth_m: found {self.min_depth_m} and {self.max_depth_m}, '
                 'expected 0 < min_depth_m < max_depth_m.'
             )
+
+    @property
+    def depth_limit(self) -> DepthLimit:
+        """The largest depth, for each focal length."""
+        return DepthLimit(self.max_depth_m, self.focal_px)
 
     @classmethod
     def load(cls, path: Path | str) -> 'Manifest':

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Float32
 
 from selfdepth_ros.core.config_fields import knob
 from selfdepth_ros.core.coverage import sees
+from selfdepth_ros.core.depth import NO_LIMIT, DepthLimit
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.obstacles import HeightBand
@@ -29,6 +30,8 @@ from selfdepth_ros.core.unsure import UnsurePoints
 
 _DISTANCES = 8
 """Places along a beam, in equal ratios, at which cameras are asked whether they see it."""
+_BEFORE = 0.8
+"""What a beam meets at less than this share of its range stands before it; else it is its rim."""
 _HEIGHTS = 9
 """Heights at each of these places; the camera's own comes in addition, if it is in the band."""
 
@@ -43,7 +46,7 @@ class ScanConfig(HeightBand):
     """Obstacles nearer to the body's origin make their beam -inf: too near."""
     max_range_m: float = knob(20.0, unit='m', low=0.1, high=1000.0)
     """Obstacles further than this do not count; a beam without any is +inf. At most as far as the
-    cloud reaches (fusion.max_range_m): beyond, nothing is known."""
+    cloud reaches (fusion.max_range_m) and the network can say: beyond, nothing is known."""
     opening_px: int = knob(4, unit='pixel', low=1, high=64)
     """Narrower openings between obstacles are closed: filters leave such ones at outlines."""
 
@@ -65,10 +68,14 @@ class ScanConfig(HeightBand):
         return ANGLE_MIN + self.angle_increment * np.arange(self.beams)
 
 
-def _ending_with_the_cloud(config: ScanConfig, filters: FusionConfig, rig: Rig) -> ScanConfig:
+def _ending_with_the_cloud(
+    config: ScanConfig, filters: FusionConfig, rig: Rig, depth_limit: DepthLimit
+) -> ScanConfig:
     """The scan as far as clouds reach: their limit is from the camera, beams begin at the body."""
     aside = max(math.hypot(*item.body_from_camera.translation[:2]) for item in rig.cameras)
-    reach_m = max(filters.max_range_m - aside, math.nextafter(config.min_range_m, math.inf))
+    sky_m = min(depth_limit.sky_m(item.camera.focal) for item in rig.cameras)
+    least_m = math.nextafter(config.min_range_m, math.inf)
+    reach_m = max(min(filters.max_range_m, sky_m) - aside, least_m)
     return replace(config, max_range_m=min(config.max_range_m, reach_m))
 
 
@@ -82,6 +89,7 @@ class Scanner:
         filters: what the clouds were fused with. The scan ends where they end, if that is before
             `max_range_m`; what they drop as too near or too unsure is no free space.
         depth_kind: of the depth maps, 'z_depth' or 'ray_distance'.
+        depth_limit: the largest depth the network can say; the scan ends there at the latest.
         steps: who does the work per point and pixel; every variant gives the same scan, bit for
             bit. Not for several threads at once: it may keep what it works with.
     """
@@ -93,12 +101,15 @@ class Scanner:
         ground_height_m: float = 0.0,
         filters: FusionConfig | None = None,
         depth_kind: str = 'z_depth',
+        depth_limit: DepthLimit = NO_LIMIT,
         steps: ScanSteps | None = None,
     ) -> None:
         self.rig = rig
         self._steps = steps or NumpyScanSteps()
         self._filters = filters or FusionConfig()
-        self.config = _ending_with_the_cloud(config or ScanConfig(), self._filters, rig)
+        self.config = _ending_with_the_cloud(
+            config or ScanConfig(), self._filters, rig, depth_limit
+        )
         """With `max_range_m` as far as the clouds reach in every direction."""
         self._ground_m = ground_height_m
         pixel_rad = max(1 / item.camera.focal for item in rig.cameras)
@@ -112,7 +123,7 @@ class Scanner:
             self.config.max_range_m,
             depth_kind,
         )
-        self._unsure = UnsurePoints(rig, self._filters, depth_kind)
+        self._unsure = UnsurePoints(rig, self._filters, depth_kind, depth_limit)
         self._blocked = np.zeros(self.config.beams, bool)
         self._unknown = np.zeros(self.config.beams, bool)
         self._views = np.stack([self._view(item) for item in rig.cameras])
@@ -129,7 +140,8 @@ class Scanner:
 
         `present` says which cameras of the rig took part; `depths` and `confidence`, if given,
         tell what was too near or too unsure to be in the cloud, and where there is no depth. An
-        obstacle that was seen is in the scan, also in a beam that is not wholly looked at.
+        obstacle that was seen is in the scan, also in a beam that is not wholly looked at, unless
+        something was seen before it that is too near, or too unsure.
         """
         steps, config = self._steps, self.config
         ranges = np.full(config.beams, np.inf, np.float32)
@@ -142,6 +154,7 @@ class Scanner:
                 found = np.full(config.beams, np.inf, np.float32)
                 steps.nearest(unsure, config.limits_m(self._ground_m), limits, found)
                 self._unknown |= found < np.inf
+                ranges[found < _BEFORE * ranges] = np.nan
         for beams in narrow_gaps(self._unknown, self._slit):  # beams may be finer than pixels
             self._unknown[beams] = True
         known = np.logical_not(self._unknown, out=self._unknown)

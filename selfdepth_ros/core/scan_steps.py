@@ -55,7 +55,7 @@ class ScanSteps(Protocol):
         slit: int,
         ranges: Float32[np.ndarray, ' beams'],
     ) -> None:
-        """Of the free beams (+inf) make blocked ones -inf, and unknown ones NaN.
+        """Make blocked beams -inf, whatever is behind, and unknown ones of the free (+inf) NaN.
 
         Then give free beams between two obstacles the range of the nearer, if they are at most
         `slit`: no pixel may have looked through them. Outlines lose some, and beams may be finer.
@@ -116,7 +116,7 @@ class NumpyScanSteps:
         ranges: Float32[np.ndarray, ' beams'],
     ) -> None:
         """See ScanSteps."""
-        ranges[np.isposinf(ranges) & blocked] = -np.inf
+        ranges[blocked] = -np.inf
         ranges[np.isposinf(ranges) & ~known] = np.nan
         for beams in narrow_gaps(ranges < np.inf, slit):  # -inf too, NaN not
             ends = ranges[[beams[0] - 1, (beams[-1] + 1) % len(ranges)]]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float32
 
+from selfdepth_ros.core.depth import DepthLimit
 from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.fusion_tables import tables_of
 from selfdepth_ros.core.rig import Rig
@@ -19,11 +20,15 @@ class UnsurePoints:
         rig: cameras and masks at the size of the depth maps.
         filters: what the clouds are fused with.
         depth_kind: 'z_depth' or 'ray_distance'.
+        depth_limit: the largest depth the network can say: the sky is no obstacle.
     """
 
-    def __init__(self, rig: Rig, filters: FusionConfig, depth_kind: str) -> None:
+    def __init__(
+        self, rig: Rig, filters: FusionConfig, depth_kind: str, depth_limit: DepthLimit
+    ) -> None:
         self._least = filters.min_confidence
-        self._tables = tables_of(rig, filters, depth_kind, float('inf')) if self._least > 0 else ()
+        limits = depth_kind, depth_limit
+        self._tables = tables_of(rig, filters, *limits) if self._least > 0 else ()
 
     def of_cameras(
         self,

@@ -12,19 +12,19 @@ from jaxtyping import Bool, Float32, UInt8
 
 
 def grow_sky(
-    far: Bool[Any, 'c h w'],
+    sky: Bool[Any, 'c h w'],
     above: Bool[Any, 'c h w'],
     images: UInt8[Any, 'c h w 3'],
     reach_px: int,
     step: int,
     keep: Bool[Any, 'c h w'],
 ) -> None:
-    """Clear in `keep` what grows from `far` above the horizon; see `SkyGrowth`."""
+    """Clear in `keep` what grows from `sky` above the horizon; see `SkyGrowth`."""
     rounds = (reach_px + 1) // 2
     if not rounds:
         return
     above = above[:, ::2, ::2]
-    sky = far[:, ::2, ::2] & above
+    sky = sky[:, ::2, ::2] & above
     colors = images[:, ::2, ::2].short()
     across = (colors[:, :, 1:] - colors[:, :, :-1]).abs().amax(dim=-1) <= step
     down = (colors[:, 1:] - colors[:, :-1]).abs().amax(dim=-1) <= step

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
 
+from selfdepth_ros.core.depth import NO_LIMIT, DepthLimit
 from selfdepth_ros.core.frames import POINT, PointCloud
 from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.fusion_tables import common_size, moved, tables_of
@@ -30,12 +31,12 @@ class DeviceFusion:
         rig: Rig,
         config: FusionConfig | None = None,
         depth_kind: str = 'z_depth',
-        depth_limit_m: float = float('inf'),
+        depth_limit: DepthLimit = NO_LIMIT,
         device: str = 'cuda',
     ) -> None:
         self.rig, self.config = rig, config or FusionConfig()
         self.height, self.width = common_size(rig)
-        tables = tables_of(rig, self.config, depth_kind, depth_limit_m)
+        tables = tables_of(rig, self.config, depth_kind, depth_limit)
 
         def on_device(*arrays: Any, axis: int = 0) -> Any:
             return torch.from_numpy(np.stack(arrays, axis)).to(device)
@@ -44,6 +45,7 @@ class DeviceFusion:
         self._origins = [own.origin for own in tables]
         self._far = on_device(*(own.far for own in tables))
         self._near = on_device(*(own.near for own in tables))
+        self._sky = torch.tensor([own.sky for own in tables], device=device)[:, None, None]
         self._above = on_device(*(own.above_horizon for own in tables))
         self._through = SeenThrough(rig, self.config, depth_kind, device)
         _wait(device)  # another thread may fuse
@@ -87,8 +89,8 @@ class DeviceFusion:
         config = self.config
         inverse = torch.ones_like(depths) / depths  # a division, not a reciprocal
         keep = (inverse > self._far) & (inverse < self._near)
-        far = (inverse <= self._far) & (inverse >= 0)
-        grow_sky(far, self._above, images, config.sky_reach_px, config.sky_step, keep)
+        sky = (inverse <= self._sky) & (inverse >= 0)
+        grow_sky(sky, self._above, images, config.sky_reach_px, config.sky_step, keep)
         erode(keep, config.margin_px)
         if config.flying_slope > 0:
             drop_flying(inverse, config.flying_slope, config.flying_bend, keep)

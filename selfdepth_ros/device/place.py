@@ -86,7 +86,7 @@ class DevicePlace:
     def fusion(self, config: FusionConfig | None) -> DeviceFusion:
         """See Place."""
         own = self._engine.manifest
-        return DeviceFusion(self._rig, config, own.depth_kind, own.max_depth_m, self._device)
+        return DeviceFusion(self._rig, config, own.depth_kind, own.depth_limit, self._device)
 
     @property
     def batch(self) -> UInt8[torch.Tensor, 'c h w 3']:

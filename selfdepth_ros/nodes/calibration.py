@@ -18,7 +18,7 @@ from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.rig import Rig, RigCamera, load_rig
 from selfdepth_ros.core.rig_difference import rig_differences
 from selfdepth_ros.core.se3 import SE3
-from selfdepth_ros.messages import camera_from_info
+from selfdepth_ros.messages import beside_frame_m, camera_from_info, check_own_frame
 from selfdepth_ros.nodes.entities import all_or_none
 from selfdepth_ros.nodes.qos import overridden_qos
 
@@ -53,6 +53,8 @@ class Seen(NamedTuple):
 
     camera: Camera
     frame_id: str
+    beside_m: float
+    """As of `beside_frame_m`."""
 
 
 class CameraInfos:
@@ -84,7 +86,8 @@ class CameraInfos:
             return
         self._last[name] = content
         try:
-            found = Seen(camera_from_info(msg, rectified=self._rectified), msg.header.frame_id)
+            lens = camera_from_info(msg, rectified=self._rectified)
+            found = Seen(lens, msg.header.frame_id, beside_frame_m(msg))
         except CalibrationError as error:
             self.problems[name] = f'{name} ({self.topics[name]}): {error}'
             return
@@ -132,10 +135,9 @@ class RigFromTopics:
     def problems(self) -> dict[str, str]:
         """Camera -> what is wrong with its last CameraInfo. New ones are logged, once."""
         found = self._infos.problems | {
-            name: f'{name} ({self._infos.topics[name]}): CameraInfo without header.frame_id: TF '
-            'cannot place it'
-            for name, seen in self._infos.seen.items()
-            if not seen.frame_id
+            name: f'{name} ({self._infos.topics[name]}): {why}'
+            for name in self._infos.seen
+            if (why := self._why_not_placed(name))
         }
         for name, text in found.items():
             if self._said.get(name) != text:
@@ -143,15 +145,29 @@ class RigFromTopics:
         self._said = found
         return found
 
+    def _why_not_placed(self, name: str) -> str:
+        """Why a CameraInfo that has come gives its camera no frame; empty: it does."""
+        frame_id, beside_m = self._infos.seen[name][1:]
+        if not frame_id:
+            return 'CameraInfo without header.frame_id: TF cannot place it'
+        others = [seen.frame_id for other, seen in self._infos.seen.items() if other != name]
+        try:
+            check_own_frame(frame_id, beside_m, others)
+        except CalibrationError as error:
+            return str(error)
+        return ''
+
     def rig(self) -> Rig | None:
         """Return the rig when everything is known, else None."""
         cameras = []
         for name in self._infos.topics:
-            lens, frame_id = self._infos.seen.get(name, (None, ''))
-            pose = self._lookup(frame_id) if frame_id else None
-            if lens is None or pose is None:
+            if name not in self._infos.seen or self._why_not_placed(name):
                 return None
-            cameras.append(RigCamera(name, lens, pose, frame_id))
+            seen = self._infos.seen[name]
+            pose = self._lookup(seen.frame_id)
+            if pose is None:
+                return None
+            cameras.append(RigCamera(name, seen.camera, pose, seen.frame_id))
         return Rig(tuple(cameras), self._body_frame)
 
     def missing(self) -> str:
@@ -160,7 +176,7 @@ class RigFromTopics:
         silent = [
             topic
             for name, topic in self._infos.topics.items()
-            if name not in seen or not seen[name].frame_id
+            if name not in seen or self._why_not_placed(name)
         ]
         if silent:
             return f'a usable CameraInfo on {", ".join(silent)}'

@@ -8,19 +8,20 @@ somebody listens, and not otherwise.
 
 import functools
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 
 from selfdepth_ros.compiled import fastest_steps
-from selfdepth_ros.core.depth import z_depth_from_ray_distance
+from selfdepth_ros.core.depth import DepthLimit, z_depth_where_there_is_one
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.fusion_config import FusionConfig
 from selfdepth_ros.core.obstacles import obstacles
+from selfdepth_ros.core.rectified import RectifiedDepth
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.scan import Scanner
 from selfdepth_ros.messages import pack_xyz, scan_fields
@@ -40,13 +41,15 @@ from selfdepth_ros.pipeline import SurroundResult
 class Computed(NamedTuple):
     """What became of a set; `rig` is the one at the size of the depth maps.
 
-    `kind` is what these hold (messages hold z-depth, REP 118); `doubted` are cameras (indices)
-    that look elsewhere than `rig` says, or have a problem: they claim no free space.
+    `kind` is what these hold (messages hold z-depth, REP 118), at most `limit`; `doubted` are
+    cameras (indices) that look elsewhere than `rig` says, or have a problem: they claim no free
+    space.
     """
 
     result: SurroundResult
     rig: Rig
     kind: str
+    limit: DepthLimit
     stamps_ns: Sequence[int | None]
     config: SurroundDepthConfig
     doubted: Collection[int] = ()
@@ -70,6 +73,7 @@ class Outputs:
         self.config = config
         """May be replaced at any time; each set is published as it was at its beginning."""
         self._scanner: tuple[Any, Scanner] | None = None
+        self._rectified: tuple[Rig, list[RectifiedDepth]] | None = None
         backend = fastest_steps()
         self._scan_steps, self._thin = backend.scan_steps(), backend.thinner()
         makers: list[tuple[type, str, _Maker]] = [
@@ -78,9 +82,9 @@ class Outputs:
             (LaserScan, '~/scan', self._scan),
         ]
         for index, name in enumerate(cameras if config.publish_depth else ()):
-            makers.append((Image, f'~/{name}/depth', functools.partial(_depth, index)))
+            makers.append((Image, f'~/{name}/depth', functools.partial(self._depth, index)))
             # Beside the image, where image_transport looks for it.
-            info = functools.partial(_camera_info, index)
+            info = functools.partial(self._camera_info, index)
             makers.append((CameraInfo, f'~/{name}/camera_info', info))
         publishers = all_or_none(
             (self._publisher(kind, topic) for kind, topic, _ in makers),
@@ -149,7 +153,7 @@ class Outputs:
             max_range_m=filters.max_range_m,
             min_confidence=filters.min_confidence,
         )
-        settings = (config.scan, config.ground_height_m, of_scans, computed.kind)
+        settings = (config.scan, config.ground_height_m, of_scans, computed.kind, computed.limit)
         kept = self._scanner
         if kept and kept[1].rig is computed.rig and kept[0] == settings:
             return kept[1]
@@ -157,22 +161,29 @@ class Outputs:
         self._scanner = settings, scanner
         return scanner
 
+    def _depth(self, index: int, computed: Computed) -> Image | None:
+        """Z-depth of one camera, NaN where rays point across or back; None when it is missing."""
+        item, stamp_ns = computed.rig.cameras[index], computed.stamps_ns[index]
+        if stamp_ns is None:
+            return None
+        depth = computed.result.depths[index]
+        if computed.kind == 'ray_distance':
+            depth = z_depth_where_there_is_one(depth, *item.camera.pixel_rays())
+        if computed.config.rectify_depth:
+            depth = self._rectified_of(computed.rig)[index](depth)
+        return image_message(depth, '32FC1', stamp_ns, item.frame_id)
 
-def _depth(index: int, computed: Computed) -> Image | None:
-    """Z-depth of one camera; None when it is missing."""
-    item, stamp_ns = computed.rig.cameras[index], computed.stamps_ns[index]
-    if stamp_ns is None:
-        return None
-    depth = computed.result.depths[index]
-    if computed.kind == 'ray_distance':
-        rays, _ = item.camera.pixel_rays()
-        depth = z_depth_from_ray_distance(depth, rays).astype(np.float32)
-    return image_message(depth, '32FC1', stamp_ns, item.frame_id)
+    def _camera_info(self, index: int, computed: Computed) -> CameraInfo | None:
+        """The lens that the depth image of one camera belongs to, at its size; None: missing."""
+        item, stamp_ns = computed.rig.cameras[index], computed.stamps_ns[index]
+        if stamp_ns is None:
+            return None
+        if computed.config.rectify_depth:
+            item = replace(item, camera=self._rectified_of(computed.rig)[index].camera)
+        return camera_info_message(item, stamp_ns)
 
-
-def _camera_info(index: int, computed: Computed) -> CameraInfo | None:
-    """The lens that the depth image of one camera belongs to, at its size; None: it is missing."""
-    stamp_ns = computed.stamps_ns[index]
-    if stamp_ns is None:
-        return None
-    return camera_info_message(computed.rig.cameras[index], stamp_ns)
+    def _rectified_of(self, rig: Rig) -> list[RectifiedDepth]:
+        """The tables of a rig's cameras, kept while it stays."""
+        if self._rectified is None or self._rectified[0] is not rig:
+            self._rectified = rig, [RectifiedDepth(item.camera) for item in rig.cameras]
+        return self._rectified[1]

@@ -78,6 +78,8 @@ class SurroundDepthConfig:
     """CPU threads of the network; 0: as many as the runtime likes."""
     publish_depth: bool = True
     """Offer a depth image (32FC1) and its CameraInfo per camera; made for those subscribed to."""
+    rectify_depth: bool = True
+    """Depth images without distortion, as depth_image_proc wants them; fisheyes keep theirs."""
     ground_height_m: float = knob(0.0, unit='m', low=-100.0, high=100.0)
     """Height of the ground in the output frame, which heights of scan and obstacles are above."""
     diagnostics_period_s: float = knob(1.0, unit='s', low=0.1, high=60.0)

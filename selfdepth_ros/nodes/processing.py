@@ -84,11 +84,12 @@ class Processor:
         trust = self._watch.trust
         with self.failures.counted():
             result = pipeline(frame, motion, trust)
-        kind = pipeline.engine.manifest.depth_kind
+        says = pipeline.engine.manifest
         doubted = {i for i, pose in moved.items() if not pose.is_within(STEADY_M, STEADY_RAD)}
         if trust is not None:
             doubted |= set(np.flatnonzero(trust < 1).tolist())
-        computed = Computed(result, pipeline.rig, kind, frame.stamps_ns, config, doubted)
+        said = says.depth_kind, says.depth_limit
+        computed = Computed(result, pipeline.rig, *said, frame.stamps_ns, config, doubted)
         stages_s |= result.timings_s | self._publish(computed)
         record = Record(
             done_s=time.monotonic(),

@@ -17,6 +17,7 @@ from sensor_msgs.msg import PointCloud2
 from selfdepth_ros.messages import cloud_from_msg
 from selfdepth_ros.nodes import execution
 from selfdepth_ros.nodes.parameters import declare, read
+from selfdepth_ros.nodes.saving import SaveError
 from selfdepth_ros.ply import write_ply
 
 NAME = 'save_cloud'
@@ -45,11 +46,20 @@ class SaveCloudNode(Node):
         self.get_logger().info(f'waiting for a cloud on {self.resolve_topic_name("cloud")}')
 
     def finished(self) -> bool:
-        """Write the cloud if it is there. Raises MessageError for one that cannot be read."""
+        """Write the cloud if it is there.
+
+        Raises MessageError for one that cannot be read, SaveError where it cannot be written.
+        """
         if self._received is None:
             return False
         cloud = cloud_from_msg(self._received)
-        write_ply(self._out, cloud)
+        try:
+            write_ply(self._out, cloud)
+        except OSError as cause:
+            raise SaveError(
+                f'{self._out} cannot be written ({cause}); expected a place with room and '
+                'permission: give another one with out:=<file>'
+            ) from cause
         self.get_logger().info(f'{self._out}: {len(cloud)} points in {cloud.frame_id}')
         return True
 

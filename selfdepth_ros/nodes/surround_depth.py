@@ -28,6 +28,7 @@ from selfdepth_ros.nodes.model import (
     Model,
     build_model,
     camera_names,
+    cameras_named,
     load_model,
     load_model_again,
     rig_of_file,
@@ -94,11 +95,11 @@ class SurroundDepthNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> None:
         """Load the model and the rig, or start to listen for the rig."""
         config = self._config = read(self, SurroundDepthConfig)
-        self._engine = load_model(config)
+        rig = rig_of_file(config)
+        self._engine = load_model(config, cameras_named(config, rig))
         if self._service_desk:
             self._service_desk.reload_problem = ''
         self._start_times.mark('model')
-        rig = rig_of_file(config)
         self._cameras = camera_names(config, self._engine, rig)
         self._offsets_ns = stamp_offsets_ns(config, self._cameras)
         self._outputs = Outputs(self, self._cameras, config)

@@ -3,6 +3,7 @@
 """`selfdepth compare` on bags of a world that stands still, seen from a robot that does not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,29 @@ def test_without_lidar_the_clouds_are_still_compared_with_each_other(
     assert found['lidar']['accuracy_m'][-1] is None
     assert found['stability']['mean_m'][-1] == pytest.approx(0, abs=1e-3)
     assert 'no LiDAR scan' in capsys.readouterr().out
+
+
+def test_a_lidar_without_a_place_and_a_damaged_cloud_cost_themselves_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with BagWriter(tmp_path / 'clouds') as bag:
+        for frame in range(FRAMES):
+            stamp = START_NS + frame * PERIOD_NS
+            points = odom_from_body(stamp).inverse().apply(WORLD)
+            none = np.zeros((len(points), 3), np.uint8)
+            cloud = PointCloud.of(points, none, none[:, 0], stamp, 'base_link')
+            msg = bag.messages.cloud(stamp, 'base_link', pack_points(cloud))
+            whole = msg if frame != 1 else replace(msg, data=msg.data[:-7])
+            bag.write('/surround/points', whole, stamp)
+    bag = Drive(frames=FRAMES, world=WORLD, lidar_frame='adrift').write(tmp_path / 'drive')
+    found = compare(tmp_path, tmp_path / 'clouds', bag)
+    assert (found['clouds'], found['scans']) == (FRAMES - 1, 0)
+    assert 'a cloud is left out' in caplog.text
+    assert 'clouds are not compared with /lidar/points' in caplog.text
+    file = tmp_path / 'doctor.json'
+    main(['doctor', str(bag), '--json', str(file)])
+    told = json.loads(file.read_text('utf-8'))['warnings']
+    assert any('/lidar/points cannot be compared with images' in text for text in told)
 
 
 def test_a_bag_without_clouds_says_what_it_has(

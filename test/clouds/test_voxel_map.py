@@ -10,6 +10,7 @@ from selfdepth_ros.clouds.config import MapConfig
 from selfdepth_ros.clouds.voxel_map import VoxelMap
 from selfdepth_ros.core.frames import PointCloud
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_ros.ply import write_ply
 
 CONFIG = MapConfig(voxel_m=0.5, max_range_m=10.0)
 
@@ -32,6 +33,21 @@ def test_a_voxel_holds_the_point_seen_from_nearest_by() -> None:
     found = grid.cloud(7, 'odom')
     np.testing.assert_allclose(found.points, [[8.2, 0.2, 0.2]], atol=1e-5)
     assert (found.colors == 2).all() and found.frame_id == 'odom' and found.stamp_ns == 7
+
+
+def test_a_map_far_from_the_origin_keeps_its_millimetres(tmp_path) -> None:
+    grid, points = VoxelMap(CONFIG), np.array([[2.2, 0.2, 0.2], [3.25, 0.2, 0.2]])
+    grid.add(cloud_of(points), SE3.exp(np.array([5.4e6, 3.2e5, 0, 0, 0, 0.0])))
+    grid.add(cloud_of(points), SE3.exp(np.array([5.4e6 + 5, 3.2e5, 0, 0, 0, 0.0])))
+    x, *_ = grid.origin_m
+    found = grid.cloud(0, 'map')
+    expected = np.array([2.2, 3.25, 7.2, 8.25]) + 5.4e6
+    np.testing.assert_allclose(np.sort(found.points[:, 0].astype(float)) + x, expected, atol=1e-3)
+    header = write_ply(tmp_path / 'map.ply', found, grid.origin_m).read_bytes()[:400]
+    assert b'comment origin 5400000.0 320000.0 0.0 m, to be added' in header
+    near = VoxelMap(CONFIG)
+    near.add(cloud_of(points), at(3.3))
+    assert near.origin_m == (0, 0, 0)
 
 
 def test_what_is_far_away_is_left_out() -> None:

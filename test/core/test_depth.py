@@ -81,3 +81,13 @@ def test_a_cloud_has_as_many_points_as_it_says():
     points = np.zeros((4, 3), dtype=np.float32)
     colors, camera = np.zeros((4, 3), dtype=np.uint8), np.zeros(4, dtype=np.uint8)
     assert len(PointCloud.of(points, colors, camera, 0, 'base_link')) == 4
+
+
+def test_a_published_depth_is_unknown_where_a_ray_has_none() -> None:
+    angles = np.radians([0.0, 60.0, 89.0, 90.0, 120.0])
+    rays = np.stack([np.sin(angles), 0 * angles, np.cos(angles)], axis=-1)
+    distance_m = np.full(5, 8.0, np.float32)
+    found = depth.z_depth_where_there_is_one(distance_m, rays, np.array([True] * 5))
+    np.testing.assert_allclose(found[:3], 8 * np.cos(angles[:3]), rtol=1e-6)
+    assert np.isnan(found[3:]).all()
+    assert np.isnan(depth.z_depth_where_there_is_one(distance_m, rays, np.zeros(5, bool))).all()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfdepth_ros.core.cameras import EquidistantCamera, PinholeCamera
+from selfdepth_ros.core.depth import DepthLimit
 from selfdepth_ros.core.depth_filters import FlyingPixels, Margin, SkyGrowth
 from selfdepth_ros.core.errors import CalibrationError
 from selfdepth_ros.core.fusion import Fusion, FusionConfig
@@ -235,6 +236,31 @@ def test_the_image_does_not_wrap_around():
     assert keep.all()
 
 
+def test_a_wall_that_goes_on_beyond_the_range_is_no_sky():
+    """Its far half is left out, since the user wants 10 m; nothing grows from there."""
+    depth = np.broadcast_to(np.linspace(4, 16, W, dtype=np.float32), (1, H, W))
+    config = FusionConfig(max_range_m=10.0, margin_px=0, flying_slope=0.0)
+    limit, plain = DepthLimit(100.0), np.full((1, H, W, 3), 90, np.uint8)
+    clouds = [
+        Fusion(rig_of(PINHOLE), replace(config, sky_reach_px=reach), depth_limit=limit).fuse(
+            np.ascontiguousarray(depth), plain
+        )
+        for reach in (0, 48)
+    ]
+    assert 0 < len(clouds[0]) == len(clouds[1]) < H * W
+
+
+def test_the_sky_is_nearer_for_a_shorter_focal_length():
+    """What a network says grows with the focal length, so does the most that it can say."""
+    wide = PinholeCamera(W, H, F / 2, F / 2, (W - 1) / 2, (H - 1) / 2)
+    depths = np.full((2, H, W), 42.0)
+    options = {'config': EVERYTHING, 'depth_limit': DepthLimit(84.0, F)}
+    assert set(fuse(rig_of(PINHOLE, wide), depths, **options).camera) == {0}
+    assert set(fuse(rig_of(PINHOLE, wide), depths * 2, **options).camera) == set()
+    for_all = {'config': EVERYTHING, 'depth_limit': DepthLimit(84.0)}
+    assert set(fuse(rig_of(PINHOLE, wide), depths, **for_all).camera) == {0, 1}
+
+
 def test_sky_that_a_network_blurs_into_roofs_and_poles_stays_out():
     """At most 1 % of the sky may become points, although its edges reach into the range."""
     true_sky = np.ones((H, W), bool)
@@ -316,7 +342,11 @@ class TestSkyGrowth:
         config = FusionConfig(margin_px=0, flying_slope=0.0)
         rig = rig_of(PINHOLE)
         with_sky, without = (
-            len(Fusion(rig, replace(config, sky_reach_px=reach)).fuse(depth, self.image[None]))
+            len(
+                Fusion(
+                    rig, replace(config, sky_reach_px=reach), depth_limit=DepthLimit(92.0)
+                ).fuse(depth, self.image[None])
+            )
             for reach in (0, 100)
         )
         # Of the halo above the horizon (row 24 of this camera) only the roof remains.

@@ -27,6 +27,11 @@ def test_both_forms_give_back_what_went_in(tmp_path):
     assert json.loads(GOOD.to_json())['training'] == RECORD
 
 
+def test_depths_of_other_focal_lengths_are_in_proportion():
+    assert GOOD.depth_limit.sky_m(70.0) == GOOD.depth_limit.sky_m(140.0) == 72.0
+    assert replace(GOOD, focal_px=140.0).depth_limit.sky_m(70.0) == 36.0
+
+
 def test_it_belongs_to_one_file(tmp_path):
     model = tmp_path / 'model.onnx'
     model.write_bytes(b'weights')
@@ -49,6 +54,7 @@ def test_it_belongs_to_one_file(tmp_path):
         ({'max_depth_m': 0.1}, 'min_depth_m < max_depth_m'),
         ({'min_depth_m': 0}, '0 < min_depth_m'),
         ({'format_version': 2}, 'format_version: found 2, expected 1'),
+        ({'focal_px': -1.0}, 'focal_px: found -1'),
         ({'cameras': 'front'}, 'cameras'),
         ({'wdith': 3}, "unknown key 'wdith', expected 'width'"),
     ],

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from selfdepth_ros.compiled import fastest_steps
 from selfdepth_ros.core.cameras import PinholeCamera
 from selfdepth_ros.core.config import config_from_dict
+from selfdepth_ros.core.depth import DepthLimit
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.fusion import Fusion, FusionConfig
 from selfdepth_ros.core.rig import Rig, RigCamera
@@ -234,6 +235,32 @@ def test_an_obstacle_that_was_dropped_as_unsure_is_no_free_space(kind, compiled)
     assert (unsure <= ~low.looked_at(EVERYONE)).all()
 
 
+@pytest.mark.parametrize('compiled', [False, True], ids=['numpy', 'compiled'])
+@pytest.mark.parametrize(('share', 'sure', 'expected'), [
+    (0.4, 0.1, np.nan), (0.01, 0.9, -np.inf), (0.9, 0.1, None),
+], ids=['unsure', 'too near', 'unsure rim'])  # fmt: skip
+def test_what_stands_unseen_before_a_wall_has_not_the_walls_range(share, sure, expected, compiled):
+    filters = FusionConfig(min_confidence=0.6, margin_px=0, flying_slope=0.0, sky_reach_px=0)
+    images, depths = np.zeros((4, H, W, 3), np.uint8), room_depths(RIG)
+    confidence = np.full(depths.shape, 0.9, np.float32)
+    before = np.s_[0, : H // 2, W // 2 - 6 : W // 2 + 6]  # the wall is seen below
+    depths[before] *= share
+    confidence[before] = sure
+    cloud = Fusion(RIG, filters).fuse(depths, images, confidence=confidence)
+    steps = fastest_steps().scan_steps() if compiled else None
+    config = replace(CONFIG, beams=180)  # each has pixels of its own
+    ranges = Scanner(RIG, config, filters=filters, steps=steps).ranges(
+        cloud.points, EVERYONE, depths, confidence
+    )
+    ahead = ranges[angle_between(config.azimuths(), 0) < 2 / RIG.cameras[0].camera.focal]
+    assert len(ahead)
+    assert (
+        np.isfinite(ahead).all()
+        if expected is None
+        else np.array_equal(ahead, np.full_like(ahead, expected), equal_nan=True)
+    )
+
+
 def test_a_scan_ends_where_the_cloud_ends():
     rig, filters = rig_of(offset_m=0.5), FusionConfig(max_range_m=6.0)
     scanner = Scanner(rig, CONFIG, filters=filters)
@@ -241,6 +268,8 @@ def test_a_scan_ends_where_the_cloud_ends():
     assert scan_fields(scanner.ranges(ring(5.6, 1.0), EVERYONE), scanner.config).range_max == 5.5
     assert Scanner(rig, CONFIG).config.max_range_m == CONFIG.max_range_m
     # Clouds so short that nothing is left for a scan are no reason to fail.
+    near = Scanner(rig, CONFIG, depth_limit=DepthLimit(16.0, 2 * FOCAL))  # 8 m for these
+    assert near.config.max_range_m == pytest.approx(0.9 * 8 - 0.5)
     short = Scanner(rig, CONFIG, filters=FusionConfig(min_range_m=0.1, max_range_m=0.2))
     assert short.config.max_range_m == pytest.approx(CONFIG.min_range_m)
 

@@ -219,6 +219,18 @@ def test_a_bad_camera_info_leaves_the_last_good_one_in_use(listener, infos, live
     assert live.look() is None
 
 
+def test_a_right_camera_in_the_frame_of_the_left_one_has_no_place(listener, infos, live) -> None:
+    frame, right = infos.messages['a'].header.frame_id, infos.messages['b']
+    own, right.header.frame_id, right.p[3] = right.header.frame_id, frame, -0.12 * right.p[0]
+    publish_until(listener, infos, live.errors, 'an error')
+    assert f'P of its CameraInfo places the camera 0.120 m beside its frame {frame!r}' in str(
+        live.errors()
+    )
+    assert live.look() is None
+    right.header.frame_id = own
+    assert look_until_new(listener, infos, live)['b'].frame_id == own
+
+
 def test_a_moving_mount_needs_new_tables_only_when_it_has_moved_far_and_rests(
     listener, infos, tf, live
 ) -> None:

@@ -139,6 +139,13 @@ def test_a_cloud_is_saved_as_it_was_published(
     kind = np.dtype([('xyz', '<f4', 3), ('rgb', 'u1', 3)])
     assert np.array_equal(np.frombuffer(vertices, kind)['xyz'], cloud.points)
     assert np.array_equal(np.frombuffer(vertices, kind)['rgb'], cloud.colors)
+    below_a_file = out / 'cloud.ply'
+    saver = type(cameras)(
+        tmp_path / 'log2', '-m', 'selfdepth_ros.nodes.save_cloud', ros_arguments=topic,
+        out=below_a_file,
+    )  # fmt: skip
+    assert saver.status() == 78, saver.log
+    assert f'{below_a_file} cannot be written' in saver.log and 'Traceback' not in saver.log
 
 
 def test_figures_of_rate_and_latency_are_in_the_diagnostics(scene, surround, listener) -> None:

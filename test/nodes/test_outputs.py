@@ -3,11 +3,15 @@
 """What Nav2 takes: scan and obstacles of the live graph, and the options of the cloud."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 
 from selfdepth_ros.core.downsample import first_of_each_voxel
+from selfdepth_ros.core.rectified import RectifiedDepth
+from selfdepth_ros.core.rig import save_rig
 from selfdepth_ros.core.scan import ScanConfig, Scanner
 from selfdepth_ros.messages import (
     camera_from_info,
@@ -134,6 +138,32 @@ def test_the_camera_info_beside_a_depth_image_projects_it_to_the_points_of_the_c
     seen = np.stack([(column - cx) / fx * z_m, (row - cy) / fy * z_m, z_m], axis=-1)
     points = item.body_from_camera.apply(seen)
     np.testing.assert_allclose(points, cloud.points[own], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('rectify', ['true', 'false'])
+def test_depth_images_are_without_distortion_on_request(
+    scene, surround, listener, tmp_path, rectify
+) -> None:
+    lens = replace(
+        scene.rig.cameras[1].camera,
+        distortion_model='plumb_bob',
+        distortion=(0.2, 0.0, 0.0, 0.0, 0.0),
+    )
+    cameras = tuple(replace(item, camera=lens) for item in scene.rig.cameras)
+    save_rig(replace(scene.rig, cameras=cameras), tmp_path / 'rig.yaml')
+    surround(model=scene.model, rig=tmp_path / 'rig.yaml', rectify_depth=rectify)
+    infos = listener.listen(CameraInfo, f'{NODE}/b/camera_info')
+    depths = listener.listen(Image, f'{NODE}/b/depth')
+    listener.wait(lambda: infos and depths, 'a depth image and its CameraInfo')
+    depth, small = decode_depth(depths[0]), lens.scaled(32, 24)
+    if rectify == 'true':
+        assert not any(infos[0].d)
+        unseen = np.isnan(RectifiedDepth(small)(np.ones((24, 32), np.float32)))
+        assert unseen.any()
+        np.testing.assert_array_equal(np.isnan(depth), unseen)
+    else:
+        assert tuple(infos[0].d) == small.distortion
+        assert np.isfinite(depth).all()
 
 
 def test_limits_that_do_not_go_together_are_refused(scene, surround) -> None:

@@ -191,6 +191,21 @@ def test_a_node_that_cannot_start_makes_the_launch_fail(workspace: Any) -> None:
     assert 'surround_depth has ended with status 78' in output
 
 
+@needs_launch
+def test_a_parameter_file_that_is_not_there_makes_the_launch_fail(workspace: Any) -> None:
+    result = launch_surround(workspace, 'params_file:=~/nowhere.yaml', HOME='/home/somebody')
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert 'no file at /home/somebody/nowhere.yaml' in result.stdout + result.stderr
+
+
+@needs_launch
+def test_tf_of_a_namespace_is_listened_to(workspace: Any) -> None:
+    arguments = ('build_only:=true', 'tf_static:=/robot1/tf_static', '--debug')
+    result = launch_surround(workspace, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert '-r /tf_static:=/robot1/tf_static -r /tf:=/robot1/tf' in result.stdout + result.stderr
+
+
 @needs_launch_testing
 def test_two_rigs_of_one_machine(workspace: Any) -> None:
     python = '-m', 'launch_testing.launch_test'

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from selfdepth_ros.compiled import fastest_steps
 from selfdepth_ros.compiled.steps import CompiledSteps
+from selfdepth_ros.core.depth import DepthLimit
 from selfdepth_ros.core.fusion import Fusion, FusionConfig
 from selfdepth_ros.core.se3 import SE3
 
@@ -33,7 +34,7 @@ def test_the_cloud_is_the_references_bit_for_bit(seed, config, kind, present, mo
     motion = SE3.exp(rng.normal(size=(3, 6)) * 0.1) if moves else None
     confidence = rng.random(depths.shape).astype(np.float32)
     reference, compiled = (
-        Fusion(rig, config, kind, 150.0, **steps).fuse(
+        Fusion(rig, config, kind, DepthLimit(150.0), **steps).fuse(
             depths, images, present, 7, confidence, motion
         )
         for steps in ({}, {'steps': CompiledSteps})

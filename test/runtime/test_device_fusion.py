@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from other_device import OTHER
 
+from selfdepth_ros.core.depth import DepthLimit
 from selfdepth_ros.core.fusion import Fusion, FusionConfig
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_ros.device import DeviceFusion
@@ -45,11 +46,11 @@ def test_the_cloud_is_the_references_bit_for_bit(device, seed, config, kind, pre
     if shifted:
         motion = SE3.exp(np.pad(rng.normal(size=(3, 3)), ((0, 0), (0, 3))))
     confidence = rng.random(depths.shape).astype(np.float32)
-    expected = Fusion(rig, config, kind, 150.0).fuse(
+    expected = Fusion(rig, config, kind, DepthLimit(150.0)).fuse(
         depths, images, present, 7, confidence, motion
     )
     on_device = tensors(device, depths, images, confidence)
-    found = DeviceFusion(rig, config, kind, 150.0, device).fuse(
+    found = DeviceFusion(rig, config, kind, DepthLimit(150.0), device).fuse(
         *on_device[:2], present, 7, on_device[2], motion
     )
     assert_same(found, expected)
