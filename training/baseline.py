@@ -25,7 +25,7 @@ def fit_row_baseline(
     edges = np.geomspace(max(config.min_depth_m, 1e-3), config.max_depth_m, BASELINE_BINS + 1)
     masses = [np.zeros((entry.camera.height, BASELINE_BINS)) for entry in rig.cameras]
     for reader in readers:
-        _require_sizes(reader, rig)
+        require_sizes(reader, rig)
         for _, truths in frame_truths(reader, rig, config):
             for mass, truth in zip(masses, truths, strict=True):
                 if truth is not None:
@@ -36,7 +36,8 @@ def fit_row_baseline(
     ]
 
 
-def _require_sizes(reader: BagReader, rig: Rig) -> None:
+def require_sizes(reader: BagReader, rig: Rig) -> None:
+    """Raise EvaluationError unless a bag's cameras have the names and the sizes of a rig's."""
     found, expected = (
         [(entry.name, entry.camera.width, entry.camera.height) for entry in each.cameras]
         for each in (reader.rig(), rig)
@@ -44,8 +45,8 @@ def _require_sizes(reader: BagReader, rig: Rig) -> None:
     if found != expected:
         raise EvaluationError(
             f'Found cameras (name, width, height) {found} in {reader.path}, expected {expected} '
-            'as in the bag that is evaluated: a depth for each row needs the same rows. Use '
-            'another bag for the baseline.'
+            'as in the (first) bag that is evaluated: a depth for each row needs the same rows. '
+            'Use other bags with a baseline.'
         )
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training begins from, and that a resumed one goes on from the same."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from selfdepth_training.effect import with_teachable_head
 from selfdepth_training.initial import Match, matched, read_weights
 from selfdepth_training.networks import DepthNetwork
 
+log = logging.getLogger(__name__)
+
 GIVEN_RIG = 'rig_given.yaml'
 """In the training's folder: the rig that it was told to use, for when it is resumed."""
 
@@ -40,13 +43,6 @@ def require_a_beginning(out: Path, config: TrainConfig) -> None:
         )
     if config.init:
         initial_weights(config, nn.ModuleDict({'depth': DepthNetwork(config.network, 1.0)}))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(
-            f'Found that {out} cannot be made ({error.strerror or error}), expected a folder for '
-            'the training. Choose another --out.'
-        ) from error
 
 
 def with_absolute_paths(config: TrainConfig) -> TrainConfig:
@@ -194,4 +190,28 @@ def save_rigs(out: Path, rigs: list[Rig], given: Rig | None, fresh: bool) -> Non
         if given is not None:
             save_rig(given, out / GIVEN_RIG)
     for index, rig in enumerate(rigs):
-        save_rig(rig, out / ('rig.yaml' if index == 0 else f'rig_{index}.yaml'))
+        save_rig(rig, out / rig_file_name(index))
+
+
+def rig_file_name(recording: int) -> str:
+    """Where the rig of the n-th recording is kept; that of the first is what is deployed."""
+    return 'rig.yaml' if recording == 0 else f'rig_{recording}.yaml'
+
+
+def warn_of_rigs(rigs: Sequence[Rig], bags: Sequence[Path]) -> None:
+    """Say which recordings have another rig than the first, and which camera is upside down."""
+    pairs = list(zip(rigs, bags, strict=True))
+    for index, (rig, bag) in enumerate(pairs):
+        if index and (told := rig_differences(rigs[0], rig, names=(str(bags[0]), str(bag)))):
+            log.warning(
+                'found another rig in %s (%s), kept in %s; rig.yaml is that of %s: put the one '
+                'of your robot beside the exported model', bag, told[0].rstrip('.'),
+                rig_file_name(index), bags[0],
+            )  # fmt: skip
+    turned = {item.name: bag for rig, bag in pairs for item in rig.cameras if item.is_upside_down}
+    for name, bag in turned.items():
+        log.warning(
+            '%s is mounted upside down (%s): its lower rows show what is above, where no robot '
+            'body is looked for and no network expects the ground; turn its images, and its '
+            'CameraInfo and frame with them, by 180 degrees before recording', name, bag,
+        )  # fmt: skip

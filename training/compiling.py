@@ -23,10 +23,11 @@ _failures: list[str] = []
 def fast(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return `function`, compiled where that works (a loss: 8x faster on a CPU).
 
-    It wants a C++ compiler and Python's headers, on a GPU Triton. Whether all is there shows when
-    it is called: what cannot be compiled then runs as it is, after one warning that says why.
+    It wants a C++ compiler and Python's headers, on a GPU Triton and a C compiler. Whether all is
+    there shows when it is called: what cannot be compiled then runs as it is, after one warning
+    that says why.
     """
-    if not _failures and not any(shutil.which(compiler) for compiler in ('g++', 'clang++')):
+    if not (_failures or torch.cuda.is_available() or any(map(shutil.which, ('g++', 'clang++')))):
         _give_up('there is no C++ compiler')
     if _failures:
         return function
@@ -58,7 +59,7 @@ def _is_of_compiling(cause: RuntimeError) -> bool:
 def _give_up(why: str) -> None:
     """Compile nothing from here on, and tell why."""
     _failures.append(why)
-    needs = 'Triton and python3-dev' if torch.cuda.is_available() else 'g++ and python3-dev'
+    needs = 'Triton, gcc and python3-dev' if torch.cuda.is_available() else 'g++ and python3-dev'
     log.warning(
         'The loss cannot be compiled (%s) and runs uncompiled, several times slower. For full '
         'speed install %s.', why, needs,

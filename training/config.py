@@ -105,11 +105,13 @@ class DataConfig:
     'refined' only its distances, and network.refinements correct the rest in each step; 'learned'
     trains an ego motion network all the same, which loss.velocity may hold to these distances."""
     witnesses: int = knob(0, low=0, high=4)
-    """How many views of the frames around must agree with a sweep's hint. In dense traffic most
-    chance matches have none; on streets that mostly stand it drops more right hints than wrong."""
+    """Views of the frames around that must agree with a sweep's hint. In dense traffic most chance
+    matches have none; on streets that mostly stand it drops more right hints than wrong."""
+    sky: bool = True
+    """Whether 'sweep' and 'sgm' look for a sky; indoors a plain ceiling may pass for one."""
     body_masks: bool = True
-    """Measure where each camera sees the robot itself, which never changes while it drives, and
-    learn nothing from there. Without, only masks that the rig has already count."""
+    """Measure where each camera sees the robot itself, which never changes, and learn nothing from
+    there. Without, only masks that the rig has already count."""
     labels: Literal['sweep', 'sgm', 'lidar', 'topic', 'onnx'] = 'sweep'
     """Where the hints come from: 'sweep' (of planes from 1.2 m on, whatever network.min_depth_m)
     and 'sgm' (semi-global matching, OpenCV's) compare the images; 'lidar' projects the LiDAR;
@@ -127,15 +129,13 @@ class DataConfig:
     """Largest difference that 'sgm' bears between a disparity and that of its match, matched the
     other way round (Tosi et al. 2019); 0: it does not look, which takes half of the time."""
     align_intensity: bool = False
-    """Measure gain and offset of each camera's colours in the overlaps before the training, and
-    compare cameras with each other only after them: for cameras with exposures or white balances
-    of their own. This holds for the loss, 'sweep' and 'sgm'; the network, visual odometry and
-    `selfdepth calibrate` see the colours as they are."""
+    """Measure each camera's gain and offset in the overlaps before the training, and compare only
+    after them: in the loss, 'sweep' and 'sgm', and in nothing else."""
     flip: bool = True
     """Flip the network's input (and its output back) at random; the geometry stays as it is."""
     flip_fusion: bool = False
-    """Show the network every image and its mirror image, and train what both say together (Pillai
-    et al. 2019); not for steps on hints alone. Steps take up to twice as long."""
+    """Train what the network says of an image and its mirror image together (Pillai et al. 2019);
+    not for steps on hints alone. Steps take up to twice as long."""
     jitter: float = knob(0.05, low=0.0, high=0.5)
     """Strength of the random brightness, contrast and colour of the network's input."""
 
@@ -201,12 +201,12 @@ class LossConfig:
     motion_from: float = knob(0.1, low=0.0, high=1.0)
     """Fraction of the training before learned motion may teach depth, and odometry is refined."""
     hint: float = knob(1.0, low=0.0, high=10.0)
-    """Weight of the distance to the hint (data.labels): for the head a cross-entropy of the
-    histogram, a difference of log depths of one number."""
+    """Weight of the distance to the hint (data.labels), which loss.hint_error measures."""
     hint_error: Literal['head', 'log_l1', 'log1p', 'silog', 'berhu'] = 'head'
-    """How the distance to a hint is measured: 'head' as the network's head does it; differences of
-    log depths: absolute, scale-invariant (Eigen et al. 2014), reverse Huber (Laina et al.); and
-    'log1p', the logarithm of one and the metres between (Watson et al. 2019)."""
+    """'head': as the network's head measures it; of log depths the absolute, scale-invariant
+    (Eigen et al.) or reverse Huber (Laina et al.) error; 'log1p': of metres (Watson et al.)."""
+    hint_outlines: float = knob(0.0, low=0.0, high=10.0)
+    """What 'head' adds to the weight of one that pixels at outlines of the hints have."""
     hint_where: Literal['everywhere', 'better'] = 'everywhere'
     """Which hints count: all, or those that reproject better than the network's depth and than an
     image that did not move (Watson et al. 2019), in the images that the recipe compares."""

@@ -12,7 +12,7 @@ stereo", 2016).
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from selfdepth_ros.core.se3 import SE3
@@ -34,6 +34,10 @@ class Moment(NamedTuple):
     found: SureDepth
     world_from_camera: SE3
     """Batch (C,), float64."""
+    images: Float[Tensor, 'c 3 h w']
+    """What they saw, 0..1, as it is compared between cameras."""
+    visible: Bool[Tensor, 'c h w']
+    """False where no image came, the lens has no ray or the camera sees the robot itself."""
 
 
 @torch.no_grad()

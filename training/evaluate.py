@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predicted depth against a bag's depth truth or its LiDAR."""
 
+import itertools
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -66,13 +68,30 @@ class CameraScores(NamedTuple):
 class Evaluation:
     """Scores by camera, and their mean over the cameras."""
 
-    cameras: dict[str, CameraScores]
+    images: dict[str, tuple[ImageScores, ...]]
+    """By camera, of those with any."""
     truth: str
     """'depth truth' or 'LiDAR'."""
     scale: Scale = 'metric'
     """Of what was predicted; of relative depths only the median-scaled scores are told."""
     topic: str | None = None
     """Of the LiDAR, where that is the truth."""
+
+    @classmethod
+    def together(cls, found: Sequence['Evaluation']) -> 'Evaluation':
+        """Of several recordings: cameras of one name are one, each image counts alike."""
+        names = dict.fromkeys(name for each in found for name in each.images)
+        images = {
+            name: tuple(itertools.chain(*(each.images.get(name, ()) for each in found)))
+            for name in names
+        }
+        topics = dict.fromkeys(each.topic for each in found if each.topic)
+        return replace(found[0], images=images, topic=', '.join(topics) or None)
+
+    @cached_property
+    def cameras(self) -> dict[str, CameraScores]:
+        """Means over the images of each camera."""
+        return {name: _camera_scores(rows) for name, rows in self.images.items()}
 
     @property
     def against(self) -> str:
@@ -102,24 +121,18 @@ class Evaluation:
         }
 
     def _row_to_dict(self, row: CameraScores) -> dict[str, Any]:
-        told = {title: getattr(row, title)._asdict() for title in self._titles}
+        told = {title: getattr(row, title)._asdict() for title in self.titles}
         told |= {'scale': row.scale, 'images': row.images}
         return told if self.scale == 'relative' else told | {'bands': _bands_to_list(row.bands)}
 
     @property
-    def _titles(self) -> tuple[str, ...]:
+    def titles(self) -> tuple[str, ...]:
+        """Which scores are told: `counted` ones first."""
         return tuple(dict.fromkeys((counted(self.scale), 'median_scaled')))
 
     def table(self) -> str:
         """The scores as people read them."""
-        heads = ('camera', 'abs_rel', 'sq_rel', 'rmse', 'rmse_log', 'd1', 'd2', 'd3', 'scale')
-        lines = [('{:<20}' + '{:>9}' * 8).format(*heads)]
-        for title in self._titles:
-            lines.append(f'-- {title.replace("_", "-")}')
-            for name, row in {**self.cameras, 'mean': self.mean}.items():
-                values = (*getattr(row, title), row.scale)
-                lines.append(f'{name:<20}' + ''.join(f'{value:>9.4f}' for value in values))
-        return '\n'.join(lines)
+        return _table('camera', {**self.cameras, 'mean': self.mean}, self.titles)
 
 
 def evaluate(
@@ -144,15 +157,33 @@ def evaluate(
             if score is not None:
                 per_image[name].append(score)
         watch(FrameScores(frame, depths, truths, scores))
-    cameras = {name: _camera_scores(rows) for name, rows in per_image.items() if rows}
-    if not cameras:
+    images = {name: tuple(rows) for name, rows in per_image.items() if rows}
+    if not images:
         raise EvaluationError(
             f'Found no truth in {reader.path} between {config.min_depth_m} and '
             f'{config.max_depth_m} m, expected depth images (/<camera>/depth_truth) or LiDAR '
             'clouds with a transform to the robot. Record with the LiDAR on.'
         )
     topic = None if reader.has_depth_truth else reader.topics.lidar
-    return Evaluation(cameras, truth_kind(reader), scale, topic)
+    return Evaluation(images, truth_kind(reader), scale, topic)
+
+
+def table_by_bag(found: Mapping[str, Evaluation]) -> str:
+    """The means of several recordings, by name, as people read them."""
+    (titles,) = {each.titles for each in found.values()}
+    return _table('bag', {name: each.mean for name, each in found.items()}, titles)
+
+
+def _table(what: str, rows: Mapping[str, CameraScores], titles: Sequence[str]) -> str:
+    heads = ('abs_rel', 'sq_rel', 'rmse', 'rmse_log', 'd1', 'd2', 'd3', 'scale')
+    width = max(20, *map(len, rows))
+    lines = [f'{what:<{width}}' + ''.join(f'{head:>9}' for head in heads)]
+    for title in titles:
+        lines.append(f'-- {title.replace("_", "-")}')
+        for name, row in rows.items():
+            values = (*getattr(row, title), row.scale)
+            lines.append(f'{name:<{width}}' + ''.join(f'{value:>9.4f}' for value in values))
+    return '\n'.join(lines)
 
 
 def _image_scores(
@@ -203,7 +234,7 @@ def _bands_to_list(bands: tuple[ErrorSums, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def _camera_scores(rows: list[ImageScores]) -> CameraScores:
+def _camera_scores(rows: Sequence[ImageScores]) -> CameraScores:
     return CameraScores(
         mean_metrics([row.metric for row in rows]),
         mean_metrics([row.median_scaled for row in rows]),

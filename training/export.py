@@ -109,8 +109,7 @@ def in_metres(trained: TrainedNetwork, metres_per_unit: float | None) -> Trained
     network = copy.deepcopy(trained.network)
     # The depth it says grows as focal / reference_focal does.
     network.reference_focal /= metres_per_unit
-    bounds = {key: trained.state[key] * metres_per_unit for key in ('min_depth_m', 'max_depth_m')}
-    return replace(trained, network=network, state={**trained.state, **bounds})
+    return replace(trained, network=network)
 
 
 def _place(path: Path, out: Path, manifest: Manifest) -> Path:

@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.borrowing import with_borrowed
 from selfdepth_training.completion import completed
 from selfdepth_training.config import TrainConfig
 from selfdepth_training.consensus import Moment, averaged
@@ -21,7 +22,7 @@ from selfdepth_training.data.samples import LABEL_LEVEL, RigSample, SampleSource
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.ground import standing_on_ground
 from selfdepth_training.losses.surround import NOW, surround_views, to_float
-from selfdepth_training.sky import with_sky
+from selfdepth_training.sky import FARTHEST_FROM, with_sky_as_asked
 from selfdepth_training.specks import without_specks
 from selfdepth_training.sweep import SureDepth, depth_ladder, sweep
 
@@ -61,10 +62,15 @@ class SweepHints:
                 self._found(recording, other, device)
                 for other in self._more_witnesses(recording, now, around)
             ]
-            self._kept[key] = averaged(
-                moment, others, self.geometries[recording], self.config.data.witnesses
-            )
+            self._kept[key] = self._agreed(moment, others, self.geometries[recording])
         return self._kept[key]
+
+    def _agreed(self, now: Moment, others: list[Moment], geometry: RigGeometry) -> SureDepth:
+        """What the frame and those around it know together."""
+        found = averaged(now, others, geometry, self.config.data.witnesses)
+        farthest_m = FARTHEST_FROM * self.config.network.max_depth_m
+        borrowed = with_borrowed(now._replace(found=found), others, geometry, farthest_m)
+        return without_specks(borrowed)
 
     def _around(self, recording: int, now: int) -> list[int]:
         """The frames that have a say; none where it is not known how the robot moved."""
@@ -91,9 +97,10 @@ class SweepHints:
             moment = self._found(recording, now, device)
             # Half the memory; a thousandth is far below what a sweep can tell apart.
             half = moment.found._replace(depth=moment.found.depth.half())
-            self._moments[key] = moment._replace(found=half)
+            self._moments[key] = moment._replace(found=half, images=moment.images.half())
         moment = self._moments[key]
-        return moment._replace(found=moment.found._replace(depth=moment.found.depth.float()))
+        found = moment.found._replace(depth=moment.found.depth.float())
+        return moment._replace(found=found, images=moment.images.float())
 
     def _found(self, recording: int, now: int, device: torch.device) -> Moment:
         """What the frame itself tells."""
@@ -106,11 +113,11 @@ class SweepHints:
         swept = swept_depth(sample, poses, geometry, self.config, motion_known)
         images = functional.avg_pool2d(to_float(sample.images[NOW]), 1 << LABEL_LEVEL)
         visible = geometry.visible & sample.present[NOW][:, None, None]
-        farthest_m = self.config.network.max_depth_m
         stood = standing_on_ground(swept, geometry)
-        swept = with_sky(stood, images, visible, geometry, farthest_m)
+        swept = with_sky_as_asked(stood, images, visible, geometry, self.config)
         found = without_specks(completed(swept, images, visible))
-        return Moment(found, poses[NOW] @ geometry.body_from_camera.like(poses.matrix))
+        world_from_camera = poses[NOW] @ geometry.body_from_camera.like(poses.matrix)
+        return Moment(found, world_from_camera, geometry.aligned(images[None])[0], visible)
 
 
 def swept_depth(

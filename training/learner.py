@@ -39,7 +39,7 @@ from selfdepth_training.present import of_present
 from selfdepth_training.refine import refined
 from selfdepth_training.scene import Motion, Scene
 from selfdepth_training.sureness import against_hint
-from selfdepth_training.terms import hint_loss, sample_losses
+from selfdepth_training.terms import hint_loss, hint_weight, sample_losses
 
 
 class Losses(NamedTuple):
@@ -84,18 +84,6 @@ class SurroundLearner(nn.Module):
         )
         self._geometry: dict[tuple[int, int, torch.device], SurroundReprojection] = {}
 
-    @property
-    def depth_bounds_m(self) -> tuple[float, float]:
-        """Nearest and farthest depth that the network can say for any camera of its rigs."""
-        data, (nearest_m, farthest_m) = self.config.data, self.depth.head.bounds_m
-        scaled = [rig.scaled(data.width, data.height) for rig in self.rigs]
-        focals = [entry.camera.focal for rig in scaled for entry in rig.cameras]
-        reference = float(self.depth.reference_focal)
-        return (
-            nearest_m * min(focals) / reference,
-            farthest_m * max(focals) / reference,
-        )
-
     def forward(self, batch: SampleBatch | ViewBatch, progress: float, seed: list[int]) -> Losses:
         """Loss of some samples, or of single images, at `progress` (0..1) of the training.
 
@@ -128,6 +116,8 @@ class SurroundLearner(nn.Module):
         # By what the means are over: in processes together they are then what they are in one.
         share = share_of(batch.hint.sure.sum())
         shares = dict.fromkeys(terms, share)
+        if self.config.loss.hint_error == 'head':
+            shares['hint'] = share_of(hint_weight(self.config.loss, batch.hint).sum())
         if self.config.loss.hint_error in OF_IMAGES:
             shares['hint'] = share_of(batch.hint.sure.flatten(1).any(1).sum())
         return {name: value * shares[name] for name, value in terms.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from selfdepth_ros.core.depth import DepthLimit
 from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.inference import load_engine
 from selfdepth_training.evaluate import Predictor
@@ -21,7 +22,7 @@ class LoadedModel:
     width: int
     height: int
     depth_kind: str
-    max_depth_m: float
+    depth_limit: DepthLimit
     record: dict[str, Any]
     """How it came to be, in plain values."""
     has_confidence: bool
@@ -42,13 +43,13 @@ def load_model(path: Path) -> LoadedModel:
         manifest = engine.manifest
         return LoadedModel(
             engine.infer, manifest.width, manifest.height, manifest.depth_kind,
-            manifest.max_depth_m, manifest.training, manifest.has_confidence,
+            manifest.depth_limit, manifest.training, manifest.has_confidence,
         )  # fmt: skip
     trained = TrainedNetwork.load(path)
     data, state = trained.config.data, trained.state
     record = {name: state[name] for name in ('command', 'bags', 'step', 'steps', 'seconds')}
     record['scale'] = trained.scale
     return LoadedModel(
-        trained.infer, data.width, data.height, state['depth_kind'], state['max_depth_m'], record,
+        trained.infer, data.width, data.height, state['depth_kind'], trained.depth_limit, record,
         trained.network.has_confidence, trained.scale,
     )  # fmt: skip

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from selfdepth_ros.core.rig import Rig
+from selfdepth_ros.core.rig_difference import rig_differences
 from selfdepth_training.data.cache import FrameCache
 
 log = logging.getLogger(__name__)
@@ -29,17 +30,41 @@ LEAST_FRAMES = 20
 MOST_STEPS = 10
 # Steps below this (metres) are noise of the odometry at a halt, and not what is usual.
 LEAST_STEP_M = 0.001
-# A pixel belongs to the body when its deviation over the drive stays below this share of the
-# image's median deviation. Measured on streets with JPEG and sensor noise: 99 % of a body stays
-# below .16, while an even road over a short drive goes down to .26.
+# A pixel belongs to the body when its deviation over the drive stays below this share of what is
+# usual in the image, its median deviation. Measured on streets with JPEG and sensor noise: 99 %
+# of a body stays below .16, while an even road over a short drive goes down to .26.
 STILL_SHARE = 0.2
+# Where the body fills half of an image, the median is the body's own deviation: what is usual is
+# at least this share of what the liveliest tenth exceeds. Of 60 street cameras .35 was the least.
+USUAL_SHARE = 1 / 3
+# A mask of more than this share of an image is worth a look.
+MUCH = 0.6
 # The body is one piece at the border of the image; smaller pieces are chance (share of the image).
 LEAST_AREA = 0.002
 
 
 def rigs_of(caches: list[FrameCache], measure: bool) -> list[Rig]:
-    """The rigs of recordings, each with masks measured on it where `measure` (data.body_masks)."""
-    return [with_self_occlusion(c.rig, c) if measure else c.rig for c in caches]
+    """The rigs of recordings, each with masks measured on it where `measure` (data.body_masks).
+
+    A recording that is too short for that has those of another one of the same rig.
+    """
+    if not measure:
+        return [cache.rig for cache in caches]
+    rigs = [with_self_occlusion(cache.rig, cache) for cache in caches]
+    return [_with_masks_of(rig, rigs) for rig in rigs]
+
+
+def _with_masks_of(rig: Rig, others: list[Rig]) -> Rig:
+    """The rig; cameras without a mask have that of the first other rig that agrees with it."""
+    if all(entry.self_occlusion is not None for entry in rig.cameras):
+        return rig
+    same = [other for other in others if not rig_differences(rig, other)]
+    cameras = []
+    for entry in rig.cameras:
+        found = (each[entry.name].self_occlusion for each in (rig, *same))
+        mask = next((mask for mask in found if mask is not None), None)
+        cameras.append(replace(entry, self_occlusion=mask))
+    return replace(rig, cameras=tuple(cameras))
 
 
 def with_self_occlusion(rig: Rig, cache: FrameCache) -> Rig:
@@ -52,11 +77,17 @@ def with_self_occlusion(rig: Rig, cache: FrameCache) -> Rig:
             if mask is None:
                 log.warning(
                     '%s: found %d frames in motion, expected %d or more to measure a '
-                    'self-occlusion mask; it stays without one.',
+                    'self-occlusion mask; it has that of another recording of its rig, or none.',
                     entry.name, len(frames), LEAST_FRAMES,
                 )  # fmt: skip
             else:
                 log.info('%s: %.1f %% robot body', entry.name, 100 * mask.mean())
+                if mask.mean() > MUCH:
+                    log.warning(
+                        '%s: %.0f %% of the image hardly change and are taken for the robot body; '
+                        'where they are none, --set data.body_masks=false learns from them',
+                        entry.name, 100 * mask.mean(),
+                    )  # fmt: skip
             entry = replace(entry, self_occlusion=mask)
         cameras.append(entry)
     return replace(rig, cameras=tuple(cameras))
@@ -65,7 +96,8 @@ def with_self_occlusion(rig: Rig, cache: FrameCache) -> Rig:
 def still_mask(frames: UInt8[np.ndarray, 'n h w 3']) -> Bool[np.ndarray, 'h w']:
     """True where a camera sees the robot: unchanging pixels connected to the image border."""
     deviation = brightness_deviation(frames)
-    still = deviation < STILL_SHARE * np.median(deviation)
+    usual = max(np.median(deviation), USUAL_SHARE * np.quantile(deviation, 0.9))
+    still = deviation < STILL_SHARE * usual
     still = cv2.morphologyEx(still.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(still, connectivity=4)
     height, width = still.shape

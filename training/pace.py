@@ -61,8 +61,9 @@ def steps_within(
     if steps < LEAST_STEPS:
         raise PaceError(
             f'Found room for {max(steps, 0)} steps in the time given, expected {LEAST_STEPS} or '
-            f'more (a step takes {mean:.2f} s here). Give more --minutes, or a smaller data.width '
-            'and data.height.'
+            f'more (a step takes {mean:.2f} s here; {max(left, 0) / 60:.1f} minutes are left '
+            'after frames, masks, motion and measuring). Give more --minutes (frames that are '
+            'prepared are kept), or a smaller data.width and data.height.'
         )
     log.info('A step takes %.2f s here: %d steps in %.1f minutes', mean, steps, left / 60)
     return steps

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from selfdepth_ros.core.config import config_from_dict
-from selfdepth_ros.core.depth import z_depth_from_ray_distance
+from selfdepth_ros.core.depth import DepthLimit, z_depth_from_ray_distance
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.core.rig import Rig
@@ -58,6 +58,11 @@ class TrainedNetwork:
             ) from error
         network = deployed(network.eval())
         return cls(network.to(memory_format=torch.channels_last), config, state)
+
+    @property
+    def depth_limit(self) -> DepthLimit:
+        """The largest depth it can say."""
+        return DepthLimit(self.network.bounds_m[1], float(self.network.reference_focal))
 
     @property
     def scale(self) -> Scale:

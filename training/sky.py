@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from selfdepth_training.config import TrainConfig
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.geometry import RigGeometry
 
@@ -25,6 +26,23 @@ BINS, COMMON = 32, 2e-4
 PLAIN, COMPANY = 16 / 255, 8 / 25
 # The sky then grows to outlines by so many pixels.
 ROUNDS = 4
+
+
+def with_sky_as_asked(
+    swept: SureDepth, images: Float[Tensor, 'c 3 h w'], visible: Bool[Tensor, 'c h w'],
+    geometry: RigGeometry, config: TrainConfig,
+) -> SureDepth:  # fmt: skip
+    """`with_sky`, or `without_farthest` where data.sky says that there is none."""
+    farthest_m = config.network.max_depth_m
+    if config.data.sky:
+        return with_sky(swept, images, visible, geometry, farthest_m)
+    return without_farthest(swept, farthest_m)
+
+
+@torch.no_grad()
+def without_farthest(swept: SureDepth, farthest_m: float) -> SureDepth:
+    """Nothing that is farthest is sure: for recordings in which no sky is."""
+    return swept._replace(sure=swept.sure & (swept.depth <= FARTHEST_FROM * farthest_m))
 
 
 @torch.no_grad()

@@ -35,6 +35,8 @@ from selfdepth_training.sureness import sureness_loss
 
 Term = Callable[[Scene], Tensor | None]
 """Weighted loss of one sample; None where it has no part in this step."""
+OUTLINE = 0.2
+"""Difference of log depth that no surface has within four pixels, mostly."""
 
 
 def _smoothness(scene: Scene) -> Tensor:
@@ -59,6 +61,20 @@ def _hint(scene: Scene) -> Tensor | None:
     return hint_loss(scene.loss, scene.network, scene.logits[0], scene.focal, hint, scene.progress)
 
 
+def hint_weight(loss: LossConfig, hint: SureDepth) -> Float[Tensor, 'n y x']:
+    """What each pixel counts for in the mean of the head's errors: nothing where no hint is sure,
+    more where sure hints differ within two pixels around, since much of what is wrong is there."""
+    sure = hint.sure.to(hint.depth.dtype)
+    if not loss.hint_outlines:
+        return sure
+    log = torch.where(hint.sure, hint.depth, 1.0).log()
+    farthest, nearest = (
+        functional.max_pool2d(torch.where(hint.sure, each, -torch.inf), 5, 1, 2)
+        for each in (log, -log)
+    )
+    return sure * (1 + loss.hint_outlines * (farthest + nearest > OUTLINE))
+
+
 def hint_loss(
     loss: LossConfig,
     network: DepthNetwork,
@@ -70,7 +86,8 @@ def hint_loss(
     """Distance to the hints, fading with time where the recipe has it so."""
     known_m = torch.where(hint.sure, hint.depth, 1.0)  # the others may be anything
     if loss.hint_error == 'head':
-        error = masked_mean(network.hint_error(logits, focal, known_m), hint.sure)
+        weight = hint_weight(loss, hint)
+        error = (weight * network.hint_error(logits, focal, known_m)).sum() / weight.sum().clamp(1)
     else:
         said = -network.to_inverse_depth(logits, focal)[:, 0].log()
         error = LABEL_ERRORS[loss.hint_error](said, known_m.log(), hint.sure)

@@ -29,6 +29,7 @@ from selfdepth_training.beginning import (
     require_same_bags,
     require_same_plan,
     save_rigs,
+    warn_of_rigs,
     with_absolute_paths,
 )
 from selfdepth_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
@@ -42,6 +43,7 @@ from selfdepth_training.effect import (
 )
 from selfdepth_training.feed import Feed
 from selfdepth_training.geometry import Alignments, RigGeometry, common_depth_kind
+from selfdepth_training.guards import only_training, room_on_device
 from selfdepth_training.intensity import alignments
 from selfdepth_training.labels import LABELS
 from selfdepth_training.learner import SurroundLearner
@@ -79,6 +81,7 @@ class Plan:
     """Each has images of its own in every step."""
 
 
+@room_on_device()
 def train(
     bags: list[Path], out: Path, config: TrainConfig, minutes: float | None = None,
     resume: bool = False, cache_root: Path | None = None, rig_file: Path | None = None,
@@ -95,49 +98,57 @@ def train(
     what to do.
     """
     started = time.monotonic()
-    state = load_checkpoint(out) if resume else None
-    if state is not None:
-        # Checkpoints of before have the bags as they were typed and no more.
-        require_same_bags(bags, state.get('paths', state['bags']))
-        require_same_plan(config, minutes, state)
-        config = config_from_dict(TrainConfig, state['config'])
-    else:
-        require_a_beginning(out, config)
-        config = with_absolute_paths(config)
-    topics = given_topics(mapping, state)
-    keep_memory()
-    fabric = _launched(config, state)
-    caches = _caches(fabric, bags, cache_root or out / 'cache', config, topics)
-    given = given_rig(out, rig_file, resume)
-    if given is not None:
-        caches = [with_rig(cache, given) for cache in caches]
-    rigs = rigs_of(caches, config.data.body_masks)
-    scale = scale_of(caches, rigs, config)
-    warn_of(scale)
-    odometry = [cache.world_from_body is not None for cache in caches]
-    warn_of_settings_without_part(config, odometry)
-    caches = _with_motion(fabric, caches, rigs, config)
-    source = SampleSource(caches, config.data, alone=not compares_times(config, odometry))
-    if state is None:
-        config = _with_teachable_head(config, source.learn_motion)
-    aligned = alignments(source, rigs, config)
-    feed = _feed(fabric, rigs, source, config, aligned)
+    state, config = _beginning(bags, out, config, minutes, resume)
+    with only_training(out):
+        topics = given_topics(mapping, state)
+        keep_memory()
+        fabric = _launched(config, state)
+        caches = _caches(fabric, bags, cache_root or out / 'cache', config, topics)
+        given = given_rig(out, rig_file, resume)
+        if given is not None:
+            caches = [with_rig(cache, given) for cache in caches]
+        rigs = rigs_of(caches, config.data.body_masks)
+        warn_of_rigs(rigs, bags)
+        scale = scale_of(caches, rigs, config)
+        warn_of(scale)
+        odometry = [cache.world_from_body is not None for cache in caches]
+        warn_of_settings_without_part(config, odometry)
+        caches = _with_motion(fabric, caches, rigs, config)
+        source = SampleSource(caches, config.data, alone=not compares_times(config, odometry))
+        if state is None:
+            config = _with_teachable_head(config, source.learn_motion)
+        aligned = alignments(source, rigs, config)
+        feed = _feed(fabric, rigs, source, config, aligned)
 
-    paths = tuple(str(bag.resolve()) for bag in bags)
-    if state is not None:
-        told, minutes = tuple(state['bags']), state.get('minutes', minutes)
-        steps, command = state['steps'], state['command']
-    else:
-        steps = config.steps
-        if minutes is not None:
-            seconds = 60 * minutes - (time.monotonic() - started)
-            steps = _steps_within(fabric, rigs, aligned, feed, seconds)
-        command = shlex.join(['selfdepth', *sys.argv[1:]])
-        told = tuple(map(str, bags))
-    plan = Plan(config, steps, told, paths, command, scale, topics, minutes, fabric.world_size)
-    if fabric.is_global_zero:
-        save_rigs(out, rigs, given, fresh=state is None)
-    return _run(fabric, plan, rigs, aligned, feed, out, state)
+        paths = tuple(str(bag.resolve()) for bag in bags)
+        if state is not None:
+            told, minutes = tuple(state['bags']), state.get('minutes', minutes)
+            steps, command = state['steps'], state['command']
+        else:
+            steps = config.steps
+            if minutes is not None:
+                seconds = 60 * minutes - (time.monotonic() - started)
+                steps = _steps_within(fabric, rigs, aligned, feed, seconds)
+            command = shlex.join(['selfdepth', *sys.argv[1:]])
+            told = tuple(map(str, bags))
+        plan = Plan(config, steps, told, paths, command, scale, topics, minutes, fabric.world_size)
+        if fabric.is_global_zero:
+            save_rigs(out, rigs, given, fresh=state is None)
+        return _run(fabric, plan, rigs, aligned, feed, out, state)
+
+
+def _beginning(
+    bags: list[Path], out: Path, config: TrainConfig, minutes: float | None, resume: bool
+) -> tuple[dict[str, Any] | None, TrainConfig]:
+    """What a training goes on from (None: nothing), and its settings."""
+    if not resume:
+        require_a_beginning(out, config)
+        return None, with_absolute_paths(config)
+    state = load_checkpoint(out)
+    # Checkpoints of before have the bags as they were typed and no more.
+    require_same_bags(bags, state.get('paths', state['bags']))
+    require_same_plan(config, minutes, state)
+    return state, config_from_dict(TrainConfig, state['config'])
 
 
 def _launched(config: TrainConfig, state: dict[str, Any] | None) -> Fabric:
@@ -291,8 +302,6 @@ def _state(
         'config': to_dict(plan.config),
         'cameras': list(learner.module.rigs[0].names),
         'depth_kind': learner.module.depth_kind,
-        'min_depth_m': learner.module.depth_bounds_m[0],
-        'max_depth_m': learner.module.depth_bounds_m[1],
     }
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known to be true about an image: depth images of a simulator, or projected LiDAR."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -43,6 +43,17 @@ class FrameTruth(NamedTuple):
 def truth_kind(reader: BagReader) -> str:
     """'depth truth' where a simulator recorded it, else 'LiDAR'."""
     return 'depth truth' if reader.has_depth_truth else 'LiDAR'
+
+
+def require_one_kind(readers: Sequence[BagReader]) -> None:
+    """Raise EvaluationError where some bags have depth truth and others LiDAR."""
+    kinds = {truth_kind(reader): reader.path for reader in readers}
+    if len(kinds) > 1:
+        found = ' and '.join(f'{kind} in {path}' for kind, path in kinds.items())
+        raise EvaluationError(
+            f'Found {found}, expected one kind of truth: errors against a LiDAR are of other '
+            'pixels. Evaluate these bags one after another.'
+        )
 
 
 def frame_truths(reader: BagReader, rig: Rig, config: EvaluationConfig) -> Iterator[FrameTruth]:

@@ -122,6 +122,7 @@ def tune(
     The same call goes on where it was interrupted. Raises TuneError, and what training raises of
     the recordings themselves.
     """
+    began = time.monotonic()
     configs = {each: with_absolute_paths(each.config(settings)) for each in candidates}
     topics = topics_of(mapping)
     asked = _asked(bags, configs, budget, settings, rig_file, topics)
@@ -139,7 +140,7 @@ def tune(
     refused = [each.candidate for each in tried]
     left = [candidate for candidate in candidates if candidate not in refused]
     counts = rounds_of(len(left))
-    spent = 0.0
+    spent = (time.monotonic() - began) / 60
     for number, count in enumerate(counts, 1):
         left = left[:count]
         found = []

@@ -9,6 +9,7 @@ from typing import Any
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.cli.calibrate_table import describe_refined
+from selfdepth_ros.cli.writing import writing
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.rig import Rig, load_rig, save_rig
 from selfdepth_training.config import TrainConfig, load_recipe
@@ -62,10 +63,8 @@ def run(args: argparse.Namespace) -> int:
             'that the images bear out: nothing was written. Look at odometry, stamps and '
             'intrinsics, or record again.'
         )
-    try:
+    with writing(args.save):
         save_rig(whole.with_cameras_of(rig.with_poses(found.body_from_camera)), args.save)
-    except OSError as cause:
-        raise ConfigError(f'{args.save}: cannot be written ({cause.strerror}).') from cause
     if others := [name for name in whole.names if name not in rig.names]:
         print(f'note: the recordings have no {", ".join(others)}: kept as in {args.rig}')
     print(f'{args.save}\nnext: selfdepth train BAG --rig {args.save} --out DIR')

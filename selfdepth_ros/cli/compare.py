@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.cli.rig_file import RIG_HELP, rig_told, with_rig_file
+from selfdepth_ros.cli.writing import writing
 from selfdepth_ros.clouds.comparing import compare
 from selfdepth_ros.clouds.errors import CloudError
 from selfdepth_ros.clouds.quality import QualityConfig
@@ -56,12 +57,8 @@ def run(args: argparse.Namespace) -> int:
     if not scores.scans:
         print('note: no LiDAR scan with odometry beside the clouds: nothing was compared with one')
     if args.json:
-        try:
+        with writing(args.json):
             write_file(args.json, json.dumps(scores.to_dict(), indent=1))
-        except OSError as error:
-            raise CloudError(
-                f'{args.json} cannot be written: {error.strerror or error}'
-            ) from error
     return 0
 
 

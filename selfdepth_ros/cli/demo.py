@@ -5,6 +5,7 @@
 import argparse
 from pathlib import Path
 
+from selfdepth_ros.cli.writing import make_folder
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.demo.live import DemoOptions
 from selfdepth_ros.demo.live import run as run_live
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.model and not shipped('model.onnx').is_file():
         raise ConfigError('this copy of the package holds no model: give one with --model <path>')
     load_engine(args.model or shipped('model.onnx'))  # a wrong model is known before rendering
+    make_folder(args.out)
     options = DemoOptions(
         args.out, args.seconds, args.seed, args.size, args.frames, args.compressed, args.model,
         args.domain,

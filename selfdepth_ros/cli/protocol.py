@@ -54,4 +54,5 @@ def evaluation_bar(
 ) -> Callable[[Iterator[Any]], Iterator[Any]]:
     """A bar that shows how far an evaluation is."""
     total = -(-reader.most_frames // config.every)
-    return lambda frames: tqdm(frames, 'evaluate', total, unit='frame', dynamic_ncols=True)
+    title = f'evaluate {reader.path.name}'
+    return lambda frames: tqdm(frames, title, total, unit='frame', dynamic_ncols=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from selfdepth_ros.cli.main import Command, load
 from selfdepth_ros.cli.rig_table import describe_rig
+from selfdepth_ros.cli.writing import writing
 from selfdepth_ros.core.coverage import coverage
 from selfdepth_ros.core.errors import ConfigError
 from selfdepth_ros.core.rig import Rig, load_rig, save_rig
@@ -130,10 +131,6 @@ def _comparison(rig: Rig, other: Rig, limits: RigTolerance) -> str:
 
 def _write(path: Path, save: Callable[[Path], object]) -> None:
     """Write a file and name it; ConfigError when that cannot be done."""
-    try:
+    with writing(path):
         save(path)
-    except OSError as cause:
-        raise ConfigError(
-            f'{path}: cannot be written ({cause.strerror}). Give a place that can.'
-        ) from cause
     print(path)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from selfdepth_ros.bags.discovery import COMPRESSED, IMAGE
-from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.bags.report import BagReport
 from selfdepth_ros.bags.storage import BagStorage
@@ -20,7 +19,7 @@ from selfdepth_ros.clouds.config import CloudsConfig
 from selfdepth_ros.clouds.making import CloudMaker
 from selfdepth_ros.clouds.recorded import RecordedClouds
 from selfdepth_ros.clouds.writing import CLOUD_TOPIC
-from selfdepth_ros.core.errors import ConfigError
+from selfdepth_ros.core.errors import ConfigError, SelfdepthError
 from selfdepth_ros.core.rig import load_rig
 from selfdepth_ros.inference import load_engine
 from selfdepth_ros.messages import CloudFields
@@ -161,7 +160,7 @@ def _images_of(args: argparse.Namespace) -> BagReader | None:
         return None
     try:
         return BagReader(args.bag, args.mapping)
-    except BagError as error:
+    except SelfdepthError as error:
         if args.mapping:
             raise
         print(f'note: clouds only, without images: {error}')

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 selfdepth_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What several moments say about one place, with the true depths of the street made worse."""
+"""What several moments say about one place, with the true depths of the street made worse, and
+what they lend each other."""
 
 import math
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from selfdepth_ros.core.se3 import SE3
+from selfdepth_training.borrowing import with_borrowed
 from selfdepth_training.consensus import AGREE, Moment, averaged
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.geometry import RigGeometry
@@ -31,7 +33,9 @@ def truth(street, geometry):
         depth = z_depth / geometry.rays[..., 2]
         world_from_body = torch.from_numpy(street.cache.world_from_body[frame])
         sure = geometry.visible & (z_depth < 60)
-        return Moment(SureDepth(depth, sure), SE3(world_from_body) @ geometry.body_from_camera)
+        world_from_camera = SE3(world_from_body) @ geometry.body_from_camera
+        images = torch.from_numpy(street.cache.images[frame].copy()).permute(0, 3, 1, 2) / 255
+        return Moment(SureDepth(depth, sure), world_from_camera, images, geometry.visible)
 
     return moment
 
@@ -146,3 +150,47 @@ def test_no_more_witnesses_are_asked_for_than_there_are(truth, geometry):
     of_one = averaged(now, [other], geometry, witnesses=2)
     assert torch.equal(of_one.sure, averaged(now, [other], geometry, witnesses=1).sure)
     assert 0.3 < of_one.sure[now.found.sure].float().mean() < 0.99
+
+
+def with_a_gap(moment: Moment) -> tuple[Moment, torch.Tensor]:
+    """The moment unsure of a third of every image's width, and where that is."""
+    gap = torch.zeros_like(moment.found.sure)
+    gap[:, :, 50:105] = True
+    open_ = moment.found._replace(sure=moment.found.sure & ~gap)
+    return moment._replace(found=open_), gap & moment.found.sure
+
+
+def test_what_a_frame_is_not_sure_of_is_lent_by_those_around(truth, geometry):
+    now, others = truth(NOW), [truth(frame) for frame in AROUND]
+    before, gap = with_a_gap(now)
+    found = with_borrowed(before, others, geometry, 60.0)
+    lent = gap & found.sure
+    assert lent.sum() > 0.6 * gap.sum()
+    off = (torch.log(found.depth) - torch.log(now.found.depth)).abs()[lent]
+    assert off.median() < 0.01
+    assert (off < 0.1).float().mean() > 0.95
+    # What was sure stays as it was, and what is not to be seen stays open.
+    known = before.found.sure
+    assert torch.equal(found.depth[known], before.found.depth[known]) and found.sure[known].all()
+    assert not (found.sure & ~geometry.visible).any()
+
+
+def test_the_neighbour_lends_what_both_see(truth, geometry):
+    """At one moment, with nobody else to ask: along the rims of the images."""
+    now, before = truth(NOW), truth(NOW)
+    before.found.sure[:, :, :12] = False
+    found = with_borrowed(before, [], geometry, 60.0)
+    lent = found.sure & ~before.found.sure
+    assert lent.sum() > 300
+    off = (torch.log(found.depth) - torch.log(now.found.depth)).abs()[lent & now.found.sure]
+    assert (off < 0.1).float().mean() > 0.9
+
+
+def test_nothing_is_lent_to_another_colour_or_from_beyond_the_limit(truth, geometry):
+    others = [truth(frame) for frame in AROUND]
+    before, gap = with_a_gap(truth(NOW))
+    strange = before._replace(images=(before.images + 0.3) % 1.0)
+    assert (with_borrowed(strange, others, geometry, 60.0).sure & gap).sum() < 0.05 * gap.sum()
+    # The limit is what the lenders saw, some metres before or behind.
+    limited, whole = (with_borrowed(before, others, geometry, limit) for limit in (8.0, 60.0))
+    assert limited.depth[gap & limited.sure].max() < 16 < whole.depth[gap & whole.sure].max()

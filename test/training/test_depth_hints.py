@@ -17,12 +17,13 @@ from selfdepth_ros.core.rig import Rig
 from selfdepth_ros.core.rig_camera import RigCamera
 from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.better import reprojects_better
-from selfdepth_training.config import load_recipe
+from selfdepth_training.config import LossConfig, NetworkConfig, load_recipe
 from selfdepth_training.data.samples import RigSample, SureDepth
 from selfdepth_training.learner import SurroundLearner
 from selfdepth_training.losses.surround import NOW
+from selfdepth_training.networks import DepthNetwork
 from selfdepth_training.scene import Motion, Scene
-from selfdepth_training.terms import TERMS, hint_loss
+from selfdepth_training.terms import TERMS, hint_loss, hint_weight
 
 WIDTH, HEIGHT, FOCAL_PX = 96, 64, 96.0
 FENCE_M, STEP_M, PICKET_M = 6.0, 0.5, 0.375
@@ -169,6 +170,37 @@ def test_metres_between_count_as_the_paper_has_it():
     logits = logits_of(fence, everywhere(FENCE_M))
     loss = hint_loss(fence.loss, fence.network, logits, fence.focal, hint, 0.5)
     assert loss.item() == pytest.approx(np.log(1 + 3.0), rel=1e-4)
+
+
+def test_pixels_at_outlines_of_hints_count_more():
+    """Two walls side by side, and a row that nothing is sure of."""
+    depth = torch.full((1, 12, 16), 5.0)
+    depth[..., 8:] = 10.0
+    sure = torch.ones_like(depth, dtype=torch.bool)
+    sure[:, 3], depth[:, 3] = False, torch.nan
+    hint = SureDepth(depth, sure)
+    weight = hint_weight(LossConfig(hint_outlines=2.0), hint)
+    assert weight[0, 0].tolist() == [1] * 6 + [3] * 4 + [1] * 6
+    assert not weight[:, 3].any()
+    assert torch.equal(hint_weight(LossConfig(), hint), sure.float())
+    slope = torch.linspace(5, 8, 16).expand(1, 12, 16)  # 4 % a pixel: a surface
+    assert (hint_weight(LossConfig(hint_outlines=2.0), SureDepth(slope, sure)) <= 1).all()
+
+
+def test_the_error_of_a_histogram_is_weighted_so():
+    network = DepthNetwork(NetworkConfig(), 50.0)
+    depth = torch.full((1, 12, 16), 5.0)
+    depth[..., 8:] = 10.0
+    chance = torch.rand(depth.shape, generator=torch.Generator().manual_seed(1))
+    hint = SureDepth(depth, chance < 0.7)
+    logits = torch.randn(1, 32, 12, 16, generator=torch.Generator().manual_seed(2))
+    focal = torch.tensor([50.0])
+    each = network.hint_error(logits, focal, depth)
+    for outlines in (0.0, 2.0):
+        config = LossConfig(hint_outlines=outlines, hint_fades=False)
+        weight = hint_weight(config, hint)
+        found = hint_loss(config, network, logits, focal, hint, 0.5)
+        assert found.item() == pytest.approx((weight * each).sum().item() / weight.sum().item())
 
 
 @pytest.mark.parametrize('level', [0, 1, 2])

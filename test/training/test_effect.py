@@ -38,7 +38,7 @@ OTHERWISE = {
     'network.pack_blocks': [1, 1, 1, 1], 'network.pack_features': 2, 'data.flip_fusion': True,
     'data.labels': 'sgm', 'data.label_topic': '/other', 'data.matching': 'random',
     'data.left_right_px': 1.0, 'data.witnesses': 2, 'data.without_odometry': 'learned',
-    'data.align_intensity': True,
+    'data.align_intensity': True, 'data.sky': False,
 }  # fmt: skip
 """Another value of every setting that may have no part."""
 

@@ -13,13 +13,16 @@ from selfdepth_ros.bags.reader import BagReader
 from selfdepth_ros.core.frames import SurroundFrame
 from selfdepth_ros.inference.engine import DepthPrediction
 from selfdepth_training.baseline import fit_row_baseline
-from selfdepth_training.evaluate import (
-    EvaluationConfig,
-    evaluate,
-)
+from selfdepth_training.evaluate import Evaluation, EvaluationConfig, evaluate, table_by_bag
 from selfdepth_training.metrics import DepthMetrics
 from selfdepth_training.predict import surround_predictor
-from selfdepth_training.truth import EvaluationError, frame_truths, lidar_truth, truth_kind
+from selfdepth_training.truth import (
+    EvaluationError,
+    frame_truths,
+    lidar_truth,
+    require_one_kind,
+    truth_kind,
+)
 
 CONFIG = EvaluationConfig(every=4)
 PERFECT = DepthMetrics(0, 0, 0, 0, 1, 1, 1)
@@ -206,6 +209,32 @@ def test_scores_become_plain_json_and_a_table(reader, truth_of):
     table = scores.table().splitlines()
     assert len(table) == 1 + 2 * (1 + 7)
     assert all(len(line) == len(table[0]) for line in table if not line.startswith('--'))
+
+
+def test_recordings_are_scored_together_each_image_alike(reader, truth_of):
+    """One that is perfect, and one of half as many frames and cameras, a tenth too large."""
+
+    def larger(frame: SurroundFrame) -> list[np.ndarray | None]:
+        return [1.1 * depth for depth in truth_of(frame)[:3]] + [None] * 3
+
+    whole = evaluate(truth_of, reader, reader.rig(), CONFIG)
+    off = evaluate(larger, reader, reader.rig(), EvaluationConfig(every=8))
+    both = Evaluation.together([whole, off])
+    first, last = reader.rig().names[0], reader.rig().names[-1]
+    assert both.cameras[first].images == 10 + 5
+    assert both.cameras[first].metric.abs_rel == pytest.approx(
+        off.cameras[first].metric.abs_rel * 5 / 15
+    )
+    assert both.cameras[last] == whole.cameras[last]
+    told = table_by_bag({'whole': whole, 'a name of more than twenty letters': off}).splitlines()
+    assert all(len(line) == len(told[0]) for line in told if not line.startswith('--'))
+    assert len(told) == 1 + 2 * (1 + 2)
+
+
+def test_bags_with_other_kinds_of_truth_are_not_scored_together(reader, street, helpers):
+    require_one_kind([reader, reader])
+    with pytest.raises(EvaluationError, match='Found depth truth in .* and LiDAR in .*, expected'):
+        require_one_kind([reader, helpers.OnlyLidar(street.bag)])
 
 
 def wall(images: np.ndarray, focal: np.ndarray) -> DepthPrediction:

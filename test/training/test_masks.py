@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from selfdepth_ros.core.se3 import SE3
 from selfdepth_training.masks import (
     LEAST_FRAMES,
     _spread_frames,
+    rigs_of,
     still_mask,
     with_self_occlusion,
 )
@@ -107,6 +109,47 @@ def test_noise_of_the_odometry_at_a_halt_is_no_drive(street):
     chosen = _spread_frames(cache, camera)[:, 0, 0, 0]
     assert (chosen < 180).sum() <= 3
     assert (chosen >= 180).sum() >= 55
+
+
+@pytest.mark.parametrize('noise', [0.0, 3.0])
+def test_a_body_of_more_than_half_of_the_image_is_found(street, noise):
+    frames = np.array(street.cache.images[:, 2])
+    body = np.zeros(frames.shape[1:3], bool)
+    body[int(0.35 * len(body)) :] = True
+    frames[:, body] = 80
+    mask = still_mask(noisy(frames, noise))
+    assert mask[body].mean() >= 0.9
+    assert grown(grown(body))[mask].all()
+
+
+def test_a_mask_of_most_of_an_image_is_told(street, caplog):
+    images = np.array(street.cache.images)
+    images[:, 0, int(0.3 * images.shape[2]) :] = 80
+    with_self_occlusion(street.cache.rig, replace(street.cache, images=images))
+    assert 'camera_front: ' in caplog.text and 'taken for the robot body' in caplog.text
+    assert caplog.text.count('taken for') == 1
+
+
+def test_a_recording_that_is_too_short_has_the_masks_of_another_of_its_rig(street, caplog):
+    few, moved = 5, SE3.from_rotation_translation(np.eye(3), np.array([0.1, 0.0, 0.0]))
+    short = replace(
+        street.cache, images=street.cache.images[:few], present=street.cache.present[:few],
+        world_from_body=street.cache.world_from_body[:few],
+        stamps_ns=street.cache.stamps_ns[:few],
+    )  # fmt: skip
+    first, *rest = short.rig.cameras
+    first = replace(first, body_from_camera=moved @ first.body_from_camera)
+    other = replace(short, rig=replace(short.rig, cameras=(first, *rest)))
+    drawn = np.ones(street.cache.images.shape[2:4], bool)
+    known = replace(short.rig.cameras[1], self_occlusion=drawn)
+    own = short.rig.cameras[0], known, *short.rig.cameras[2:]
+    short = replace(short, rig=replace(short.rig, cameras=own))
+    long_one, same, another = rigs_of([street.cache, short, other], True)
+    for entry in same.cameras:
+        kept = drawn if entry.name == known.name else long_one[entry.name].self_occlusion
+        assert np.array_equal(entry.self_occlusion, kept)
+    assert all(entry.self_occlusion is None for entry in another.cameras)
+    assert rigs_of([short], True)[0].cameras[0].self_occlusion is None
 
 
 def test_a_mask_that_is_known_is_kept(street):

@@ -7,9 +7,12 @@ from types import SimpleNamespace
 import pytest
 from lightning_fabric import Fabric
 
+from selfdepth_ros.cli.main import main
 from selfdepth_training import pace
+from selfdepth_training.beginning import TrainingError
 from selfdepth_training.config import load_recipe
 from selfdepth_training.data.samples import SampleSource
+from selfdepth_training.judge import Judge
 from selfdepth_training.pace import stages, steps_and_hints_within
 
 STEP_S, HINT_S = 0.2, 0.5
@@ -56,3 +59,28 @@ def test_a_step_is_timed_until_the_machine_has_settled(
     fabric = Fabric(accelerator='cpu', devices=1)
     assert pace._settled_seconds(fabric, one_step, within_s) == pytest.approx(settled_s)
     assert len(steps) == taken
+
+
+def test_what_comes_before_the_trainings_of_a_search_is_part_of_its_time(
+    record, tmp_path, monkeypatch
+):
+    """Ten of a hundred minutes, by a clock of its own; ten are for judging."""
+    clock, given = [0.0], list[float]()
+
+    def slow(*arguments):
+        clock[0] += 10 * 60
+        return Judge(*arguments)
+
+    def timed(bags, folder, config, minutes, *more):
+        given.append(minutes)
+        raise TrainingError('not today')
+
+    monkeypatch.setattr('selfdepth_training.tune.Judge', slow)
+    monkeypatch.setattr('selfdepth_training.tune.train', timed)
+    monkeypatch.setattr(
+        'selfdepth_training.tune.time', SimpleNamespace(monotonic=lambda: clock[0])
+    )
+    arguments = ['tune', str(record(frames=24)), '--minutes=100', f'--out={tmp_path / "search"}']
+    arguments += ['--set=data.width=96', '--set=data.height=64']
+    assert main([*arguments, '--try=fsm', '--try=fsm,optimizer.clip=1.0']) == 2
+    assert given == pytest.approx([40, 80])

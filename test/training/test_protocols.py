@@ -209,8 +209,9 @@ def test_flipping_by_hand():
 def test_the_command_tells_protocol_and_changes(street, tmp_path, capsys):
     out = tmp_path / 'scores.json'
     options = ['--protocol', 'nuscenes', '--flip', '--every', '20', '--json', str(out)]
-    model = 'selfdepth_ros/models/street'
-    assert main(['evaluate', model, str(street.bag), *options]) == 0
+    model, copy = 'selfdepth_ros/models/street', tmp_path / 'copy'
+    copy.symlink_to(street.bag)
+    assert main(['evaluate', model, str(street.bag), str(copy), *options]) == 0
     printed = capsys.readouterr().out
     assert 'protocol nuscenes/2, changed: flip True instead of False' in printed
     assert re.search(r'0\.1 to 80 m, native size, no crop, flip-averaged', printed)
@@ -218,6 +219,10 @@ def test_the_command_tells_protocol_and_changes(street, tmp_path, capsys):
     assert (told['protocol']['name'], told['protocol']['version']) == ('nuscenes', 2)
     assert told['protocol']['changed'] == {'flip': {'protocol': False, 'used': True}}
     assert set(told['model']['cameras']['mean']['metric']) == set(DepthMetrics._fields)
+    assert set(told['bags']) == {str(street.bag), str(copy)}
+    one, other = (told['bags'][name]['cameras']['mean'] for name in told['bags'])
+    assert one == other and 2 * one['images'] == told['model']['cameras']['mean']['images']
+    assert re.search(rf'^{copy} +0\.', printed, re.MULTILINE)
 
 
 @pytest.mark.parametrize('change', ['nothing', 'pose', 'lens'])

@@ -116,10 +116,10 @@ def test_export_refuses_what_is_not_in_metres(relative, tmp_path, capsys, factor
 def test_export_with_a_measured_factor_is_in_metres(relative, tmp_path):
     out = tmp_path / 'model'
     assert main(['export', str(relative), str(out), '--scale=2.5']) == 0
-    manifest, state = Manifest.load(out / 'model.yaml'), load_checkpoint(relative)
+    manifest, own = Manifest.load(out / 'model.yaml'), load_model(relative).depth_limit
     assert manifest.training['scale'] == 'relative, times 2.5'
-    assert manifest.max_depth_m == pytest.approx(2.5 * state['max_depth_m'])
-    assert manifest.min_depth_m == pytest.approx(2.5 * state['min_depth_m'])
+    assert manifest.depth_limit.sky_m(80.0) == pytest.approx(2.5 * own.sky_m(80.0))
+    assert 0 < manifest.min_depth_m < 1 < 50 < manifest.max_depth_m
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
     focal = np.array([60, 80], np.float32)
     said = load_engine(out).infer(images, focal).depth

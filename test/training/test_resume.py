@@ -200,7 +200,7 @@ def test_other_masks_are_another_rig(street, tmp_path):
         (['--minutes', 'nan'], 'found nan, expected a number above 0'),
         (['--minutes', '-1'], 'found -1.0, expected a number above 0'),
         (['--minutes', '5', '--steps', '9'], 'Found both --minutes and --steps'),
-        (['--out', 'FILE'], 'cannot be made (File exists)'),
+        (['--out', 'FILE'], '(File exists), expected a folder for the training'),
     ],
 )
 def test_what_no_training_can_begin_with_is_told_before_a_bag_is_read(

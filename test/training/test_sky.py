@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch.nn import functional
 
+from selfdepth_training.config import load_recipe
 from selfdepth_training.data.samples import SureDepth
 from selfdepth_training.geometry import RigGeometry
 from selfdepth_training.losses.surround import to_float
-from selfdepth_training.sky import with_sky
+from selfdepth_training.sky import with_sky, with_sky_as_asked
 
 FARTHEST_M, WALL_M = 100.0, 12.0
 SKY, WALL = (0.6, 0.7, 0.9), (0.5, 0.3, 0.2)
@@ -64,6 +65,16 @@ def test_what_is_farthest_without_the_sky_s_colours_is_not_believed(scene, geome
     found = with_sky(swept, images, geometry.visible, geometry, FARTHEST_M)
     assert not found.sure[ahead].any()
     assert torch.equal(found.depth, swept.depth)
+
+
+def test_where_no_sky_is_looked_for_nothing_farthest_is_believed(scene, geometry):
+    swept, images = scene
+    config = load_recipe('fsm', ['data.sky=false'])
+    found = with_sky_as_asked(swept, images, geometry.visible, geometry, config)
+    assert torch.equal(found.sure, swept.sure & (swept.depth < FARTHEST_M))
+    assert torch.equal(found.depth, swept.depth)
+    asked = with_sky_as_asked(swept, images, geometry.visible, geometry, load_recipe('fsm', []))
+    assert (asked.sure & (asked.depth == FARTHEST_M)).any()
 
 
 def test_the_robot_itself_is_never_sky(scene, geometry):

@@ -207,8 +207,9 @@ def test_the_less_sure_the_larger_the_error_and_calibration_makes_it_true(
     # Of hints it is .02 to begin with, on the street that was learned from; of images .2.
     off, still_off = before['calibration_error'], after['calibration_error']
     assert still_off < (off + 0.005 if teacher == 'hints' else 0.5 * off)
-    # Monotone: the same pixels in every tenth, but for what falls on a border.
-    assert [d['abs_rel'] for d in after['deciles']] == pytest.approx(error.tolist(), rel=0.05)
+    # Monotone: the same pixels in every tenth, but for what falls on a border (up to .07 where the
+    # processor learns in bfloat16).
+    assert [d['abs_rel'] for d in after['deciles']] == pytest.approx(error.tolist(), rel=0.1)
     manifest = Manifest.load(model / 'model.yaml')
     assert manifest.has_confidence
     assert manifest.training['calibration']['bag'] == str(street.bag)

@@ -86,7 +86,6 @@ def test_a_training_writes_checkpoint_events_and_rig(trained, street):
     assert state['bags'] == [str(street.bag)]
     assert state['cameras'] == list(rig.names)
     assert state['depth_kind'] == 'z_depth'
-    assert 0 < state['min_depth_m'] < 1 < 50 < state['max_depth_m']
     assert not load_checkpoint(trained)['learner'].keys() & {'ego_motion.head.weight'}
 
 

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from selfdepth_ros.bags.discovery import BagTopics
 from selfdepth_ros.bags.errors import BagError
 from selfdepth_ros.bags.mapping import GivenTopics, topics_from_dict, topics_of, topics_to_dict
 from selfdepth_ros.bags.reader import BagReader
+from selfdepth_ros.bags.storage import files_of
 from selfdepth_ros.core.errors import CalibrationError, SelfdepthError
 from selfdepth_ros.core.rig import Rig, load_rig, save_rig
 from selfdepth_training.data.folder import (
@@ -43,6 +45,8 @@ FORMAT = 2
 
 2: cameras of nested namespaces have short names, and another odometry may be taken.
 """
+_OF_BAGS = re.compile(r'\.(mcap|db3)|^metadata\.yaml$')
+"""Names of what a bag's folder holds of the bag: compressed files and SQLite's logs are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,11 +171,11 @@ def with_rig(cache: FrameCache, rig: Rig) -> FrameCache:
 
 
 def _identity(bag: Path) -> list[list[Any]]:
-    """Return name, size and time of each of the bag's files."""
+    """Return name, size and time of each of the bag's files; what lies beside them is none."""
     if not bag.exists():
         raise BagError(f'{bag} does not exist: expected a rosbag2 folder, .mcap or .db3 file')
-    files = sorted(bag.iterdir()) if bag.is_dir() else [bag]
-    return [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()]
+    own = [f for f in sorted(files_of(bag)) if f == bag or _OF_BAGS.search(f.name)]
+    return [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in own]
 
 
 def _open_current(folder: Path, identity: list[list[Any]]) -> FrameCache | None:

@@ -52,6 +52,11 @@ class DepthNetwork(nn.Module):
         return [p for p in inner if p.ndim == 4 and p.shape[1] > 1]
 
     @property
+    def bounds_m(self) -> tuple[float, float]:
+        """The nearest and the farthest depth it can say for a camera of `reference_focal`."""
+        return self.head.bounds_m
+
+    @property
     def has_confidence(self) -> bool:
         """Whether its head knows how sure it is."""
         return self.head.has_confidence

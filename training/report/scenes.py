@@ -81,7 +81,7 @@ class Painter:
     def __init__(self, model: LoadedModel, rig: Rig, reader: BagReader) -> None:
         self._model, self._rig, self._trajectory = model, rig, Trajectory(reader)
         self._scaled = rig.scaled(model.width, model.height)
-        self._fusion = Fusion(self._scaled, None, model.depth_kind, model.max_depth_m)
+        self._fusion = Fusion(self._scaled, None, model.depth_kind, model.depth_limit)
         self._focal = np.array([c.camera.focal for c in self._scaled.cameras], np.float32)
         self._tile_px = _ROW_PX // max(6, len(rig.cameras))
 

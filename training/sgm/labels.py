@@ -31,7 +31,7 @@ from selfdepth_training.losses.surround import (
 )
 from selfdepth_training.sgm.matching import Setting, drawn, fixed
 from selfdepth_training.sgm.pair import GreyView, matched_distances
-from selfdepth_training.sky import with_sky
+from selfdepth_training.sky import with_sky_as_asked
 from selfdepth_training.source_grids import source_grids
 from selfdepth_training.sweep import GOOD_FAR, Comparison, comparisons
 from selfdepth_training.warp import sample
@@ -95,7 +95,7 @@ class SgmLabels:
             depth[camera] = torch.where(least < UNSEEN, found.gather(0, which[None])[0], 1.0)
             error[camera] = least
         matched = SureDepth(depth, (error < UNSEEN) & geometry.visible)
-        return with_sky(matched, colours, visible, geometry, self.config.network.max_depth_m)
+        return with_sky_as_asked(matched, colours, visible, geometry, self.config)
 
     def _candidates(
         self,
