@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 
 NAME = 'selfdepth_ros'
 # ijson: tables of nuScenes are gigabytes of JSON, and are read in a stream.
-BAGS = ['rosbags>=0.10', 'ijson>=3.2']
+BAGS = ['rosbags>=0.11.9', 'ijson>=3.2']
 
 # open3d's usual wheel carries CUDA (450 MB); the ray caster needs the CPU only.
 OPEN3D = [
