@@ -143,10 +143,11 @@ def test_what_a_drive_does_not_tell_is_said(street, turning, told):
 
 
 def test_the_fewest_corrections_that_explain_are_needed(street):
-    """A right rig needs none, a bumped camera needs its own, and six wrong ones need all."""
+    """A right rig needs none, a bumped camera needs its own, and six wrong ones need all; where
+    half of them are shifted the others are no reference."""
     rig = street.rig
     bundle = exact_bundle(rig, drive_of(1.0))
-    for only, expected in (((), 0), ((2,), 2), (None, 12)):
+    for only, expected in (((), 0), ((2,), 2), ((0, 2, 4), 9), (None, 12)):
         wrong = planted(rig, 1.0, 0.03, only=only).body_from_cameras()
         state = solved(bundle, wrong)
         matrix = bundle.normal(bundle.slopes(state), FINE[-1]).matrix
@@ -205,7 +206,8 @@ def test_the_command_writes_the_corrected_rig_which_train_takes(street, record, 
     assert np.degrees(np.linalg.norm(left[:, :3], axis=1)).max() < 1.0
     apart = left - left.mean(0)
     assert np.degrees(np.linalg.norm(apart[:, :3], axis=1)).max() < 0.2
-    assert np.linalg.norm(apart[:, 3:], axis=1).max() < 0.025
+    # Such a drive tells each shift to one or two centimetres an axis: the command says so.
+    assert np.sqrt((apart[:, 3:] ** 2).sum(1).mean()) < 0.025
     train = ['train', str(bag), '--out', str(out), '--set', 'data.width=64']
     train += ['--set', 'data.height=64', '--set', 'data.frames=2', '--steps', '1']
     assert main([*train, '--rig', str(right)]) == 0

@@ -41,8 +41,8 @@ def needed(
 
     `matrix` is the information of the recording on all unknowns, `found` its answer with the prior
     `sigma`. One after the other, that which explains most is let free until none is significant:
-    where one camera was bumped, it alone moves. Where most have to shift none is a reference, and
-    all may.
+    where one camera was bumped, it alone moves. Where half of them have to shift, none is a
+    reference, and all may.
     """
     floor = np.tile([np.radians(FLOOR_DEG)] * 3 + [FLOOR_CM / 100] * 3, len(found) // PER_CAMERA)
     told = matrix - matrix @ np.linalg.inv(matrix + np.diag(floor**-2)) @ matrix
@@ -61,7 +61,7 @@ def needed(
             break
         free[gains.argmax()] = True
     chosen = free.reshape(-1, 2)
-    if chosen[:, 1].mean() > 0.5:
+    if chosen[:, 1].mean() >= 0.5:
         chosen[:, 1] = True
     return chosen
 
