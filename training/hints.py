@@ -66,8 +66,13 @@ class SweepHints:
         return self._kept[key]
 
     def _agreed(self, now: Moment, others: list[Moment], geometry: RigGeometry) -> SureDepth:
-        """What the frame and those around it know together."""
+        """What the frame and those around it know together.
+
+        Nothing is borrowed where witnesses are asked for: what is lent has none.
+        """
         found = averaged(now, others, geometry, self.config.data.witnesses)
+        if self.config.data.witnesses:
+            return found
         farthest_m = FARTHEST_FROM * self.config.network.max_depth_m
         borrowed = with_borrowed(now._replace(found=found), others, geometry, farthest_m)
         return without_specks(borrowed)

@@ -10,7 +10,7 @@ import torch
 from selfdepth_ros.cli.main import main
 from selfdepth_ros.core.config import flat
 from selfdepth_training.checkpoint import load_checkpoint
-from selfdepth_training.config import RECIPES, load_recipe
+from selfdepth_training.config import RECIPES, TrainConfig, load_recipe
 from selfdepth_training.data.samples import SampleSource
 from selfdepth_training.effect import (
     alike,
@@ -30,9 +30,10 @@ OTHERWISE = {
     'loss.automask': 'votes', 'loss.automask_from': 0.2, 'loss.rigidity': 3.0,
     'loss.coarse_until': [0.5, 0.6, 0.7], 'loss.motion_from': 0.9, 'loss.agreement': 2.0,
     'loss.velocity': 3.0, 'loss.velocity_from': 0.0, 'loss.images_from': 0.0,
-    'loss.hint_error': 'berhu', 'loss.hint_where': 'better', 'loss.hint_fades': False,
-    'loss.hint_until': 0.4, 'loss.features': 'encoder', 'loss.feature_channels': 8,
-    'loss.discriminative': 0.2, 'loss.convergent': 0.2, 'network.scales': 3,
+    'loss.hint_error': 'berhu', 'loss.hint_outlines': 1.0, 'loss.hint_where': 'better',
+    'loss.hint_fades': False, 'loss.hint_until': 0.4, 'loss.features': 'encoder',
+    'loss.feature_channels': 8, 'loss.discriminative': 0.2, 'loss.convergent': 0.2,
+    'network.scales': 3,
     'network.refinements': 2, 'network.pose_width': 8, 'network.intervals': 16,
     'network.initial_depth_m': 5.0, 'network.confidence': True, 'network.layers': 34,
     'network.pack_blocks': [1, 1, 1, 1], 'network.pack_features': 2, 'data.flip_fusion': True,
@@ -94,7 +95,7 @@ def test_what_counts_depends_on_the_other_settings_and_on_the_odometry():
 
 def test_a_recipe_that_is_built_in_changes_nothing_in_vain_where_odometry_is_as_it_expects():
     """Every setting of a recipe's file counts on some recording, or is as it is by itself."""
-    usual = flat(load_recipe('fsm'))
+    usual = flat(TrainConfig())
     for path in RECIPES.glob('*.yaml'):
         config = load_recipe(path.stem)
         idle = set.intersection(*(set(without_part(config, [own])) for own in (True, False)))
