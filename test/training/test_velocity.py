@@ -135,7 +135,7 @@ def test_it_alone_gives_a_learned_motion_its_scale_within_2_percent(street):
     assert ratio() < 0.5, 'it begins with a motion that is not metric'
     optimizer = torch.optim.Adam(network.parameters())
     for step in range(STEPS):
-        optimizer.param_groups[0]['lr'] = 3e-3 * (1 - step / STEPS)
+        optimizer.param_groups[0]['lr'] = 3e-3 * (1 - step / STEPS) ** 2
         optimizer.zero_grad()
         velocity_error(*poses(samples[step % 4])).backward()
         optimizer.step()
