@@ -27,7 +27,7 @@ OLD := .venv-numpy1
 # In the order of test/conftest.py, longest first: xdist would begin with the files of most tests.
 IN_PARALLEL := -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 # Nothing in these files of test/core imports NumPy (test/packaging/test_makefile.py).
-WITHOUT_NUMPY := config files manifest strict_yaml sync sync_rates
+WITHOUT_NUMPY := config files strict_yaml sync sync_rates
 CODE := selfdepth_ros training test launch benchmarks setup.py
 export PYTHON
 # Set where make is called by another environment's Python with ROS wheels: ours looks for its own.

@@ -175,7 +175,8 @@ def _export(place: Path, factor: float | None) -> dict[str, Any]:
     state, data = trained.state, trained.config.data
     manifest = Manifest(
         name=place.name, width=data.width, height=data.height, depth_kind=state['depth_kind'],
-        min_depth_m=state['min_depth_m'], max_depth_m=state['max_depth_m'],
+        min_depth_m=trained.network.bounds_m[0], max_depth_m=trained.depth_limit.metres,
+        focal_px=trained.depth_limit.focal_px,
         cameras=tuple(state['cameras']), has_confidence=trained.network.has_confidence,
     )  # fmt: skip
     path, _ = export(trained, place / 'model', manifest)

@@ -134,10 +134,9 @@ def our_stages(scene: Scene, model: Path | None) -> list[Stage]:
 def _output_stages(scene: Scene, cloud: PointCloud, backend: Backend) -> list[Stage]:
     """What is made of a cloud, each as if alone."""
     packed, width = pack_points(cloud), scene.depths.shape[-1]
-    scanner = Scanner(scene.rig, steps=backend.scan_steps())
-    standing = obstacles(cloud, ObstaclesConfig(), width).records
-    beams_bytes = scanner.config.beams * 4
-    present, band, thin = [True] * len(scene.rig), ObstaclesConfig(), backend.thinner()
+    scanner, present = Scanner(scene.rig, steps=backend.scan_steps()), [True] * len(scene.rig)
+    band, thin, beams_bytes = ObstaclesConfig(), backend.thinner(), scanner.config.beams * 4
+    standing = obstacles(cloud, band, width).records
     return [
         Stage('message', lambda: cloud_message(packed, 0, 'base_link'), packed.data.nbytes),
         Stage('obstacles', lambda: obstacles(cloud, band, width, thin=thin), standing.nbytes),

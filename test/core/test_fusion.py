@@ -238,15 +238,13 @@ def test_the_image_does_not_wrap_around():
 
 def test_a_wall_that_goes_on_beyond_the_range_is_no_sky():
     """Its far half is left out, since the user wants 10 m; nothing grows from there."""
-    depth = np.broadcast_to(np.linspace(4, 16, W, dtype=np.float32), (1, H, W))
+    depth = np.tile(np.linspace(4, 16, W, dtype=np.float32), (1, H, 1))
     config = FusionConfig(max_range_m=10.0, margin_px=0, flying_slope=0.0)
-    limit, plain = DepthLimit(100.0), np.full((1, H, W, 3), 90, np.uint8)
-    clouds = [
-        Fusion(rig_of(PINHOLE), replace(config, sky_reach_px=reach), depth_limit=limit).fuse(
-            np.ascontiguousarray(depth), plain
-        )
-        for reach in (0, 48)
+    rig, limit, plain = rig_of(PINHOLE), DepthLimit(100.0), np.full((1, H, W, 3), 90, np.uint8)
+    fusions = [
+        Fusion(rig, replace(config, sky_reach_px=reach), depth_limit=limit) for reach in (0, 48)
     ]
+    clouds = [fusion.fuse(depth, plain) for fusion in fusions]
     assert 0 < len(clouds[0]) == len(clouds[1]) < H * W
 
 
@@ -339,15 +337,11 @@ class TestSkyGrowth:
 
     def test_fusion_takes_it_out_of_the_cloud(self):
         depth = np.where(self.far, 90.0, 20.0).astype(np.float32)[None]
-        config = FusionConfig(margin_px=0, flying_slope=0.0)
-        rig = rig_of(PINHOLE)
-        with_sky, without = (
-            len(
-                Fusion(
-                    rig, replace(config, sky_reach_px=reach), depth_limit=DepthLimit(92.0)
-                ).fuse(depth, self.image[None])
-            )
+        config, rig = FusionConfig(margin_px=0, flying_slope=0.0), rig_of(PINHOLE)
+        fusions = [
+            Fusion(rig, replace(config, sky_reach_px=reach), depth_limit=DepthLimit(92.0))
             for reach in (0, 100)
-        )
+        ]
+        with_sky, without = (len(fusion.fuse(depth, self.image[None])) for fusion in fusions)
         # Of the halo above the horizon (row 24 of this camera) only the roof remains.
         assert with_sky - without >= 10 * 60 + 4 * 20
